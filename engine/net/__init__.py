@@ -1,0 +1,1 @@
+"""The network seam: one ``connect`` over TCP or over a virtual wire, and what stands directly on it."""
