@@ -1,0 +1,1 @@
+"""Market data as values: the book and its freshness. Pure."""

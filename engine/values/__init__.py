@@ -1,0 +1,1 @@
+"""Plain values: money, instruments, ids, times. Pure."""

@@ -1,0 +1,112 @@
+"""A level-2 order book whose checksum digits are kept beside each level."""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from decimal import Decimal
+
+from engine.values.money import Price, Qty, Side
+
+CHECKSUM_LEVELS = 10
+"""Always the best ten, whatever the depth (Kraken, guide to the book checksum)."""
+
+Level = tuple[Price, Qty]
+
+
+def _digits(value: Decimal, precision: int) -> str:
+    return f"{value:.{precision}f}".replace(".", "").lstrip("0")
+
+
+class _BookSide:
+    """Levels of one side. ``keys`` are sorted best first: asks by price, bids by negated price."""
+
+    def __init__(self, *, descending: bool) -> None:
+        self._flip = -1 if descending else 1
+        self.keys: list[Decimal] = []
+        self.levels: dict[Decimal, tuple[Price, Qty, str]] = {}
+
+    def put(self, price: Price, qty: Qty, digits: str) -> None:
+        key = price * self._flip
+        if qty == 0:
+            if self.levels.pop(key, None) is not None:
+                del self.keys[bisect_left(self.keys, key)]
+            return
+        if key not in self.levels:
+            insort(self.keys, key)
+        self.levels[key] = (price, qty, digits)
+
+    def cut(self, depth: int) -> None:
+        for key in self.keys[depth:]:
+            del self.levels[key]
+        del self.keys[depth:]
+
+    def clear(self) -> None:
+        self.keys.clear()
+        self.levels.clear()
+
+
+class Book:
+    """The visible book of one symbol, cut to ``depth``.
+
+    ``usable`` is False before the first verified snapshot, after a checksum mismatch and while the stream is away:
+    then no decision may rest on it. ``version`` rises with every change.
+    """
+
+    def __init__(self, symbol: str, depth: int, price_precision: int, qty_precision: int) -> None:
+        self.symbol, self.depth = symbol, depth
+        self.price_precision, self.qty_precision = price_precision, qty_precision
+        self.usable = False
+        self.version = 0
+        self.ts_ns = 0
+        self._bids = _BookSide(descending=True)
+        self._asks = _BookSide(descending=False)
+
+    def apply(self, bids: Iterable[Level], asks: Iterable[Level], *, snapshot: bool, checksum: int, ts_ns: int) -> bool:
+        """Apply one message (levels in wire order, qty 0 removes) and compare the checksum.
+
+        Returns whether it agrees; the book is usable exactly then.
+        """
+        if snapshot:
+            self._bids.clear()
+            self._asks.clear()
+        for side, levels in ((self._bids, bids), (self._asks, asks)):
+            for price, qty in levels:
+                side.put(price, qty, _digits(price, self.price_precision) + _digits(qty, self.qty_precision))
+            side.cut(self.depth)
+        self.version += 1
+        self.ts_ns = ts_ns
+        self.usable = self.checksum() == checksum
+        return self.usable
+
+    def lose(self) -> None:
+        """Mark the book unusable until the next verified snapshot."""
+        self.usable = False
+        self.version += 1
+
+    def checksum(self) -> int:
+        """CRC32 over the best ten asks, then bids: digits of price and quantity without point and leading zeros."""
+        parts = [side.levels[key][2] for side in (self._asks, self._bids) for key in side.keys[:CHECKSUM_LEVELS]]
+        return zlib.crc32("".join(parts).encode("ascii"))
+
+    def levels(self, side: Side) -> list[Level]:
+        """Return bids (``buy``) or asks (``sell``), best first."""
+        chosen = self._bids if side == "buy" else self._asks
+        return [chosen.levels[key][:2] for key in chosen.keys]
+
+    def best(self, side: Side) -> Price | None:
+        """Return the best bid (``buy``) or ask (``sell``), None when that side is empty."""
+        chosen = self._bids if side == "buy" else self._asks
+        return chosen.levels[chosen.keys[0]][0] if chosen.keys else None
+
+    def executable(self, side: Side, limit: Decimal) -> Qty:
+        """Visible quantity that an order of ours on ``side`` could take at ``limit`` or better."""
+        facing = self._asks if side == "buy" else self._bids
+        last = limit if side == "buy" else -limit
+        total = Decimal(0)
+        for key in facing.keys:
+            if key > last:
+                break
+            total += facing.levels[key][1]
+        return Qty(total)

@@ -1,0 +1,177 @@
+"""The venue as the engine sees it: a link that sends requests and calls back with reports.
+
+Calls into the sink are plain functions, made in the task that read the frame: decode and route happen in one schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from enum import IntEnum
+from typing import Literal, Protocol
+
+import msgspec
+
+from engine.market.book import Book
+from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
+from engine.orders.reports import Answer, OrderReport
+from engine.values.instrument import Instrument
+from engine.values.money import Price, Qty, Side
+
+
+class Lane(IntEnum):
+    """Who goes first when the venue's budget is short; the smallest wins."""
+
+    EMERGENCY = 0
+    REDUCING = 1
+    CANCEL = 2
+    ENTRY = 3
+    QUERY = 4
+
+
+class VenueIdentity(msgspec.Struct, frozen=True):
+    """Which account this is: a journal belongs to exactly one. ``account`` is a hash of the API key."""
+
+    venue: str
+    account: str
+    mode: Literal["live", "simulated"]
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """The limiter's leave to send one request now. ``deadline_ns`` is the venue-time deadline it must carry."""
+
+    transport: Literal["ws", "rest"]
+    deadline_ns: int
+
+
+class PublicTrade(msgspec.Struct, frozen=True):
+    """A trade anyone made."""
+
+    symbol: str
+    side: Side
+    price: Price
+    qty: Qty
+    trade_id: int
+    ts_ns: int
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """Units of one asset. ``hold`` is what resting orders bind, where the venue says so."""
+
+    asset: str
+    total: Decimal
+    hold: Decimal | None = None
+
+
+class VenueSink(Protocol):
+    """Receives what the venue says. Nothing here blocks."""
+
+    def on_report(self, report: OrderReport) -> None:
+        """Take one report of the private stream."""
+        ...
+
+    def on_snapshot(self, open_orders: Sequence[OrderReport], trades: Sequence[OrderReport]) -> None:
+        """Take the private stream's opening state: every order now open, and the last fills.
+
+        An order of ours that is missing here has closed meanwhile (or was never accepted).
+        """
+        ...
+
+    def on_private_link(self, *, up: bool, why: str) -> None:
+        """Learn that the private stream is complete up to now, or that it is not."""
+        ...
+
+    def on_book(self, book: Book) -> None:
+        """Look at a book that has just changed or become unusable (``book.usable``)."""
+        ...
+
+    def on_trade(self, trade: PublicTrade) -> None:
+        """Take a public trade."""
+        ...
+
+    def on_instrument(self, instrument: Instrument) -> None:
+        """Take a new or changed instrument."""
+        ...
+
+    def on_balance(self, balance: Balance) -> None:
+        """Take a balance change."""
+        ...
+
+
+class VenueLink(Protocol):
+    """An open connection to a venue. Reconnects by itself; ends with the block that opened it."""
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """Return the instrument of any known spelling (BTC/USD, XBTUSD, XXBTZUSD), or None."""
+        ...
+
+    def book(self, symbol: str) -> Book | None:
+        """Return the live book of a watched symbol; it is usable only while ``usable`` says so."""
+        ...
+
+    def watch(self, symbol: str) -> AbstractAsyncContextManager[Book]:
+        """Hold the symbol's book, trades and status subscribed. Returns once the first book is verified.
+
+        Counted: the subscription ends with the last holder. The caller owns the deadline.
+        """
+        ...
+
+    async def admit(self, lane: Lane, request: Request) -> Ticket:
+        """Wait until the venue's budgets let this request go, and choose its way.
+
+        Raises VenueUnavailable when no way is open: then certainly nothing was sent.
+        """
+        ...
+
+    async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
+        """Send and wait for the answer, at most until the deadline and a grace have passed.
+
+        Never raises for anything that happens to the request: every end is an Answer. Cancelling it loses the answer,
+        so callers shield it.
+        """
+        ...
+
+    async def amend(self, ticket: Ticket, amend: AmendOrder) -> Answer:
+        """As submit, for new absolute values."""
+        ...
+
+    async def cancel(self, ticket: Ticket, cancel: CancelOrder) -> Answer:
+        """As submit. ACCEPTED means the request was taken: the order has ended only when a report says so."""
+        ...
+
+    async def open_orders(self, cl_ord_id: str | None = None) -> list[OrderReport]:
+        """Ask (by REST) which orders are open. Queries raise VenueRefused, VenueUnavailable or OutcomeUnknown."""
+        ...
+
+    async def closed_orders(self, *, cl_ord_id: str | None = None, since_ns: int | None = None) -> list[OrderReport]:
+        """Ask which orders have closed, newest first."""
+        ...
+
+    async def query_orders(self, order_ids: Sequence[str]) -> list[OrderReport]:
+        """Ask for the state of orders by the venue's ids, in fifties."""
+        ...
+
+    async def trades_since(self, since_ns: int) -> list[OrderReport]:
+        """Ask for our fills from a moment on, unconsolidated, as TRADE reports, oldest first."""
+        ...
+
+    async def balances(self) -> list[Balance]:
+        """Ask for all balances."""
+        ...
+
+
+class Venue(Protocol):
+    """A configured exchange, not yet connected."""
+
+    @property
+    def identity(self) -> VenueIdentity:
+        """Say which account on which venue this is."""
+        ...
+
+    def open(self, sink: VenueSink) -> AbstractAsyncContextManager[VenueLink]:
+        """Connect; the block begins when instruments are known and the private stream is complete.
+
+        Raises VenueUnavailable or VenueRefused when that cannot be reached in the configured time.
+        """
+        ...
