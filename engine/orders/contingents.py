@@ -1,0 +1,357 @@
+"""The planner of contingent orders: from what stands, the steps that are missing.
+
+It runs after every fill, answer, touch and timer, so partial fills, restarts and interference are one case. Each exit
+has a least and a most live quantity: cover counts the least, "exits never exceed the position" counts the most.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from engine.orders.order import OrderView
+from engine.orders.signal import Signal
+from engine.values.instrument import Instrument
+from engine.values.money import NO_QTY, ZERO, Price, Qty, Side, other_side, sign
+
+Phase = Literal["entering", "covering", "covered", "naked", "exiting", "flat", "abandoned", "taken_over"]
+
+FURTHER_STOP_COST = 3
+"""A new order costs 1 point; the slot it takes and the cancel it needs later are reckoned as 2."""
+MAX_STOPS = 4
+"""Further stops per bracket: each costs an open-order slot and up to 8 points when it must be canceled."""
+AMEND_AGE_COST = ((5, 3), (10, 2), (15, 1))
+"""Kraken's engine counter: an amend costs 1 plus this many points while the order is younger than so many seconds."""
+STEP_NS = 1_000_000_000
+
+
+class PlaceStop(msgspec.Struct, frozen=True, tag="place_stop"):
+    """Rest a further stop for ``qty``."""
+
+    qty: Qty
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command: refused once, it is not sent again unchanged."""
+        return ("place_stop", str(self.qty.normalize()))
+
+
+class AmendStop(msgspec.Struct, frozen=True, tag="amend_stop"):
+    """Set a stop's total quantity, its fills included."""
+
+    cl_ord_id: str
+    order_qty: Qty
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        return ("amend", self.cl_ord_id, str(self.order_qty.normalize()))
+
+
+class CancelExit(msgspec.Struct, frozen=True, tag="cancel_exit"):
+    """Take a stop, target or close back."""
+
+    cl_ord_id: str
+    why: str
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        return ("cancel", self.cl_ord_id)
+
+
+class CancelEntry(msgspec.Struct, frozen=True, tag="cancel_entry"):
+    """Take the entry's remainder back."""
+
+    why: str
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        return ("cancel_entry",)
+
+
+class PlaceTarget(msgspec.Struct, frozen=True, tag="place_target"):
+    """Send an immediate-or-cancel limit at the target for ``qty``."""
+
+    qty: Qty
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        return ("place_target", str(self.qty.normalize()))
+
+
+class PlaceClose(msgspec.Struct, frozen=True, tag="place_close"):
+    """Trade ``qty`` at market on ``side``, through the emergency lane."""
+
+    qty: Qty
+    side: Side
+    why: str
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        return ("place_close", self.side, str(self.qty.normalize()))
+
+
+Step = PlaceStop | AmendStop | CancelExit | CancelEntry | PlaceTarget | PlaceClose
+
+
+class Swap(msgspec.Struct, frozen=True):
+    """Stop out, target in: ``qty`` leaves the stop's protection until ``target`` (its cl_ord_id) has ended."""
+
+    qty: Qty
+    started_ns: int
+    target: str = ""
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """All the planner may know. ``touch_qty`` is what the fresh book offers at the target (zero: not touched).
+
+    ``overdue`` are immediate orders whose wire deadline and bound have passed: they cannot rest any more.
+    ``blocked`` are keys of refused steps. ``cover_ready`` is False while fills are still being gathered.
+    """
+
+    signal: Signal
+    instrument: Instrument
+    orders: tuple[OrderView, ...]
+    now_ns: int
+    touch_qty: Qty = NO_QTY
+    trigger_passed: bool = False
+    cover_ready: bool = True
+    swap: Swap | None = None
+    swap_expired: bool = False
+    closing: str = ""
+    close_ready: bool = True
+    overdue: frozenset[str] = frozenset()
+    blocked: frozenset[tuple[str, ...]] = frozenset()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to do now and where the bracket stands. ``uncovered`` is in base units; ``swap`` is what stands after it."""
+
+    phase: Phase
+    steps: tuple[Step, ...]
+    exposure: Decimal
+    uncovered: Qty
+    swap: Swap | None = None
+    closing: str = ""
+
+
+def exposure_of(signal: Signal, instrument: Instrument, orders: tuple[OrderView, ...]) -> Decimal:
+    """Base units still to be undone: fills of the entry's side minus the other's, net of fees taken in base.
+
+    Negative = the exits traded more than the entry: an excess.
+    """
+    total = ZERO
+    for order in orders:
+        total += order.done_qty if order.spec.side == signal.side else -order.done_qty
+        total -= sign(signal.side) * order.fees.get(instrument.base, ZERO)
+    return total
+
+
+def reference_price(signal: Signal, orders: tuple[OrderView, ...]) -> Price:
+    """Return the price by which minima are judged: the stop's, where quantity is worth least on a sale."""
+    if signal.stop_loss is not None:
+        return signal.stop_loss.limit_price or signal.stop_loss.trigger_price
+    if signal.limit_price is not None:
+        return signal.limit_price
+    return next((Price(order.avg_px) for order in orders if order.cum_qty), Price(Decimal(1)))
+
+
+class _Planner:
+    """One run of the planner; the attributes are the sums every rule needs."""
+
+    def __init__(self, s: Situation) -> None:
+        self.s = s
+        self.steps: list[Step] = []
+        self.swap = s.swap
+        self.exposure = exposure_of(s.signal, s.instrument, s.orders)
+        self.price = reference_price(s.signal, s.orders)
+        self.want = self.orderable(self.exposure)
+        self.entries = [o for o in s.orders if o.role == "entry"]
+        self.exits = [o for o in s.orders if o.role != "entry"]
+        self.stops = [o for o in self.exits if o.role == "stop" and o.most > 0]
+        self.immediate = [o for o in self.exits if o.role != "stop" and o.most > 0 and o.cl_ord_id not in s.overdue]
+        self.entry_live = any(not o.ended for o in self.entries)
+        self.filled_any = any(o.done_qty for o in self.entries)
+        self.closing = s.closing or self._must_close()
+
+    # --- sums -----------------------------------------------------------------------------------------------------
+
+    def orderable(self, qty: Decimal) -> Qty:
+        """Whole lots of ``qty`` if they meet the minima, else zero: dust cannot be ordered."""
+        return self.s.instrument.lots(qty) if qty > 0 and self.s.instrument.orderable(qty, self.price) else NO_QTY
+
+    @property
+    def stop_most(self) -> Decimal:
+        return sum((o.most for o in self.stops), ZERO)
+
+    @property
+    def exit_most(self) -> Decimal:
+        return self.stop_most + sum((o.most for o in self.immediate), ZERO)
+
+    @property
+    def uncovered(self) -> Qty:
+        if self.s.signal.stop_loss is None:
+            return NO_QTY
+        least = sum((o.least for o in self.stops), ZERO)
+        return Qty(max(ZERO, self.want - least))
+
+    @property
+    def fired(self) -> bool:
+        return any(o.triggered for o in self.stops)
+
+    def _must_close(self) -> str:
+        """Reasons that forbid a stop for what is left: it has fired and ended, or its trigger is already passed."""
+        if not self.want:
+            return ""
+        stops = [o for o in self.exits if o.role == "stop"]
+        if any(o.ended and (o.triggered or _would_fire(o)) and o.cum_qty < o.order_qty for o in stops):
+            return "stop ended with quantity left"
+        if any(o.triggered and o.done_qty for o in stops) and self.want > self.exit_most:
+            return "quantity beyond the fired stop"
+        if self.s.signal.stop_loss and self.s.trigger_passed and self.want > self.exit_most and self.s.cover_ready:
+            return "price is through the stop"
+        return ""
+
+    # --- rules ----------------------------------------------------------------------------------------------------
+
+    def run(self) -> Plan:
+        if not self.want:
+            self._finish()
+        elif self.closing or self.fired:
+            self._close()
+        elif not self._swapping():
+            self._cover()
+        blocked = self.s.blocked
+        steps = tuple(step for step in self.steps if step.key() not in blocked)
+        return Plan(self._phase(), steps, self.exposure, self.uncovered, self.swap, self.closing)
+
+    def _finish(self) -> None:
+        """Nothing orderable is held: exits go (OCO); an excess is traded back."""
+        self.swap = None
+        self._cancel(self.stops + self.immediate, "nothing left to protect")
+        excess = self.orderable(-self.exposure)
+        if excess and not self.exit_most and not self.entry_live and self.s.close_ready:
+            self.steps.append(PlaceClose(excess, self.s.signal.side, "excess of exits"))
+
+    def _close(self) -> None:
+        """What no stop will sell is sold at market; stops that still rest keep their quantity."""
+        self.swap = None
+        self._end_entry(self.closing or "stop fired")
+        need = self.orderable(self.want - self.exit_most)
+        if self.closing and need and self.s.close_ready:
+            self.steps.append(PlaceClose(need, other_side(self.s.signal.side), self.closing))
+        elif self.exit_most > self.want:
+            self._reduce(self.want - (self.exit_most - self.stop_most))
+
+    def _swapping(self) -> bool:
+        """Carry the swap on; True while it owns the plan."""
+        swap = self.swap = self.swap or self._begin_swap()
+        if swap is None:
+            return False
+        target = next((o for o in self.exits if o.cl_ord_id == swap.target), None)
+        over = target is not None and (target.ended or target.cl_ord_id in self.s.overdue)
+        gone = target is None and not self.s.touch_qty
+        if over or gone or self.s.swap_expired:
+            self.swap = None
+            return False
+        if target is None:
+            self._make_room(swap)
+        return True
+
+    def _begin_swap(self) -> Swap | None:
+        s = self.s
+        if s.signal.take_profit is None or not s.touch_qty or self.immediate:
+            return None
+        qty = self.orderable(min(self.want, s.touch_qty))
+        if not qty or PlaceTarget(qty).key() in s.blocked:
+            return None
+        if not self.orderable(self.want - qty):
+            qty = self.want  # no stop could stay for so little
+        return Swap(qty, s.now_ns)
+
+    def _make_room(self, swap: Swap) -> None:
+        """Free the swap's quantity from the stops, then send the target."""
+        self._end_entry("target touched")
+        keep = max(ZERO, self.want - swap.qty)
+        if self.stop_most > keep:
+            self._reduce(keep)
+            return
+        qty = self.orderable(min(swap.qty, self.want - self.stop_most))
+        if qty:
+            self.steps.append(PlaceTarget(qty))
+
+    def _cover(self) -> None:
+        """Bring resting stops to the position: what is missing is added, what is too much is taken back."""
+        if self.s.signal.stop_loss is None:
+            return
+        deficit = self.want - self.exit_most
+        if deficit < 0:
+            self._reduce(self.want - (self.exit_most - self.stop_most))
+        elif deficit > 0 and self.s.cover_ready:
+            self._add(deficit)
+
+    def _add(self, deficit: Decimal) -> None:
+        idle = [o for o in self.stops if not o.busy and not o.triggered]
+        idle = [o for o in idle if self._amend(o, deficit).key() not in self.s.blocked]
+        cheapest = min(idle, key=self._amend_cost, default=None)
+        further = self.orderable(deficit)
+        too_many = len(self.stops) >= MAX_STOPS
+        if cheapest and (not further or too_many or self._amend_cost(cheapest) <= FURTHER_STOP_COST):
+            self.steps.append(self._amend(cheapest, deficit))
+        elif further and not too_many:
+            self.steps.append(PlaceStop(further))
+
+    def _reduce(self, keep: Decimal) -> None:
+        """Bring the stops' most down to ``keep``: one amend where it can stay, else cancels."""
+        surplus = self.stop_most - keep
+        for stop in sorted(self.stops, key=lambda o: o.most):
+            if surplus <= 0:
+                return
+            if stop.busy:
+                surplus -= stop.most  # its answer changes the sum: wait before touching the next
+                continue
+            left = self.s.instrument.lots(stop.most - surplus)
+            amend = AmendStop(stop.cl_ord_id, Qty(stop.done_qty + left)) if self.orderable(left) else None
+            if amend and not stop.triggered and amend.key() not in self.s.blocked:
+                self.steps.append(amend)
+                return
+            if not stop.triggered:
+                self.steps.append(CancelExit(stop.cl_ord_id, "quantity goes elsewhere"))
+            surplus -= stop.most
+
+    def _amend(self, stop: OrderView, deficit: Decimal) -> AmendStop:
+        return AmendStop(stop.cl_ord_id, Qty(stop.order_qty + self.s.instrument.lots(deficit)))
+
+    def _amend_cost(self, stop: OrderView) -> int:
+        age_s = (self.s.now_ns - stop.changed_ns) / STEP_NS
+        return 1 + next((points for below_s, points in AMEND_AGE_COST if age_s < below_s), 0)
+
+    def _end_entry(self, why: str) -> None:
+        if any(not o.ended and not o.cancel_wanted and o.state != "pending_cancel" for o in self.entries):
+            self.steps.append(CancelEntry(why))
+
+    def _cancel(self, orders: list[OrderView], why: str) -> None:
+        self.steps += [CancelExit(o.cl_ord_id, why) for o in orders if not o.busy and not o.triggered]
+
+    def _phase(self) -> Phase:
+        live = bool(self.stops or self.immediate)
+        if not self.want:
+            if self.entry_live:
+                return "entering" if not self.filled_any else "covering"
+            if live or self.steps:
+                return "exiting"
+            return "flat" if self.filled_any else "abandoned"
+        if self.closing or self.fired or self.swap or self.immediate:
+            return "exiting"
+        if self.s.signal.stop_loss is None and self.s.signal.take_profit is None and not self.entry_live:
+            return "taken_over"
+        return "covering" if self.uncovered else "covered"
+
+
+def _would_fire(stop: OrderView) -> bool:
+    return "trigger immediately" in stop.reason
+
+
+def plan(situation: Situation) -> Plan:
+    """Return the steps that bring what rests on the venue to what the signal asks. Pure; same input, same plan."""
+    return _Planner(situation).run()

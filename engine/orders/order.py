@@ -1,0 +1,427 @@
+"""One exchange order: its quantities, its machine, and how answers and reports move it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.errors import OrderInvariantError
+from engine.orders.commands import AmendOrder, NewOrder, Request
+from engine.orders.events import OrderEvent, Role
+from engine.orders.fills import Fills
+from engine.orders.machine import ENDED, RESTING, UNPROVEN, OrderMachine, fire
+from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
+from engine.values.money import NO_QTY, ZERO, Price, Qty
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """What others may know of an order; a copy, never the order itself.
+
+    ``least`` and ``most`` bound the quantity that may still rest on the venue: the arithmetic of doubt.
+    ``done_qty`` counts fills the venue has told of, even those whose details are missing.
+    """
+
+    cl_ord_id: str
+    role: Role
+    state: str
+    spec: NewOrder
+    order_id: str | None
+    order_qty: Qty
+    cum_qty: Qty
+    done_qty: Qty
+    cum_cost: Decimal
+    avg_px: Decimal
+    fees: dict[str, Decimal]
+    least: Qty
+    most: Qty
+    busy: bool
+    triggered: bool
+    cancel_wanted: bool
+    changed_ns: int
+    dispatched_ns: int
+    reason: str
+    code: str
+    states: tuple[str, ...]
+
+    @property
+    def ended(self) -> bool:
+        """Nothing of it rests on the venue."""
+        return self.state in ENDED
+
+    @property
+    def leaves_qty(self) -> Qty:
+        """Quantity not yet filled, zero once ended."""
+        return NO_QTY if self.ended else Qty(max(ZERO, self.order_qty - self.done_qty))
+
+
+class Order:
+    """The one mutable record of an order. Exactly one task may touch it; others get ``view()``.
+
+    Every change is an OrderEvent: ``dispatched``, ``ask``, ``answered`` and ``reported`` conclude, apply and return
+    them for the journal; ``apply`` alone folds them again on replay.
+    """
+
+    def __init__(self, spec: NewOrder, role: Role) -> None:
+        self.spec, self.role = spec, role
+        self.state = "new"
+        self.order_id: str | None = None
+        self.order_qty = spec.order_qty
+        self.limit_price, self.trigger_price = spec.limit_price, spec.trigger_price
+        self.fills = Fills()
+        self.venue_cum: Qty = NO_QTY
+        self.triggered = False
+        self.outgoing: Request | None = None  # decided, perhaps still waiting for the limiter
+        self.pending: Request | None = None  # amend or cancel written, without answer
+        self.cancel_wanted = False  # asked for while the order was unproven or busy
+        self.changed_ns = 0
+        self.dispatched_ns = 0
+        self.reason = ""
+        self.code = ""  # of the last refusal
+        self.walk: list[tuple[str, str, str]] = []  # (from, move, to)
+        self._machine = OrderMachine(model=self)
+
+    # --- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def cl_ord_id(self) -> str:
+        """Our name for it."""
+        return self.spec.cl_ord_id
+
+    @property
+    def ended(self) -> bool:
+        """Nothing of it rests on the venue."""
+        return self.state in ENDED
+
+    @property
+    def cum_qty(self) -> Qty:
+        """Filled quantity whose details are booked."""
+        return self.fills.cum_qty
+
+    @property
+    def done_qty(self) -> Qty:
+        """Filled quantity as far as anyone has told, with or without details."""
+        return Qty(max(self.cum_qty, self.venue_cum))
+
+    @property
+    def leaves_qty(self) -> Qty:
+        """Quantity not yet filled, zero once ended."""
+        return NO_QTY if self.ended else Qty(max(ZERO, self.order_qty - self.done_qty))
+
+    @property
+    def agrees(self) -> bool:
+        """Ended, and every fill the venue has counted is booked."""
+        return self.ended and self.venue_cum <= self.cum_qty and self._filled_as_told
+
+    @property
+    def _filled_as_told(self) -> bool:
+        return self.state != "filled" or self.cum_qty >= self.order_qty
+
+    def bounds(self) -> tuple[Qty, Qty]:
+        """Return the least and the most quantity that may rest on the venue now."""
+        leaves = self.leaves_qty
+        if self.ended or self.state not in ("open", "partial", "pending_amend"):
+            return NO_QTY, leaves
+        changing = self.pending or self.outgoing
+        if isinstance(changing, AmendOrder):
+            after = Qty(max(ZERO, changing.order_qty - self.done_qty))
+            return min(leaves, after), max(leaves, after)
+        return (NO_QTY if changing else leaves), leaves
+
+    def view(self) -> OrderView:
+        """Return a frozen copy."""
+        least, most = self.bounds()
+        return OrderView(
+            cl_ord_id=self.cl_ord_id,
+            role=self.role,
+            state=self.state,
+            spec=self.spec,
+            order_id=self.order_id,
+            order_qty=self.order_qty,
+            cum_qty=self.cum_qty,
+            done_qty=self.done_qty,
+            cum_cost=self.fills.cum_cost,
+            avg_px=self.fills.avg_px,
+            fees=dict(self.fills.fees),
+            least=least,
+            most=most,
+            busy=not self.ended and (self.outgoing is not None or self.state not in ("open", "partial")),
+            triggered=self.triggered,
+            cancel_wanted=self.cancel_wanted,
+            changed_ns=self.changed_ns,
+            dispatched_ns=self.dispatched_ns,
+            reason=self.reason,
+            code=self.code,
+            states=self.states(),
+        )
+
+    def states(self) -> tuple[str, ...]:
+        """States in the order they were entered, without repeats in place."""
+        walked = ["new"]
+        for _, _, to_state in self.walk:
+            if to_state != walked[-1]:
+                walked.append(to_state)
+        return tuple(walked)
+
+    # --- what moves it ------------------------------------------------------------------------------------------
+
+    def dispatched(self, ts_ns: int) -> list[OrderEvent]:
+        """The new-order request is durable and about to be written."""
+        return [self._conclude("dispatch", ts_ns)]
+
+    def deny(self, why: str, code: str, ts_ns: int) -> list[OrderEvent]:
+        """We refuse it before anything was sent."""
+        return [self._conclude("deny", ts_ns, why=why, code=code)]
+
+    def ask(self, request: Request, ts_ns: int, why: str) -> list[OrderEvent]:
+        """An amend or cancel is about to be written. The order must rest without another unanswered request."""
+        move = "ask_amend" if isinstance(request, AmendOrder) else "ask_cancel"
+        events = [self._conclude(move, ts_ns, why=why)]
+        self.pending = request
+        return events
+
+    def answered(self, answer: Answer) -> list[OrderEvent]:
+        """Take the end of a request. Evidence that came before the answer is not undone by it."""
+        match answer.request, answer.outcome:
+            case "new", Outcome.ACCEPTED:
+                return self._accepted(answer.ts_ns, answer.order_id)
+            case "new", Outcome.REFUSED if self.state in UNPROVEN:
+                return [self._conclude("reject", answer.ts_ns, why=_said(answer), code=answer.code)]
+            case "new", Outcome.REFUSED:
+                return [self._note(answer.ts_ns, f"refused after evidence: {_said(answer)}", "REFUSED_BUT_LIVE")]
+            case "new", Outcome.NOT_SENT if self.state == "pending":
+                return [self._conclude("not_sent", answer.ts_ns, why=_said(answer), code=answer.code)]
+            case "new", Outcome.NOT_SENT if self.state == "new":
+                return [self._conclude("deny", answer.ts_ns, why=_said(answer), code=answer.code)]
+            case "new", Outcome.UNKNOWN if self.state == "pending":
+                return [
+                    self._conclude("doubt", answer.ts_ns, why=_said(answer), code=answer.code, alarm="ORDER_UNKNOWN")
+                ]
+            case "amend", Outcome.ACCEPTED:
+                return self._amend_taken(answer)
+            case (("amend" | "cancel"), Outcome.REFUSED | Outcome.NOT_SENT):
+                return self._change_refused(answer)
+        return []  # a taken cancel ends with the venue's report; an unknown change keeps its state until evidence
+
+    def reported(self, report: OrderReport) -> list[OrderEvent]:
+        """Take one report. Repeats add nothing, stale ones never move it backwards."""
+        events: list[OrderEvent] = []
+        if self.order_id is None and report.order_id:
+            events += self._accepted(report.ts_ns, report.order_id) if self.state in UNPROVEN else []
+        if report.fill is not None:
+            events += self._trade(report.fill, report)
+        events += self._told_quantities(report)
+        match report.report_type, report.ord_status:
+            case (ReportType.CANCELED, _) | (_, "canceled"):
+                events += self._end("cancel", report)
+            case (ReportType.EXPIRED, _) | (_, "expired"):
+                events += self._end("expire", report)
+            case (ReportType.FILLED, _) | (_, "filled") if report.fill is None:
+                events += self._end("fill_out", report)
+            case ((ReportType.NEW | ReportType.STATUS), _) if self.state in UNPROVEN:
+                events += self._accepted(report.ts_ns, report.order_id)
+        if report.triggered and not self.triggered and not self.ended:
+            events.append(self._note(report.ts_ns, "stop triggered", triggered=True))
+        return events
+
+    def prove_dead(self, why: str, ts_ns: int) -> list[OrderEvent]:
+        """All proofs hold that the venue never took it."""
+        return [self._conclude("prove_dead", ts_ns, why=why)]
+
+    def settle(self, ts_ns: int) -> list[OrderEvent]:
+        """Close it if it has ended and the quantities agree with the venue's."""
+        if self.state == "settled" or not self.agrees:
+            return []
+        return [self._conclude("settle", ts_ns)]
+
+    def reopen(self) -> None:
+        """Undo the settlement, because the venue has more to say. The status before it stands again."""
+        if self.state != "settled":
+            raise OrderInvariantError(f"{self.cl_ord_id}: only a settled order is reopened, this is {self.state}")
+        self.state = self.walk[-1][0]
+        self.walk.pop()
+        self._machine = OrderMachine(model=self)
+
+    # --- conclusions --------------------------------------------------------------------------------------------
+
+    def _accepted(self, ts_ns: int, order_id: str | None) -> list[OrderEvent]:
+        if self.state in UNPROVEN:
+            return [self._conclude("accept", ts_ns, order_id=order_id)]
+        if self.order_id is None and order_id is not None:
+            return [self._note(ts_ns, "named by the venue", order_id=order_id)]
+        return []
+
+    def _amend_taken(self, answer: Answer) -> list[OrderEvent]:
+        if self.state != "pending_amend" or not isinstance(self.pending, AmendOrder):
+            return []
+        asked = self.pending
+        return [
+            self._conclude(
+                "amended",
+                answer.ts_ns,
+                order_qty=Qty(max(asked.order_qty, self.done_qty)),
+                limit_price=asked.limit_price,
+                trigger_price=asked.trigger_price,
+            )
+        ]
+
+    def _change_refused(self, answer: Answer) -> list[OrderEvent]:
+        waiting = "pending_amend" if answer.request == "amend" else "pending_cancel"
+        if self.state != waiting:
+            return []
+        return [self._conclude("refuse_change", answer.ts_ns, why=_said(answer), code=answer.code)]
+
+    def _trade(self, fill: Fill, report: OrderReport) -> list[OrderEvent]:
+        if fill.exec_id in self.fills:
+            return []
+        over = self.cum_qty + fill.last_qty > self.order_qty
+        late = self.state in ("canceled", "expired", "rejected")
+        if self.state == "settled":
+            self.reopen()
+            late = True
+        why = "late fill" if late else ""
+        return [self._conclude("trade", report.ts_ns, why=why, fill=fill, alarm="OVERFILL" if over else "")]
+
+    def _told_quantities(self, report: OrderReport) -> list[OrderEvent]:
+        """Book what the report says of totals: a higher cum_qty, an order_qty or price changed by someone else."""
+        events: list[OrderEvent] = []
+        if report.cum_qty is not None and report.cum_qty > self.done_qty:
+            events.append(self._note(report.ts_ns, "venue counts more than we booked", venue_cum=report.cum_qty))
+        if report.report_type in (ReportType.AMENDED, ReportType.RESTATED) and self._tells_terms(report):
+            events.append(
+                self._conclude(
+                    "amended",
+                    report.ts_ns,
+                    why=report.reason,
+                    order_qty=report.order_qty,
+                    limit_price=report.limit_price if self.limit_price is not None else None,
+                    trigger_price=report.trigger_price if self.trigger_price is not None else None,
+                )
+            )
+        return events
+
+    def _tells_terms(self, report: OrderReport) -> bool:
+        """Whether an amended report ends our own amend, or tells of a change made elsewhere.
+
+        While our amend is unanswered only its own values count: the frame of the amend before it may come late.
+        """
+        if self.state == "pending_amend" and isinstance(self.pending, AmendOrder):
+            return report.order_qty == self.pending.order_qty
+        return self.state in RESTING and (
+            (report.order_qty is not None and report.order_qty != self.order_qty)
+            or (self.limit_price is not None and report.limit_price not in (None, self.limit_price))
+            or (self.trigger_price is not None and report.trigger_price not in (None, self.trigger_price))
+        )
+
+    def _end(self, move: str, report: OrderReport) -> list[OrderEvent]:
+        if self.ended and not (self.state == "rejected" and move == "cancel"):
+            return []
+        return [self._conclude(move, report.ts_ns, why=report.reason)]
+
+    def _note(
+        self,
+        ts_ns: int,
+        why: str,
+        alarm: str = "",
+        *,
+        order_id: str | None = None,
+        venue_cum: Qty | None = None,
+        triggered: bool = False,
+    ) -> OrderEvent:
+        event = OrderEvent(
+            move="",
+            from_state=self.state,
+            to_state=self.state,
+            ts_ns=ts_ns,
+            why=why,
+            alarm=alarm,
+            order_id=order_id,
+            venue_cum=venue_cum,
+            triggered=triggered,
+        )
+        self._fold(event)
+        return event
+
+    def _conclude(
+        self,
+        move: str,
+        ts_ns: int,
+        *,
+        why: str = "",
+        code: str = "",
+        alarm: str = "",
+        fill: Fill | None = None,
+        order_id: str | None = None,
+        order_qty: Qty | None = None,
+        limit_price: Price | None = None,
+        trigger_price: Price | None = None,
+    ) -> OrderEvent:
+        before = self.state
+        after = self._move(move, fill, order_qty)
+        event = OrderEvent(
+            move=move,
+            from_state=before,
+            to_state=after,
+            ts_ns=ts_ns,
+            why=why,
+            code=code,
+            alarm=alarm,
+            fill=fill,
+            order_id=order_id,
+            order_qty=order_qty,
+            limit_price=limit_price,
+            trigger_price=trigger_price,
+        )
+        self._fold(event)
+        return event
+
+    # --- folding ------------------------------------------------------------------------------------------------
+
+    def apply(self, event: OrderEvent) -> None:
+        """Fold one journalled event. Raises OrderInvariantError when it does not fit what stands."""
+        if event.move == "trade" and self.state == "settled":
+            self.reopen()
+        if event.move:
+            after = self._move(event.move, event.fill, event.order_qty)
+            if after != event.to_state:
+                raise OrderInvariantError(
+                    f"{self.cl_ord_id}: replay of {event.move!r} ends in {after}, the journal says {event.to_state}"
+                )
+        self._fold(event)
+
+    def _move(self, move: str, fill: Fill | None, order_qty: Qty | None) -> str:
+        cum = self.cum_qty + (fill.last_qty if fill else ZERO)
+        total = order_qty if order_qty is not None else self.order_qty
+        return fire(self._machine, move, complete=cum >= total, touched=max(cum, self.venue_cum) > 0)
+
+    def _fold(self, event: OrderEvent) -> None:
+        if event.fill is not None:
+            self.fills.add(event.fill)
+        if event.order_id is not None:
+            self.order_id = event.order_id
+        if event.order_qty is not None:
+            self.order_qty = event.order_qty
+        if event.limit_price is not None:
+            self.limit_price = event.limit_price
+        if event.trigger_price is not None:
+            self.trigger_price = event.trigger_price
+        if event.venue_cum is not None:
+            self.venue_cum = Qty(max(self.venue_cum, event.venue_cum))
+        if event.triggered:
+            self.triggered = True
+        if event.why:
+            self.reason = event.why
+        if event.code:
+            self.code = event.code
+        if event.move == "dispatch":
+            self.dispatched_ns = event.ts_ns
+        if event.move in ("accept", "amended"):
+            self.changed_ns = event.ts_ns
+        if self.state not in ("pending_amend", "pending_cancel"):
+            self.pending = None
+        if event.move:
+            self.walk.append((event.from_state, event.move, event.to_state))
+
+
+def _said(answer: Answer) -> str:
+    return f"{answer.code}: {answer.text}" if answer.code and answer.text else answer.code or answer.text

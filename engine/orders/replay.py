@@ -1,0 +1,115 @@
+"""From journal rows back to orders and brackets. Pure: rows come in decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from engine.errors import OrderInvariantError
+from engine.orders.brackets import Bracket, BracketEvent, Policy
+from engine.orders.commands import NewOrder, Request
+from engine.orders.events import OrderEvent, Role
+from engine.orders.order import Order
+from engine.orders.reports import Answer
+from engine.orders.signal import Signal
+from engine.values.instrument import Instrument
+from engine.values.money import Qty
+
+
+class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    """A signal was accepted: its bracket exists from here on."""
+
+    signal: Signal
+    instrument: Instrument
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """A signal was denied by us."""
+
+    signal: Signal
+    code: str
+    reason: str
+
+
+class Intent(msgspec.Struct, frozen=True, tag="intent"):
+    """An order was decided; nothing sent yet."""
+
+    spec: NewOrder
+    role: Role
+    why: str
+
+
+class Requested(msgspec.Struct, frozen=True, tag="requested"):
+    """A request is about to be written: from here on it may have been sent. ``payload_hash`` is over its content."""
+
+    request: Request
+    transport: str
+    payload_hash: str
+
+
+class Closed(msgspec.Struct, frozen=True, tag="closed"):
+    """A bracket ended, with its result (amounts in quote, ``net_qty`` in base)."""
+
+    outcome: str
+    net_qty: Qty
+    reason: str
+
+
+Fact = Opened | Refused | Intent | Requested | Answer | OrderEvent | BracketEvent | Closed
+
+FACT_OF_KIND: dict[str, type[Fact]] = {
+    "signal": Opened,
+    "denied": Refused,
+    "intent": Intent,
+    "request": Requested,
+    "answer": Answer,
+    "order": OrderEvent,
+    "bracket": BracketEvent,
+    "closed": Closed,
+}
+"""Journal row kind -> what its body holds."""
+
+
+def rebuild_orders(facts: Iterable[tuple[str, Fact]]) -> dict[str, Order]:
+    """Fold (cl_ord_id, fact) pairs in journal order into orders by cl_ord_id.
+
+    Raises OrderInvariantError when a row cannot follow the rows before it.
+    """
+    orders: dict[str, Order] = {}
+    for cl_ord_id, fact in facts:
+        match fact:
+            case Intent():
+                orders[cl_ord_id] = Order(fact.spec, fact.role)
+            case Requested():
+                order = _known(orders, cl_ord_id)
+                if not isinstance(fact.request, NewOrder):
+                    order.outgoing = order.pending = fact.request
+            case Answer():
+                _known(orders, cl_ord_id).outgoing = None
+            case OrderEvent():
+                _known(orders, cl_ord_id).apply(fact)
+            case _:
+                pass
+    return orders
+
+
+def rebuild_bracket(facts: list[tuple[str, Fact]], policy: Policy) -> Bracket | None:
+    """Fold all facts of one signal into its bracket; None when the signal was denied or is not known."""
+    opened = next((fact for _, fact in facts if isinstance(fact, Opened)), None)
+    if opened is None:
+        return None
+    bracket = Bracket(opened.signal, opened.instrument, policy)
+    for order in rebuild_orders(facts).values():
+        bracket.orders[order.cl_ord_id] = order.view()
+    for _, fact in facts:
+        if isinstance(fact, BracketEvent):
+            bracket.apply(fact)
+    return bracket
+
+
+def _known(orders: dict[str, Order], cl_ord_id: str) -> Order:
+    order = orders.get(cl_ord_id)
+    if order is None:
+        raise OrderInvariantError(f"journal: a row of order {cl_ord_id} stands before its intent")
+    return order
