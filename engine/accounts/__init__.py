@@ -1,0 +1,1 @@
+"""Money made and lost. Pure."""

@@ -1,0 +1,1 @@
+"""The seeded world: engine, exchange and seams on one virtual clock."""

@@ -1,0 +1,1 @@
+"""Kraken spot as a venue. Pure: signing, nonce, symbols, encode, decode, session, sequence, limits, errors."""

@@ -151,6 +151,11 @@ class Bracket:
         """Base units still to be undone; negative = an excess of exits."""
         return exposure_of(self.signal, self.instrument, tuple(self.orders.values()))
 
+    @property
+    def uncovered(self) -> Qty:
+        """Held quantity without a sure stop, as of the last plan."""
+        return self._uncovered
+
     # --- what it learns -------------------------------------------------------------------------------------------
 
     def learn(self, view: OrderView, events: list[OrderEvent], now_ns: int) -> None:

@@ -48,7 +48,11 @@ class OrderMachine(StateMachine):
     dispatch = new.to(pending)
     not_sent = pending.to(denied)  # it certainly never left: the next attempt is another order
 
-    accept = pending.to(open) | unknown.to(open)
+    accept = (
+        pending.to(open)
+        | unknown.to(open)
+        | rejected.to(open)  # refused or proved dead, and yet it rests: what rests is the truth, and alarms
+    )
     doubt = pending.to(unknown)
     reject = pending.to(rejected) | unknown.to(rejected)
     prove_dead = unknown.to(rejected)
@@ -98,6 +102,7 @@ class OrderMachine(StateMachine):
         | partial.to(filled)
         | pending_amend.to(filled)
         | pending_cancel.to(filled)
+        | rejected.to(filled)
     )
     cancel = (
         pending.to(canceled)  # accepted and refused by the engine at once (post-only, IOC rest)
@@ -115,6 +120,7 @@ class OrderMachine(StateMachine):
         | partial.to(expired)
         | pending_amend.to(expired)
         | pending_cancel.to(expired)
+        | rejected.to(expired)
     )
 
     settle = filled.to(settled) | canceled.to(settled) | expired.to(settled) | rejected.to(settled) | denied.to(settled)

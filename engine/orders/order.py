@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-import msgspec
-
 from engine.errors import OrderInvariantError
-from engine.orders.commands import AmendOrder, NewOrder, Request
+from engine.orders.commands import AmendOrder, NewOrder, Request, kind_of
 from engine.orders.events import OrderEvent, Role
 from engine.orders.fills import Fills
 from engine.orders.machine import ENDED, RESTING, UNPROVEN, OrderMachine, fire
 from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
+from engine.orders.view import OrderView as OrderView  # its old place: others import it from here
 from engine.values.money import NO_QTY, ZERO, Price, Qty
 
-
-class OrderView(msgspec.Struct, frozen=True):
-    """What others may know of an order; a copy, never the order itself.
-
-    ``least`` and ``most`` bound the quantity that may still rest on the venue: the arithmetic of doubt.
-    ``done_qty`` counts fills the venue has told of, even those whose details are missing.
-    """
-
-    cl_ord_id: str
-    role: Role
-    state: str
-    spec: NewOrder
-    order_id: str | None
-    order_qty: Qty
-    cum_qty: Qty
-    done_qty: Qty
-    cum_cost: Decimal
-    avg_px: Decimal
-    fees: dict[str, Decimal]
-    least: Qty
-    most: Qty
-    busy: bool
-    triggered: bool
-    cancel_wanted: bool
-    changed_ns: int
-    dispatched_ns: int
-    reason: str
-    code: str
-    states: tuple[str, ...]
-
-    @property
-    def ended(self) -> bool:
-        """Nothing of it rests on the venue."""
-        return self.state in ENDED
-
-    @property
-    def leaves_qty(self) -> Qty:
-        """Quantity not yet filled, zero once ended."""
-        return NO_QTY if self.ended else Qty(max(ZERO, self.order_qty - self.done_qty))
+_NOT_SENT = "NOT_SENT"
+"""Code of every request that certainly never left, whatever kept it: it may be tried again."""
 
 
 class Order:
@@ -79,6 +39,7 @@ class Order:
         self.reason = ""
         self.code = ""  # of the last refusal
         self.walk: list[tuple[str, str, str]] = []  # (from, move, to)
+        self._echoes: list[AmendOrder] = []  # answered amends whose amended frame is still to come
         self._machine = OrderMachine(model=self)
 
     # --- what it is ---------------------------------------------------------------------------------------------
@@ -182,17 +143,19 @@ class Order:
 
     def answered(self, answer: Answer) -> list[OrderEvent]:
         """Take the end of a request. Evidence that came before the answer is not undone by it."""
+        if self.outgoing is not None and kind_of(self.outgoing) == answer.request:
+            self.outgoing = None
         match answer.request, answer.outcome:
             case "new", Outcome.ACCEPTED:
                 return self._accepted(answer.ts_ns, answer.order_id)
             case "new", Outcome.REFUSED if self.state in UNPROVEN:
                 return [self._conclude("reject", answer.ts_ns, why=_said(answer), code=answer.code)]
-            case "new", Outcome.REFUSED:
+            case "new", Outcome.REFUSED if not self.ended or self.done_qty:
                 return [self._note(answer.ts_ns, f"refused after evidence: {_said(answer)}", "REFUSED_BUT_LIVE")]
             case "new", Outcome.NOT_SENT if self.state == "pending":
-                return [self._conclude("not_sent", answer.ts_ns, why=_said(answer), code=answer.code)]
+                return [self._conclude("not_sent", answer.ts_ns, why=_said(answer), code=_NOT_SENT)]
             case "new", Outcome.NOT_SENT if self.state == "new":
-                return [self._conclude("deny", answer.ts_ns, why=_said(answer), code=answer.code)]
+                return [self._conclude("deny", answer.ts_ns, why=_said(answer), code=_NOT_SENT)]
             case "new", Outcome.UNKNOWN if self.state == "pending":
                 return [
                     self._conclude("doubt", answer.ts_ns, why=_said(answer), code=answer.code, alarm="ORDER_UNKNOWN")
@@ -206,8 +169,13 @@ class Order:
     def reported(self, report: OrderReport) -> list[OrderEvent]:
         """Take one report. Repeats add nothing, stale ones never move it backwards."""
         events: list[OrderEvent] = []
-        if self.order_id is None and report.order_id:
-            events += self._accepted(report.ts_ns, report.order_id) if self.state in UNPROVEN else []
+        if self.state == "settled" and self._is_news(report):
+            self.reopen()
+        if self.state in UNPROVEN:
+            events += self._accepted(report.ts_ns, report.order_id)
+        elif self.state == "rejected" and _shows_life(report):
+            why, alarm = "the venue shows what was held for refused or dead", "REFUSED_BUT_LIVE"
+            events.append(self._conclude("accept", report.ts_ns, why=why, alarm=alarm, order_id=report.order_id))
         if report.fill is not None:
             events += self._trade(report.fill, report)
         events += self._told_quantities(report)
@@ -216,10 +184,8 @@ class Order:
                 events += self._end("cancel", report)
             case (ReportType.EXPIRED, _) | (_, "expired"):
                 events += self._end("expire", report)
-            case (ReportType.FILLED, _) | (_, "filled") if report.fill is None:
+            case (ReportType.FILLED, _) | (_, "filled") if report.fill is None or self.state in ("open", "partial"):
                 events += self._end("fill_out", report)
-            case ((ReportType.NEW | ReportType.STATUS), _) if self.state in UNPROVEN:
-                events += self._accepted(report.ts_ns, report.order_id)
         if report.triggered and not self.triggered and not self.ended:
             events.append(self._note(report.ts_ns, "stop triggered", triggered=True))
         return events
@@ -246,7 +212,7 @@ class Order:
 
     def _accepted(self, ts_ns: int, order_id: str | None) -> list[OrderEvent]:
         if self.state in UNPROVEN:
-            return [self._conclude("accept", ts_ns, order_id=order_id)]
+            return [self._conclude("accept", ts_ns, order_id=order_id or None)]
         if self.order_id is None and order_id is not None:
             return [self._note(ts_ns, "named by the venue", order_id=order_id)]
         return []
@@ -255,6 +221,7 @@ class Order:
         if self.state != "pending_amend" or not isinstance(self.pending, AmendOrder):
             return []
         asked = self.pending
+        self._echoes.append(asked)
         return [
             self._conclude(
                 "amended",
@@ -267,27 +234,37 @@ class Order:
 
     def _change_refused(self, answer: Answer) -> list[OrderEvent]:
         waiting = "pending_amend" if answer.request == "amend" else "pending_cancel"
-        if self.state != waiting:
-            return []
-        return [self._conclude("refuse_change", answer.ts_ns, why=_said(answer), code=answer.code)]
+        code = _NOT_SENT if answer.outcome is Outcome.NOT_SENT else answer.code
+        if self.state == waiting:
+            return [self._conclude("refuse_change", answer.ts_ns, why=_said(answer), code=code)]
+        if self.state in ("open", "partial"):
+            return [self._note(answer.ts_ns, _said(answer), code=code)]  # it fell before it was written: say so
+        return []
 
     def _trade(self, fill: Fill, report: OrderReport) -> list[OrderEvent]:
         if fill.exec_id in self.fills:
             return []
-        over = self.cum_qty + fill.last_qty > self.order_qty
-        late = self.state in ("canceled", "expired", "rejected")
-        if self.state == "settled":
-            self.reopen()
-            late = True
-        why = "late fill" if late else ""
-        return [self._conclude("trade", report.ts_ns, why=why, fill=fill, alarm="OVERFILL" if over else "")]
+        asked = self.pending.order_qty if isinstance(self.pending, AmendOrder) else ZERO
+        alarm = "OVERFILL" if self.cum_qty + fill.last_qty > max(self.order_qty, asked) else ""
+        if self.state == "rejected":
+            alarm = alarm or "REFUSED_BUT_LIVE"
+        why = "late fill" if self.state in ("canceled", "expired", "rejected") else ""
+        return [self._conclude("trade", report.ts_ns, why=why, fill=fill, alarm=alarm)]
+
+    def _is_news(self, report: OrderReport) -> bool:
+        """Whether a report says of a settled order what its settlement did not know."""
+        if report.fill is not None and report.fill.exec_id not in self.fills:
+            return True
+        if report.cum_qty is not None and report.cum_qty > self.done_qty:
+            return True
+        return self.walk[-1][0] == "rejected" and _shows_life(report)
 
     def _told_quantities(self, report: OrderReport) -> list[OrderEvent]:
         """Book what the report says of totals: a higher cum_qty, an order_qty or price changed by someone else."""
         events: list[OrderEvent] = []
         if report.cum_qty is not None and report.cum_qty > self.done_qty:
             events.append(self._note(report.ts_ns, "venue counts more than we booked", venue_cum=report.cum_qty))
-        if report.report_type in (ReportType.AMENDED, ReportType.RESTATED) and self._tells_terms(report):
+        if self._tells_terms(report):
             events.append(
                 self._conclude(
                     "amended",
@@ -301,22 +278,45 @@ class Order:
         return events
 
     def _tells_terms(self, report: OrderReport) -> bool:
-        """Whether an amended report ends our own amend, or tells of a change made elsewhere.
+        """Whether a report ends our own amend, or tells of a change made elsewhere.
 
-        While our amend is unanswered only its own values count: the frame of the amend before it may come late.
+        While our amend is unanswered only its own values count, but from any source: the frame of the amend before it
+        may come late, the frame of its own may be lost. Else only the stream tells terms; REST may lag behind it.
         """
         if self.state == "pending_amend" and isinstance(self.pending, AmendOrder):
-            return report.order_qty == self.pending.order_qty
-        return self.state in RESTING and (
-            (report.order_qty is not None and report.order_qty != self.order_qty)
-            or (self.limit_price is not None and report.limit_price not in (None, self.limit_price))
-            or (self.trigger_price is not None and report.trigger_price not in (None, self.trigger_price))
+            return not self._is_echo(report) and _has_terms(report, self.pending, self.done_qty)
+        snapshot = report.report_type is ReportType.STATUS and report.source == "snapshot"
+        if not snapshot and report.report_type not in (ReportType.AMENDED, ReportType.RESTATED):
+            return False
+        return (
+            self.state in RESTING
+            and not self._is_echo(report)
+            and (
+                (report.order_qty is not None and report.order_qty != self.order_qty)
+                or (self.limit_price is not None and report.limit_price not in (None, self.limit_price))
+                or (self.trigger_price is not None and report.trigger_price not in (None, self.trigger_price))
+            )
         )
 
+    def _is_echo(self, report: OrderReport) -> bool:
+        """Whether this is the amended frame of an amend that its answer has concluded already."""
+        if report.source == "snapshot":
+            self._echoes.clear()  # the stream starts anew: frames lost with the old one do not come any more
+        if report.report_type is not ReportType.AMENDED:
+            return False
+        for place, past in enumerate(self._echoes):
+            if _has_terms(report, past, self.done_qty):
+                del self._echoes[: place + 1]
+                return True
+        return False
+
     def _end(self, move: str, report: OrderReport) -> list[OrderEvent]:
-        if self.ended and not (self.state == "rejected" and move == "cancel"):
+        if self.ended and self.state != "rejected":
             return []
-        return [self._conclude(move, report.ts_ns, why=report.reason)]
+        # the venue's own last word, after all its trades: less than we booked means a trade was taken back
+        alarm = "CUM_SHRANK" if report.cum_qty is not None and report.cum_qty < self.cum_qty else ""
+        total = self.order_qty if move == "fill_out" and report.cum_qty is None else None
+        return [self._conclude(move, report.ts_ns, why=report.reason, alarm=alarm, venue_cum=total)]
 
     def _note(
         self,
@@ -324,6 +324,7 @@ class Order:
         why: str,
         alarm: str = "",
         *,
+        code: str = "",
         order_id: str | None = None,
         venue_cum: Qty | None = None,
         triggered: bool = False,
@@ -334,6 +335,7 @@ class Order:
             to_state=self.state,
             ts_ns=ts_ns,
             why=why,
+            code=code,
             alarm=alarm,
             order_id=order_id,
             venue_cum=venue_cum,
@@ -355,6 +357,7 @@ class Order:
         order_qty: Qty | None = None,
         limit_price: Price | None = None,
         trigger_price: Price | None = None,
+        venue_cum: Qty | None = None,
     ) -> OrderEvent:
         before = self.state
         after = self._move(move, fill, order_qty)
@@ -371,6 +374,7 @@ class Order:
             order_qty=order_qty,
             limit_price=limit_price,
             trigger_price=trigger_price,
+            venue_cum=venue_cum,
         )
         self._fold(event)
         return event
@@ -379,8 +383,12 @@ class Order:
 
     def apply(self, event: OrderEvent) -> None:
         """Fold one journalled event. Raises OrderInvariantError when it does not fit what stands."""
-        if event.move == "trade" and self.state == "settled":
-            self.reopen()
+        if self.state == "settled" and event.from_state != "settled":
+            self.reopen()  # a reopening leaves no row of its own: the next event starts before the settlement
+        if event.from_state != self.state:
+            raise OrderInvariantError(
+                f"{self.cl_ord_id}: {event.move!r} starts in {event.from_state}, the replay stands in {self.state}"
+            )
         if event.move:
             after = self._move(event.move, event.fill, event.order_qty)
             if after != event.to_state:
@@ -388,6 +396,8 @@ class Order:
                     f"{self.cl_ord_id}: replay of {event.move!r} ends in {after}, the journal says {event.to_state}"
                 )
         self._fold(event)
+        if event.move in ("ask_amend", "ask_cancel"):
+            self.pending = self.outgoing or self.pending
 
     def _move(self, move: str, fill: Fill | None, order_qty: Qty | None) -> str:
         cum = self.cum_qty + (fill.last_qty if fill else ZERO)
@@ -407,8 +417,8 @@ class Order:
             self.trigger_price = event.trigger_price
         if event.venue_cum is not None:
             self.venue_cum = Qty(max(self.venue_cum, event.venue_cum))
-        if event.triggered:
-            self.triggered = True
+        if event.triggered or (self.done_qty and self.spec.order_type in ("stop-loss", "stop-loss-limit")):
+            self.triggered = True  # a stop that trades has fired, whether or not its frame has come
         if event.why:
             self.reason = event.why
         if event.code:
@@ -425,3 +435,17 @@ class Order:
 
 def _said(answer: Answer) -> str:
     return f"{answer.code}: {answer.text}" if answer.code and answer.text else answer.code or answer.text
+
+
+def _shows_life(report: OrderReport) -> bool:
+    return report.fill is None and report.ord_status in ("pending_new", "new", "partially_filled")
+
+
+def _has_terms(report: OrderReport, asked: AmendOrder, done_qty: Qty) -> bool:
+    """Whether a report shows the values an amend asked for; the venue never sets less than what has filled."""
+    least = max(asked.order_qty, done_qty)
+    return (
+        report.order_qty in (asked.order_qty, least)
+        and (asked.limit_price is None or report.limit_price in (None, asked.limit_price))
+        and (asked.trigger_price is None or report.trigger_price in (None, asked.trigger_price))
+    )

@@ -36,3 +36,15 @@ class VirtualClock:
     def now_ns(self) -> int:
         """Return epoch + virtual time + skew. Rounded to the microsecond: trio's time is a float."""
         return self.epoch_ns + self.skew_ns + round(trio.current_time() * 1_000_000) * 1000
+
+
+class SteadyClock:
+    """A clock's time at the start plus trio's elapsed time: steps of the wall clock do not move it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._start_ns = clock.now_ns()
+        self._start_s = trio.current_time()
+
+    def now_ns(self) -> int:
+        """Return UTC nanoseconds as counted from the start, to the microsecond."""
+        return self._start_ns + round((trio.current_time() - self._start_s) * 1_000_000) * 1000

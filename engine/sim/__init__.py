@@ -1,0 +1,66 @@
+"""A simulated Kraken spot exchange: a real server, REST and WebSocket v2, for any Kraken client.
+
+``Exchange.serve`` answers one byte stream; it runs over loopback TCP and over the virtual wire alike.
+"""
+
+from engine.sim.errors import Refused
+from engine.sim.exchange import Exchange
+from engine.sim.faults import (
+    Action,
+    Faults,
+    FrameVerdict,
+    NoFaults,
+    ScriptedFaults,
+    Verdict,
+    accept_late,
+    answer_late,
+    http_error,
+    kill_after,
+    kill_before,
+    lie_with,
+    lose_answer,
+    lose_request,
+    refuse_with,
+)
+from engine.sim.house import House
+from engine.sim.identity import Identity, load_or_make_identity
+from engine.sim.instruments import DEFAULT_ASSETS, DEFAULT_PAIRS, AssetSpec, PairSpec
+from engine.sim.orders import SimOrder, SimTrade
+from engine.sim.script import Step, parse_script, read_script
+from engine.sim.settings import SimSettings, SyntheticMarket
+from engine.sim.truth import Truth
+
+__all__ = [
+    "Exchange",
+    "SimSettings",
+    "AssetSpec",
+    "PairSpec",
+    "DEFAULT_ASSETS",
+    "DEFAULT_PAIRS",
+    "SyntheticMarket",
+    "Step",
+    "parse_script",
+    "read_script",
+    "Identity",
+    "load_or_make_identity",
+    "House",
+    "Truth",
+    "SimOrder",
+    "SimTrade",
+    "Refused",
+    "Faults",
+    "NoFaults",
+    "ScriptedFaults",
+    "Verdict",
+    "FrameVerdict",
+    "Action",
+    "accept_late",
+    "answer_late",
+    "http_error",
+    "kill_after",
+    "kill_before",
+    "lie_with",
+    "lose_answer",
+    "lose_request",
+    "refuse_with",
+]

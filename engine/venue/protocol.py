@@ -169,6 +169,11 @@ class Venue(Protocol):
         """Say which account on which venue this is."""
         ...
 
+    @property
+    def mark_key(self) -> bytes:
+        """Key of the mark inside our order ids; derived from the account's secret, so another key's are not ours."""
+        ...
+
     def open(self, sink: VenueSink) -> AbstractAsyncContextManager[VenueLink]:
         """Connect; the block begins when instruments are known and the private stream is complete.
 

@@ -1,0 +1,90 @@
+"""The three ways to a journal: to write it, to read it, and to write it on a simulated disk."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.errors import JournalError
+from engine.journal.header import header_row, read_header, require_owner
+from engine.journal.journal import Journal
+from engine.journal.lease import hold_lease
+from engine.journal.reader import JournalReader
+from engine.journal.seeded_store import SeededStore, create_seeded
+from engine.journal.sqlite_store import SqliteStore, create_sqlite
+from engine.journal.store import Durability, RowStore
+from engine.seams.clock import Clock
+from engine.seams.disk import Disk
+from engine.seams.stopwatch import Stopwatch, SystemStopwatch
+from engine.venue.protocol import VenueIdentity
+
+
+@contextlib.contextmanager
+def open_journal(
+    path: Path,
+    identity: VenueIdentity,
+    clock: Clock,
+    *,
+    durability: Durability = "power",
+    stopwatch: Stopwatch | None = None,
+) -> Iterator[Journal]:
+    """Hold the journal of ``identity`` open for writing; made (0600, missing directories 0700) when there is none.
+
+    Raises JournalBusy while another process writes it, JournalError when it is somebody else's or newer than this
+    code, JournalCorrupt when its first or last row cannot be read. The chain between is not walked: call verify().
+    """
+    _require_directory(path.parent)
+    with hold_lease(path.with_name(path.name + ".lock")):
+        if not path.exists():
+            create_sqlite(path, header_row(identity, clock.now_ns()))
+        store = SqliteStore(path, durability)
+        with contextlib.closing(_writer(store, identity, stopwatch or SystemStopwatch())) as journal:
+            yield journal
+
+
+@contextlib.contextmanager
+def read_journal(path: Path) -> Iterator[JournalReader]:
+    """Look at a journal, also while an engine writes it. Takes no lease and changes nothing in it."""
+    if not path.is_file():
+        raise JournalError(f"there is no journal at {path}")
+    store = SqliteStore(path, "process", read_only=True)
+    with contextlib.closing(store):
+        yield JournalReader(store, read_header(store))
+
+
+def seeded_journal(
+    disk: Disk,
+    identity: VenueIdentity,
+    clock: Clock,
+    *,
+    name: str = "journal",
+    durability: Durability = "power",
+) -> Journal:
+    """Open or make the journal ``name`` on a simulated disk. The caller closes it; a killed process does not.
+
+    Raises as open_journal does.
+    """
+    if not disk.exists(name):
+        create_seeded(disk, name, header_row(identity, clock.now_ns()))
+    return _writer(SeededStore(disk, name, durability), identity, disk.stopwatch)
+
+
+def _writer(store: RowStore, identity: VenueIdentity, stopwatch: Stopwatch) -> Journal:
+    try:
+        header = read_header(store)
+        require_owner(header, identity)
+        return Journal(store, header, stopwatch)
+    except JournalError:
+        store.close()
+        raise
+
+
+def _require_directory(path: Path) -> None:
+    if path.is_dir():
+        return
+    _require_directory(path.parent)
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"cannot make the directory {path}: {error.strerror}") from error

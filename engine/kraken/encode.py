@@ -1,0 +1,139 @@
+"""Requests as bytes: WebSocket frames with exact JSON numbers, REST forms with exact texts.
+
+Amounts arrive already rounded and are written plain: never through a float, never with an exponent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from engine.errors import OrderInvariantError
+from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
+from engine.values.money import plain
+from engine.values.time import rfc3339
+
+Params = dict[str, Any]
+Form = dict[str, str]
+
+
+def amount(value: Decimal) -> str:
+    """Return an amount as plain digits. Raises OrderInvariantError for NaN and infinities."""
+    if not value.is_finite():
+        raise OrderInvariantError(f"an amount must be a finite number, is {value}")
+    return plain(value)
+
+
+def number(value: Decimal) -> msgspec.Raw:
+    """Return an amount as a JSON number of exactly these digits."""
+    return msgspec.Raw(amount(value).encode("ascii"))
+
+
+def frame(method: str, params: Mapping[str, Any], req_id: int) -> str:
+    """Return one WebSocket v2 request."""
+    return msgspec.json.encode({"method": method, "params": params, "req_id": req_id}).decode("utf-8")
+
+
+def subscription(channel: str, symbols: Sequence[str] = (), **more: Any) -> Params:
+    """Return the params of a subscribe or unsubscribe request."""
+    named: Params = {"symbol": list(symbols)} if symbols else {}
+    return {"channel": channel, **named, **more}
+
+
+def add_order(order: NewOrder, token: str) -> Params:
+    """Return the params of ``add_order`` (§8.1). ``deadline_ns`` is venue time and must be set."""
+    params: Params = {
+        "order_type": order.order_type,
+        "side": order.side,
+        "symbol": order.symbol,
+        "order_qty": number(order.order_qty),
+    }
+    if order.limit_price is not None:
+        params["limit_price"] = number(order.limit_price)
+    if order.trigger_price is not None:
+        params["triggers"] = {"reference": "last", "price": number(order.trigger_price), "price_type": "static"}
+    if order.order_type == "limit" or order.time_in_force != "gtc":
+        params["time_in_force"] = order.time_in_force
+    if order.fee_preference is not None:
+        params["fee_preference"] = order.fee_preference
+    params["stp_type"] = order.stp_type
+    params["cl_ord_id"] = order.cl_ord_id
+    params["deadline"] = rfc3339(order.deadline_ns, 3)
+    params["token"] = token
+    return params
+
+
+def amend_order(amend: AmendOrder, token: str) -> Params:
+    """Return the params of ``amend_order`` (§8.2)."""
+    params: Params = _one_id(amend.order_id, amend.cl_ord_id)
+    params["order_qty"] = number(amend.order_qty)
+    if amend.limit_price is not None:
+        params["limit_price"] = number(amend.limit_price)
+    if amend.trigger_price is not None:
+        params["trigger_price"] = number(amend.trigger_price)
+    params["deadline"] = rfc3339(amend.deadline_ns, 3)
+    params["token"] = token
+    return params
+
+
+def cancel_order(cancel: CancelOrder, token: str) -> Params:
+    """Return the params of ``cancel_order`` (§8.4), which takes lists and knows no deadline."""
+    return {key: [value] for key, value in _one_id(cancel.order_id, cancel.cl_ord_id).items()} | {"token": token}
+
+
+def add_order_form(order: NewOrder, pair: str) -> Form:
+    """Return the fields of REST AddOrder (§1.5); ``pair`` is the altname.
+
+    ``price`` is the limit of a limit order and the trigger of a stop, whose limit is ``price2``.
+    """
+    first, second = order.limit_price, None
+    if order.trigger_price is not None:
+        first, second = order.trigger_price, order.limit_price
+    fields: Form = {
+        "ordertype": order.order_type,
+        "type": order.side,
+        "pair": pair,
+        "volume": amount(order.order_qty),
+    }
+    if first is not None:
+        fields["price"] = amount(first)
+    if second is not None:
+        fields["price2"] = amount(second)
+    if order.order_type == "limit" or order.time_in_force != "gtc":
+        fields["timeinforce"] = order.time_in_force.upper()
+    if order.fee_preference is not None:
+        fields["oflags"] = "fcib" if order.fee_preference == "base" else "fciq"
+    fields["stptype"] = order.stp_type.replace("_", "-")
+    fields["cl_ord_id"] = order.cl_ord_id
+    fields["deadline"] = rfc3339(order.deadline_ns, 3)
+    return fields
+
+
+def amend_order_form(amend: AmendOrder) -> Form:
+    """Return the fields of REST AmendOrder (§1.7)."""
+    fields: Form = {"txid": amend.order_id} if amend.order_id else {"cl_ord_id": amend.cl_ord_id}
+    fields["order_qty"] = amount(amend.order_qty)
+    if amend.limit_price is not None:
+        fields["limit_price"] = amount(amend.limit_price)
+    if amend.trigger_price is not None:
+        fields["trigger_price"] = amount(amend.trigger_price)
+    fields["deadline"] = rfc3339(amend.deadline_ns, 3)
+    return fields
+
+
+def cancel_order_form(cancel: CancelOrder) -> Form:
+    """Return the fields of REST CancelOrder (§1.9)."""
+    return {"txid": cancel.order_id} if cancel.order_id else {"cl_ord_id": cancel.cl_ord_id}
+
+
+def form_body(fields: Mapping[str, str]) -> bytes:
+    """Return a form body. Signed and sent as these very bytes."""
+    return urlencode(fields).encode("ascii")
+
+
+def _one_id(order_id: str, cl_ord_id: str) -> Params:
+    return {"order_id": order_id} if order_id else {"cl_ord_id": cl_ord_id}

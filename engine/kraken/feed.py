@@ -1,0 +1,83 @@
+"""One watched symbol: its book, and what is known about its subscription."""
+
+from __future__ import annotations
+
+import random
+
+import trio
+
+from engine.errors import VenueRefused
+from engine.kraken.frames import BookRow
+from engine.market.book import Book
+from engine.net.backoff import Backoff
+from engine.values.instrument import Instrument, PairStatus
+
+RESYNC_FIRST_S = 0.1
+_SEVERITY: dict[PairStatus, int] = {
+    "online": 0,
+    "post_only": 1,
+    "limit_only": 1,
+    "reduce_only": 1,
+    "cancel_only": 2,
+    "maintenance": 3,
+}
+
+
+class Feed:
+    """A symbol that somebody watches. ``synced`` from a verified snapshot until the book is lost."""
+
+    def __init__(self, instrument: Instrument, depth: int, rng: random.Random) -> None:
+        self.symbol = instrument.symbol
+        self.book = Book(instrument.symbol, depth, instrument.price_precision, instrument.qty_precision)
+        self.holders = 0
+        self.synced = False
+        self.refusal: str | None = None
+        self._backoff = Backoff(rng, first_s=RESYNC_FIRST_S)
+        self._synced_at_s = 0.0
+        self._news = trio.Event()
+
+    async def wait_usable(self) -> None:
+        """Return once the book is verified. Raises VenueRefused when the venue will not send it."""
+        while not self.book.usable:
+            if self.refusal is not None:
+                raise VenueRefused([self.refusal])
+            await self._news.wait()
+
+    def apply(self, row: BookRow, *, snapshot: bool, ts_ns: int) -> bool:
+        """Apply a message and tell whether the book is as the venue says."""
+        bids = [(level.price, level.qty) for level in row.bids]
+        asks = [(level.price, level.qty) for level in row.asks]
+        agreed = self.book.apply(bids, asks, snapshot=snapshot, checksum=row.checksum, ts_ns=ts_ns)
+        if agreed and not self.synced:
+            self.synced, self.refusal, self._synced_at_s = True, None, trio.current_time()
+            self._tell()
+        return agreed
+
+    def fits(self, instrument: Instrument) -> bool:
+        """Take the instrument's precisions; tell whether the book was kept in these already."""
+        now = (instrument.price_precision, instrument.qty_precision)
+        before = (self.book.price_precision, self.book.qty_precision)
+        self.book.price_precision, self.book.qty_precision = now
+        return now == before
+
+    def lose(self) -> float:
+        """Mark the book unusable; return how long to wait before asking for a new snapshot."""
+        lived_s = trio.current_time() - self._synced_at_s if self.synced else 0.0
+        self.synced = False
+        self.book.lose()
+        return self._backoff.next_s(lived_s)
+
+    def refuse(self, text: str) -> None:
+        """Note that the venue refuses the subscription."""
+        self.refusal = text
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+
+def under_system(status: PairStatus, system: str) -> PairStatus:
+    """Return what a pair may do while the whole exchange is in ``system`` mode: the stricter of both."""
+    whole: PairStatus = system if system in _SEVERITY else "unknown"
+    return whole if _SEVERITY.get(whole, 3) > _SEVERITY.get(status, 3) else status

@@ -1,0 +1,177 @@
+"""The questions we ask over REST, in the engine's words (§1.3, §1.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from engine.errors import VenueProtocolError
+from engine.kraken.rest import COST_HISTORY, RestClient
+from engine.kraken.rest_reports import OrderObject, TradeObject, order_report, trade_report
+from engine.kraken.settings import Secret
+from engine.kraken.symbols import PairRow, Symbols
+from engine.kraken.venue_time import VenueTime
+from engine.orders.reports import OrderReport
+from engine.seams.clock import Clock
+from engine.values.time import NS
+from engine.venue.protocol import Balance
+
+PAGE = 50
+MOST_PAGES = 200
+ORDERS_PER_QUERY = 50
+TRADES_PER_QUERY = 20
+
+
+class FeeRates(NamedTuple):
+    """Percent of cost: 0.4 is 0.4 %."""
+
+    taker: Decimal
+    maker: Decimal
+
+
+class _Token(msgspec.Struct):
+    token: str
+
+
+class _Time(msgspec.Struct):
+    unixtime: int
+
+
+class _Status(msgspec.Struct):
+    status: str
+
+
+class _Open(msgspec.Struct):
+    open: dict[str, OrderObject]
+
+
+class _Closed(msgspec.Struct):
+    closed: dict[str, OrderObject]
+
+
+class _Trades(msgspec.Struct):
+    trades: dict[str, TradeObject]
+
+
+class _BalanceRow(msgspec.Struct):
+    balance: Decimal
+    hold_trade: Decimal = Decimal(0)
+
+
+class _FeeTier(msgspec.Struct):
+    fee: Decimal
+
+
+class _Volume(msgspec.Struct):
+    fees: dict[str, _FeeTier] | None = None
+    fees_maker: dict[str, _FeeTier] | None = None
+
+
+class Queries:
+    """Reads. Each raises VenueRefused, VenueUnavailable, OutcomeUnknown or VenueProtocolError."""
+
+    def __init__(self, rest: RestClient, symbols: Symbols, clock: Clock, venue_time: VenueTime) -> None:
+        self._rest, self._symbols, self._clock, self._venue_time = rest, symbols, clock, venue_time
+
+    async def measure_clock(self) -> None:
+        """Compare the venue's clock with ours (to the second, which is all REST tells)."""
+        sent_ns = self._clock.now_ns()
+        answer = await self._rest.ask("Time", {}, _Time, private=False)
+        self._venue_time.observe_second(sent_ns, self._clock.now_ns(), answer.unixtime)
+
+    async def system_status(self) -> str:
+        """Return online, maintenance, cancel_only or post_only."""
+        return (await self._rest.ask("SystemStatus", {}, _Status, private=False)).status
+
+    async def learn_pairs(self) -> None:
+        """Read AssetPairs into the directory of symbols."""
+        self._symbols.learn_pairs(await self._rest.ask("AssetPairs", {}, dict[str, PairRow], private=False))
+
+    async def websockets_token(self) -> Secret:
+        """Return a fresh token, to be used within 15 minutes."""
+        return Secret((await self._rest.ask("GetWebSocketsToken", {}, _Token)).token)
+
+    async def open_orders(self, cl_ord_id: str | None = None) -> list[OrderReport]:
+        """Return open orders, all or those of one client id."""
+        fields = {"cl_ord_id": cl_ord_id} if cl_ord_id is not None else {}
+        answer = await self._rest.ask("OpenOrders", fields, _Open)
+        return self._orders(answer.open)
+
+    async def closed_orders(self, cl_ord_id: str | None = None, since_ns: int | None = None) -> list[OrderReport]:
+        """Return closed orders, newest first: all since a moment, or (without one) the newest page."""
+        fields = {"without_count": "true"}
+        if cl_ord_id is not None:
+            fields["cl_ord_id"] = cl_ord_id
+        if since_ns is not None:
+            fields["start"] = _before(since_ns)
+        found: dict[str, OrderObject] = {}
+        for page in range(MOST_PAGES):
+            closed = (
+                await self._rest.ask("ClosedOrders", {**fields, "ofs": str(page * PAGE)}, _Closed, points=COST_HISTORY)
+            ).closed
+            found.update(closed)
+            if len(closed) < PAGE or since_ns is None:
+                return self._orders(found)
+        raise VenueProtocolError(f"ClosedOrders: more than {MOST_PAGES * PAGE} orders since {since_ns} ns")
+
+    async def query_orders(self, order_ids: Sequence[str]) -> list[OrderReport]:
+        """Return the state of orders by id, asked in fifties; ids the venue does not name are missing."""
+        found: dict[str, OrderObject] = {}
+        for at in range(0, len(order_ids), ORDERS_PER_QUERY):
+            ids = ",".join(order_ids[at : at + ORDERS_PER_QUERY])
+            found.update(await self._rest.ask("QueryOrders", {"txid": ids}, dict[str, OrderObject]))
+        return self._orders(found)
+
+    async def trades_since(self, since_ns: int) -> list[OrderReport]:
+        """Return our fills from a moment on, one per match, oldest first.
+
+        New fills shift the pages while we read: a row can come twice, none is lost. So they are collected by id.
+        """
+        fields = {"start": _before(since_ns), "consolidate_taker": "false", "without_count": "true"}
+        found: dict[str, TradeObject] = {}
+        for page in range(MOST_PAGES):
+            trades = (
+                await self._rest.ask("TradesHistory", {**fields, "ofs": str(page * PAGE)}, _Trades, points=COST_HISTORY)
+            ).trades
+            found.update(trades)
+            if len(trades) < PAGE:
+                reports = [trade_report(key, trade, self._symbols) for key, trade in found.items()]
+                return sorted((r for r in reports if r.ts_ns >= since_ns), key=lambda report: report.ts_ns)
+        raise VenueProtocolError(f"TradesHistory: more than {MOST_PAGES * PAGE} trades since {since_ns} ns")
+
+    async def query_trades(self, exec_ids: Sequence[str]) -> list[OrderReport]:
+        """Return fills by id, asked in twenties."""
+        found: dict[str, TradeObject] = {}
+        for at in range(0, len(exec_ids), TRADES_PER_QUERY):
+            ids = ",".join(exec_ids[at : at + TRADES_PER_QUERY])
+            found.update(await self._rest.ask("QueryTrades", {"txid": ids}, dict[str, TradeObject]))
+        return [trade_report(key, trade, self._symbols) for key, trade in found.items()]
+
+    async def balances(self) -> list[Balance]:
+        """Return all balances with what resting orders hold."""
+        rows = await self._rest.ask("BalanceEx", {}, dict[str, _BalanceRow])
+        return [Balance(self._symbols.asset(key), row.balance, row.hold_trade) for key, row in rows.items()]
+
+    async def fee_rates(self, symbol: str) -> FeeRates:
+        """Return what trades in one market cost us now (TradeVolume)."""
+        pair = self._symbols.rest_name(symbol) or symbol
+        answer = await self._rest.ask("TradeVolume", {"pair": pair}, _Volume)
+        taker = _only(answer.fees)
+        if taker is None:
+            raise VenueProtocolError(f"TradeVolume: no fees for {pair}")
+        return FeeRates(taker, _only(answer.fees_maker) or taker)
+
+    def _orders(self, orders: Mapping[str, OrderObject]) -> list[OrderReport]:
+        return [order_report(key, order, self._symbols) for key, order in orders.items()]
+
+
+def _only(tiers: Mapping[str, Any] | None) -> Decimal | None:
+    return next(iter(tiers.values())).fee if tiers else None
+
+
+def _before(moment_ns: int) -> str:
+    """Return the whole second before a moment: ``start`` is exclusive."""
+    return str(moment_ns // NS - 1)

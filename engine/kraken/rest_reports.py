@@ -1,0 +1,132 @@
+"""REST's orders and trades as reports (§3). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from engine.kraken.symbols import Symbols
+from engine.orders.reports import Fee, Fill, OrderReport, ReportType, VenueStatus
+from engine.values.money import Price, Qty, Side
+from engine.values.time import NS
+
+
+class Description(msgspec.Struct, frozen=True):
+    """``descr`` of an order: what was asked for."""
+
+    pair: str = ""
+    type: Side | None = None
+    ordertype: str | None = None
+    price: Decimal = Decimal(0)
+    price2: Decimal = Decimal(0)
+
+
+class OrderObject(msgspec.Struct, frozen=True):
+    """An order of OpenOrders, ClosedOrders or QueryOrders. ``price`` is the average fill price, not the limit."""
+
+    status: Literal["pending", "open", "closed", "canceled", "expired"]
+    vol: Decimal
+    vol_exec: Decimal
+    price: Decimal
+    descr: Description
+    opentm: Decimal = Decimal(0)
+    closetm: Decimal | None = None
+    cl_ord_id: str | None = None
+    refid: str | None = None
+    reason: str | None = None
+    misc: str = ""
+
+
+class TradeObject(msgspec.Struct, frozen=True):
+    """A trade of TradesHistory or QueryTrades."""
+
+    ordertxid: str
+    pair: str
+    time: Decimal
+    type: Side
+    ordertype: str
+    price: Decimal
+    cost: Decimal
+    fee: Decimal
+    vol: Decimal
+    maker: bool | None = None
+
+
+Orders = Mapping[str, OrderObject]
+Trades = Mapping[str, TradeObject]
+
+
+def order_report(order_id: str, order: OrderObject, symbols: Symbols) -> OrderReport:
+    """Return an order's state as a STATUS report."""
+    stop = bool(order.descr.ordertype and order.descr.ordertype.startswith("stop-loss"))
+    limit, trigger = order.descr.price, None
+    if stop:
+        limit, trigger = order.descr.price2, order.descr.price
+    marks = order.misc.split(",")
+    return OrderReport(
+        report_type=ReportType.STATUS,
+        source="rest",
+        order_id=order_id,
+        ord_status=_status(order),
+        ts_ns=_ns(order.closetm or order.opentm),
+        cl_ord_id=order.cl_ord_id or None,
+        symbol=symbols.symbol(order.descr.pair),
+        side=order.descr.type,
+        order_type=order.descr.ordertype,
+        order_qty=Qty(order.vol),
+        cum_qty=Qty(order.vol_exec),
+        avg_px=Price(order.price) if order.vol_exec and order.price else None,
+        limit_price=Price(limit) if limit else None,
+        trigger_price=Price(trigger) if trigger else None,
+        triggered=("stopped" in marks or "touched" in marks) if stop else None,
+        reason=order.reason or "",
+        ord_ref_id=None if order.refid in (None, "", "None") else order.refid,
+    )
+
+
+def trade_report(trade_id: str, trade: TradeObject, symbols: Symbols) -> OrderReport:
+    """Return one fill as a TRADE report.
+
+    A trade row knows nothing of its order's quantities: the status says only that some of it is filled.
+    """
+    instrument = symbols.instrument(trade.pair)
+    fee_asset = instrument.quote if instrument is not None else ""
+    ts_ns = _ns(trade.time)
+    return OrderReport(
+        report_type=ReportType.TRADE,
+        source="rest",
+        order_id=trade.ordertxid,
+        ord_status="partially_filled",
+        ts_ns=ts_ns,
+        symbol=instrument.symbol if instrument is not None else None,
+        side=trade.type,
+        order_type=trade.ordertype,
+        fill=Fill(
+            exec_id=trade_id,
+            last_qty=Qty(trade.vol),
+            last_px=Price(trade.price),
+            cost=trade.cost,
+            fees=(Fee(fee_asset, trade.fee),),
+            liquidity_ind="unknown" if trade.maker is None else "maker" if trade.maker else "taker",
+            ts_ns=ts_ns,
+        ),
+    )
+
+
+def _status(order: OrderObject) -> VenueStatus:
+    match order.status:
+        case "pending":
+            return "pending_new"
+        case "open":
+            return "partially_filled" if order.vol_exec else "new"
+        case "closed":
+            return "filled"
+        case ended:
+            return ended
+
+
+def _ns(seconds: Decimal) -> int:
+    return int(seconds * NS)

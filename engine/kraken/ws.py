@@ -1,0 +1,145 @@
+"""One WebSocket connection: opened, watched and closed within bounds."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import trio
+import trio_websocket
+
+from engine.errors import VenueUnavailable
+from engine.net.wire import Wire
+
+RECEIVE_BYTES = 65_536
+MOST_MESSAGE_BYTES = 2**24
+"""The instrument snapshot of a full exchange passes one mebibyte."""
+QUEUE_FRAMES = 1_024
+"""Read ahead of us, so that a burst does not hold up the answers to pings: a second of a very busy market."""
+CLOSE_S = 1.0
+
+
+class Silent(Exception):
+    """The peer has sent nothing for longer than it ever should."""
+
+
+class Socket:
+    """An open connection. One task receives; anyone may send."""
+
+    def __init__(self, connection: trio_websocket.WebSocketConnection, silence_bound_s: float) -> None:
+        self._connection = connection
+        self._silence_bound_s = silence_bound_s
+        self._abandoned = False
+        self._listening = trio.CancelScope()
+        self.last_frame_s = trio.current_time()
+
+    @property
+    def open(self) -> bool:
+        """Whether a send would still be written."""
+        return self._connection.closed is None
+
+    async def send(self, text: str) -> None:
+        """Write one message. Raises ConnectionClosed or TooSlowError; then nobody knows how much of it was written."""
+        complete = False
+        try:
+            with trio.fail_after(self._silence_bound_s):
+                await self._connection.send_message(text)
+            complete = True
+        finally:
+            if not complete:  # half a frame may be out, and whatever followed it would be read as its rest
+                self.abandon()
+
+    def abandon(self) -> None:
+        """Make ``receive`` give up: the connection cannot be used any further."""
+        self._abandoned = True
+        self._listening.cancel()
+
+    async def receive(self) -> str | bytes:
+        """Return the next message. Raises Silent, or ConnectionClosed at the end."""
+        with trio.move_on_after(self._silence_bound_s) as self._listening:
+            if self._abandoned:
+                self._listening.cancel()
+            message = await self._connection.get_message()
+            self.last_frame_s = trio.current_time()
+            return message
+        raise Silent("a send was cut off" if self._abandoned else f"nothing heard for {self._silence_bound_s:g} s")
+
+
+LOST = (
+    trio_websocket.ConnectionClosed,
+    trio_websocket.HandshakeError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+    trio.TooSlowError,
+    OSError,
+    Silent,
+)
+"""What a lost connection looks like, wherever it is noticed."""
+
+
+def why(errors: Sequence[BaseException]) -> str:
+    """Say in a few words what ended a connection, from the leaves of an exception group."""
+    for error in errors:
+        if isinstance(error, BaseExceptionGroup):
+            return why(error.exceptions)
+        if isinstance(error, trio_websocket.ConnectionClosed):
+            reason = error.reason
+            return f"closed by the peer: {reason.code} {reason.reason or ''}".rstrip() if reason else "closed"
+        return str(error) or type(error).__name__
+    return "closed"
+
+
+@asynccontextmanager
+async def open_socket(
+    wire: Wire,
+    url: str,
+    tls: ssl.SSLContext | None,
+    *,
+    user_agent: str,
+    connect_timeout_s: float,
+    silence_bound_s: float,
+) -> AsyncIterator[Socket]:
+    """Connect and give the socket. Errors, the body's too, come out as groups: use ``except*``.
+
+    Raises VenueUnavailable when the connection does not come about in time.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    async with trio.open_nursery() as socket_nursery:
+        try:
+            with trio.fail_after(connect_timeout_s):
+                stream = await wire.connect(host, port, tls=tls)
+                connection = await _handshake(socket_nursery, stream, parts.netloc, parts.path or "/", user_agent)
+        except (OSError, trio.TooSlowError, trio_websocket.HandshakeError, trio_websocket.ConnectionClosed) as error:
+            raise VenueUnavailable(f"no WebSocket to {host}:{port}: {error or type(error).__name__}") from error
+        try:
+            yield Socket(connection, silence_bound_s)
+        finally:
+            with trio.move_on_after(CLOSE_S, shield=True):  # a half-open peer would keep us for ever
+                await connection.aclose()
+            socket_nursery.cancel_scope.cancel()
+
+
+async def _handshake(
+    socket_nursery: trio.Nursery, stream: trio.abc.Stream, netloc: str, path: str, user_agent: str
+) -> trio_websocket.WebSocketConnection:
+    try:
+        connection = await trio_websocket.wrap_client_stream(
+            socket_nursery,
+            stream,  # type: ignore[arg-type]  # any stream will do; the hints are narrower than the code
+            netloc,
+            path,
+            extra_headers=[(b"User-Agent", user_agent.encode("ascii"))],
+            message_queue_size=QUEUE_FRAMES,
+            max_message_size=MOST_MESSAGE_BYTES,
+            receive_buffer_size=RECEIVE_BYTES,
+        )
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    if connection.closed is not None:
+        raise trio_websocket.ConnectionClosed(connection.closed)
+    return connection

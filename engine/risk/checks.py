@@ -1,0 +1,86 @@
+"""Checks every entry meets before its bracket opens."""
+
+from __future__ import annotations
+
+from engine.market.book import Book
+from engine.orders.signal import Signal
+from engine.risk.denials import Denial
+from engine.values.instrument import Instrument
+from engine.values.money import Price, limit_not_worse, other_side, trimmed
+from engine.values.time import rfc3339
+
+
+def check_validity(signal: Signal, now_ns: int) -> Denial | None:
+    """Deny a signal whose ``valid_until`` has passed."""
+    if signal.valid_until_ns is not None and now_ns >= signal.valid_until_ns:
+        return Denial("SIGNAL_EXPIRED", f"valid until {rfc3339(signal.valid_until_ns)}, it is {rfc3339(now_ns)}")
+    return None
+
+
+def check_instrument(signal: Signal, instrument: Instrument | None) -> Denial | None:
+    """Deny a symbol the venue does not list or does not trade now."""
+    if instrument is None:
+        return Denial("SYMBOL_UNKNOWN", f"the venue lists no {signal.symbol}")
+    if instrument.status != "online":
+        return Denial("SYMBOL_NOT_ONLINE", f"{instrument.symbol} is {instrument.status}")
+    return None
+
+
+def check_entry(signal: Signal, instrument: Instrument, book: Book) -> Denial | None:
+    """Deny by book, order of prices and minima. A market entry is judged by the price it would take."""
+    if not book.usable:
+        return Denial("BOOK_NOT_FRESH", f"no verified book of {instrument.symbol}")
+    facing = book.best(other_side(signal.side))
+    entry = signal.limit_price if signal.order_type == "limit" else facing
+    if entry is None:
+        return Denial("BOOK_EMPTY", f"nobody {'sells' if signal.side == 'buy' else 'buys'} {instrument.symbol}")
+    return _check_prices(signal, entry) or _check_minima(signal, instrument, entry)
+
+
+def _check_prices(signal: Signal, entry: Price) -> Denial | None:
+    """Stop < entry < target for a buy, reversed for a sell."""
+    buy = signal.side == "buy"
+    stop = signal.stop_loss.trigger_price if signal.stop_loss else None
+    target = signal.take_profit.price if signal.take_profit else None
+    rising = (("stop", stop), ("entry", entry), ("target", target))
+    named = [(name, price) for name, price in rising if price is not None]
+    for (low_name, low), (high_name, high) in zip(named, named[1:], strict=False):
+        if not (low < high if buy else low > high):
+            order = "<" if buy else ">"
+            return Denial(
+                "PRICES_OUT_OF_ORDER",
+                f"a {signal.side} needs {low_name} {order} {high_name}: "
+                f"{low_name} {trimmed(low)}, {high_name} {trimmed(high)}",
+            )
+    return _check_stop_limit(signal)
+
+
+def _check_stop_limit(signal: Signal) -> Denial | None:
+    """A stop's limit lies beyond its trigger, or it would rest unfilled the moment it fires."""
+    stop = signal.stop_loss
+    if stop is None or stop.limit_price is None:
+        return None
+    beyond = stop.limit_price <= stop.trigger_price if signal.side == "buy" else stop.limit_price >= stop.trigger_price
+    if beyond:
+        return None
+    return Denial(
+        "STOP_LIMIT_OUT_OF_ORDER",
+        f"limit {trimmed(stop.limit_price)} must not lie inside trigger {trimmed(stop.trigger_price)}",
+    )
+
+
+def _check_minima(signal: Signal, instrument: Instrument, entry: Price) -> Denial | None:
+    lots = instrument.lots(signal.order_qty)
+    price = limit_not_worse(signal.side, entry, instrument.price_increment)
+    if lots < instrument.qty_min:
+        return Denial(
+            "BELOW_MINIMUM_QTY",
+            f"{trimmed(signal.order_qty)} {instrument.base} is below the minimum of {trimmed(instrument.qty_min)}",
+        )
+    if lots * price < instrument.cost_min:
+        return Denial(
+            "BELOW_MINIMUM_COST",
+            f"{trimmed(lots)} {instrument.base} at {trimmed(price)} costs {trimmed(lots * price)} {instrument.quote}, "
+            f"below the minimum of {trimmed(instrument.cost_min)}",
+        )
+    return None

@@ -1,0 +1,291 @@
+"""One bracket's task: plans whenever anything changed, and owns the nursery its orders live in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import msgspec
+import structlog
+import trio
+
+from engine.accounts.pnl import money_of
+from engine.orders.brackets import Bracket, BracketEvent, Outcome
+from engine.orders.commands import NewOrder
+from engine.orders.contingents import (
+    AmendStop,
+    CancelEntry,
+    CancelExit,
+    PlaceClose,
+    PlaceStop,
+    PlaceTarget,
+    Plan,
+    Step,
+)
+from engine.orders.events import Role
+from engine.orders.order import Order
+from engine.orders.replay import Closed, Intent, rebuild_orders
+from engine.orders.reports import OrderReport
+from engine.orders.specs import close_order, entry_order, stop_order, target_order
+from engine.runtime.history import facts_of
+from engine.runtime.messages import (
+    Amend,
+    BracketMessage,
+    Cancel,
+    EndEntry,
+    LateReport,
+    MarketMoved,
+    OrderChanged,
+)
+from engine.runtime.order_desk import OrderHandle
+from engine.runtime.order_scope import OrderScope
+from engine.runtime.services import Services
+from engine.values.money import Qty
+from engine.values.time import NS
+
+log = structlog.get_logger()
+
+
+class BracketScope:
+    """The shell around one Bracket. ``opened_row`` is the journal row of its signal.
+
+    ``progressed`` is called after every plan. ``late`` reopens an ended bracket: a report that says something new
+    about one of its orders.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        bracket: Bracket,
+        opened_row: int,
+        progressed: Callable[[], None],
+        late: OrderReport | None = None,
+    ) -> None:
+        self._services, self.bracket, self._late = services, bracket, late
+        self._progressed = progressed
+        self._cause = opened_row
+        self._inbox_send, self._inbox = trio.open_memory_channel[BracketMessage](services.settings.bracket_inbox)
+        self._handles: dict[str, OrderHandle] = {}
+        self._commands: dict[str, int] = {}  # sent to each order; a view that has taken fewer is not news enough
+        self._market_waiting = False
+        self._entry_ends = ""  # why the entry is to be canceled, once anybody asked
+
+    @property
+    def signal_id(self) -> str:
+        """Which signal this is."""
+        return self.bracket.signal.signal_id
+
+    # --- called by others, without blocking -----------------------------------------------------------------------
+
+    def market_moved(self) -> None:
+        """Wake the bracket: its market facts differ. Conflated, one message waits at most."""
+        if not self._market_waiting:
+            self._market_waiting = self._put(MarketMoved())
+
+    def end_entry(self, why: str) -> None:
+        """Cancel what is left of the entry; what has filled stays protected."""
+        self._entry_ends = self._entry_ends or why  # survives a full inbox: the next turn sees it
+        self._put(EndEntry(why))
+
+    def late_report(self, report: OrderReport) -> bool:
+        """Reopen an order whose scope has ended; False when the inbox is full."""
+        return self._put(LateReport(report))
+
+    def _put(self, message: BracketMessage) -> bool:
+        try:
+            self._inbox_send.send_nowait(message)
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            return False
+        return True
+
+    # --- the task -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Live until the bracket has ended and its orders are settled."""
+        structlog.contextvars.bind_contextvars(signal_id=self.signal_id)
+        signal, instrument = self.bracket.signal, self.bracket.instrument
+        async with self._services.link.watch(instrument.symbol) as book:
+            self._services.market.watch(instrument.symbol, signal, book, self.market_moved)
+            try:
+                with self._inbox:
+                    async with trio.open_nursery() as order_nursery:
+                        await self._live(order_nursery)
+            finally:
+                self._services.market.leave(instrument.symbol, signal.signal_id)
+
+    async def _live(self, order_nursery: trio.Nursery) -> None:
+        if not self.bracket.orders:
+            order = entry_order(self.bracket.signal, self.bracket.instrument, self._services.new_cl_ord_id())
+            self._open(order_nursery, order, "entry", "signal accepted")
+        if self._late is not None:
+            self._reopen(order_nursery, self._late)
+        while True:
+            wake_ns = self._act(order_nursery)
+            if self._over():
+                break
+            await self._listen(order_nursery, wake_ns)
+        self._close()
+        await self._services.journal.sync()
+
+    async def _listen(self, order_nursery: trio.Nursery, wake_ns: int | None) -> None:
+        """Wait for news or for the plan's next moment; take all that has come."""
+        wait_s = math.inf if wake_ns is None else max(0.0, (wake_ns - self._now()) / NS)
+        message: BracketMessage | None = None
+        with trio.move_on_after(wait_s):
+            message = await self._inbox.receive()
+        while message is not None:
+            self._take(order_nursery, message)
+            try:
+                message = self._inbox.receive_nowait()
+            except trio.WouldBlock:
+                return
+
+    def _take(self, order_nursery: trio.Nursery, message: BracketMessage) -> None:
+        match message:
+            case OrderChanged():
+                self._learn(message)
+            case MarketMoved():
+                self._market_waiting = False
+            case LateReport():
+                self._reopen(order_nursery, message.report)
+            case EndEntry():
+                pass  # the wish is remembered; this only woke us
+
+    def _learn(self, change: OrderChanged) -> None:
+        view = change.view
+        if change.taken < self._commands.get(view.cl_ord_id, 0) and not view.ended:
+            view = msgspec.structs.replace(view, busy=True)  # it has not yet looked at our last command
+        self.bracket.learn(view, list(change.events), self._now())
+
+    def _act(self, order_nursery: trio.Nursery) -> int | None:
+        """Plan until nothing is missing; returns the moment to look again."""
+        market = self._services.market.facts(self.bracket.instrument.symbol, self.bracket.signal)
+        if self._entry_ends:
+            self._cancel_entries(CancelEntry(self._entry_ends))
+        plan, events = self.bracket.think(market, self._now())
+        self._record(events)
+        for step in plan.steps:
+            self._do(order_nursery, step, plan)
+        self._progressed()
+        return self.bracket.wake_ns(self._now())
+
+    def _do(self, order_nursery: trio.Nursery, step: Step, plan: Plan) -> None:
+        signal, instrument = self.bracket.signal, self.bracket.instrument
+        cl_ord_id = self._services.new_cl_ord_id()
+        why = plan.closing or plan.phase
+        match step:
+            case PlaceStop():
+                self._open(order_nursery, stop_order(signal, instrument, cl_ord_id, step.qty), "stop", why, step)
+            case PlaceTarget():
+                order = target_order(signal, instrument, cl_ord_id, step.qty)
+                self._open(order_nursery, order, "target", "target touched", step)
+            case PlaceClose():
+                order = close_order(instrument, cl_ord_id, step.side, step.qty)
+                self._open(order_nursery, order, "close", step.why, step)
+            case AmendStop():
+                self._command(step.cl_ord_id, Amend(step.order_qty, why), step)
+            case CancelExit():
+                self._command(step.cl_ord_id, Cancel(step.why), step)
+            case CancelEntry():
+                self._entry_ends = step.why
+                self._cancel_entries(step)
+
+    def _cancel_entries(self, step: CancelEntry) -> None:
+        for view in list(self.bracket.orders.values()):
+            if view.role == "entry" and not view.ended and not self._commands.get(view.cl_ord_id):
+                self._command(view.cl_ord_id, Cancel(step.why), step)
+
+    def _open(
+        self, order_nursery: trio.Nursery, spec: NewOrder, role: Role, why: str, step: Step | None = None
+    ) -> None:
+        """Decide an order: its intent row, its scope, its task. Nothing is sent before both rows are synced."""
+        row = self._services.journal.append(
+            "intent",
+            Intent(spec, role, why),
+            ts_ns=self._now(),
+            signal_id=self.signal_id,
+            cl_ord_id=spec.cl_ord_id,
+            causation_id=self._cause,
+        )
+        if step is not None:
+            self.bracket.commanded(spec.cl_ord_id, step)
+        self._start(order_nursery, Order(spec, role), row)
+
+    def _start(self, order_nursery: trio.Nursery, order: Order, row: int) -> OrderScope:
+        scope = OrderScope(self._services, order, self.bracket.signal, row, self._inbox_send.send)
+        self._handles[order.cl_ord_id] = scope.handle
+        self.bracket.learn(order.view(), [], self._now())
+        order_nursery.start_soon(scope.run, name=f"order/{order.cl_ord_id[:8]}")
+        return scope
+
+    def _command(self, cl_ord_id: str, message: Cancel | Amend, step: Step) -> None:
+        handle = self._handles.get(cl_ord_id)
+        if handle is None or not handle.put(message):
+            return  # ended or overfull: its next view brings a new plan
+        self._commands[cl_ord_id] = self._commands.get(cl_ord_id, 0) + 1
+        self.bracket.commanded(cl_ord_id, step)
+        view = msgspec.structs.replace(self.bracket.orders[cl_ord_id], busy=True)
+        self.bracket.learn(view, [], self._now())
+
+    def _reopen(self, order_nursery: trio.Nursery, report: OrderReport) -> None:
+        """Give a settled order a scope again, because the venue has more to say about it."""
+        cl_ord_id = report.cl_ord_id or ""
+        running = self._services.desk.live.get(cl_ord_id)
+        if running is not None:
+            running.put(report)
+            return
+        order = rebuild_orders(facts_of(self._services.journal, cl_ord_id=cl_ord_id))[cl_ord_id]
+        if order.state == "settled":
+            order.reopen()
+        scope = self._start(order_nursery, order, self._cause)
+        scope.handle.put(report)
+
+    # --- its end --------------------------------------------------------------------------------------------------
+
+    def _over(self) -> bool:
+        return self.bracket.ended and all(o.state == "settled" for o in self.bracket.orders.values())
+
+    def _close(self) -> None:
+        outcome = outcome_of(self.bracket)
+        money = money_of(self.bracket.signal.side, self.bracket.instrument, self.bracket.orders.values())
+        reason = end_reason(self.bracket)
+        self._services.journal.append(
+            "closed",
+            Closed(outcome, Qty(money.net_qty), reason),
+            ts_ns=self._now(),
+            signal_id=self.signal_id,
+            causation_id=self._cause,
+        )
+        log.info("bracket.ended", outcome=outcome, net_qty=str(money.net_qty), pnl=str(money.realized_pnl), why=reason)
+
+    def _record(self, events: list[BracketEvent]) -> None:
+        for event in events:
+            self._cause = self._services.journal.append(
+                "bracket", event, ts_ns=event.ts_ns, signal_id=self.signal_id, causation_id=self._cause
+            )
+            if event.alarm:
+                log.warning("bracket.alarm", alarm=event.alarm, why=event.why, uncovered=str(event.uncovered))
+
+    def _now(self) -> int:
+        return self._services.clock.now_ns()
+
+
+def outcome_of(bracket: Bracket) -> Outcome:
+    """Name how a bracket ended: by the exit that traded last."""
+    if bracket.state == "taken_over":
+        return "taken_over"
+    exits = [o for o in bracket.orders.values() if o.role != "entry" and o.done_qty]
+    if not exits:
+        return "abandoned"
+    last = exits[-1]
+    if last.role == "close":
+        return "stop" if "stop" in bracket.closing else "flattened"
+    return "target" if last.role == "target" else "stop"
+
+
+def end_reason(bracket: Bracket) -> str:
+    """Say why it ended, in the words of the order that ended it."""
+    if bracket.state == "abandoned":
+        entries = [o for o in bracket.orders.values() if o.role == "entry"]
+        return entries[-1].reason if entries else "no entry"
+    return bracket.closing

@@ -1,0 +1,118 @@
+"""The door for signals: one id is one order, every refusal is a value with a code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+import structlog
+import trio
+
+from engine.errors import VenueError
+from engine.journal.reader import JournalReader
+from engine.market.book import Book
+from engine.orders.brackets import Bracket
+from engine.orders.replay import Opened, Refused
+from engine.orders.signal import Signal
+from engine.risk.checks import check_entry, check_instrument, check_validity
+from engine.risk.denials import Denial
+from engine.runtime.services import Services
+from engine.values.instrument import Instrument
+
+log = structlog.get_logger()
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """What became of a submitted signal; durable when it is returned.
+
+    ``repeat``: the same signal came before, nothing new was started. ``denied``: ``code`` and ``reason`` say why.
+    """
+
+    signal_id: str
+    status: Literal["accepted", "repeat", "denied"]
+    code: str = ""
+    reason: str = ""
+
+
+class Intake:
+    """Judges signals. ``start`` opens a bracket's scope; it is called in the same tick as the signal's row."""
+
+    def __init__(self, services: Services, start: Callable[[Bracket, int], None]) -> None:
+        self._services, self._start = services, start
+        self._judging: dict[str, trio.Event] = {}  # same id twice at once: the second waits for the first
+        self.closed = False
+
+    async def submit(self, signal: Signal) -> Submitted:
+        """Judge a signal and return once its row is synced. Cancelled before that, it may or may not have started."""
+        instrument = self._services.link.instrument(signal.symbol)
+        if instrument is not None:  # whatever spelling came, one market has one name from here on
+            signal = msgspec.structs.replace(signal, symbol=instrument.symbol)
+        while signal.signal_id in self._judging:
+            await self._judging[signal.signal_id].wait()
+        done = self._judging[signal.signal_id] = trio.Event()
+        try:
+            known = known_signal(self._services.journal, signal.signal_id)
+            result = await self._judge(signal, instrument) if known is None else self._known(signal, known)
+        finally:
+            del self._judging[signal.signal_id]
+            done.set()
+        await self._services.journal.sync()
+        return result
+
+    def _known(self, signal: Signal, known: Opened | Refused) -> Submitted:
+        if known.signal == signal:
+            if isinstance(known, Refused):
+                return Submitted(signal.signal_id, "denied", known.code, known.reason)
+            return Submitted(signal.signal_id, "repeat")
+        denial = Denial("SIGNAL_CONFLICT", f"signal_id {signal.signal_id} came before with other content")
+        return self._deny(signal, denial, journal=False)
+
+    async def _judge(self, signal: Signal, instrument: Instrument | None) -> Submitted:
+        services = self._services
+        denial = self._early(signal, instrument)
+        if denial is not None or instrument is None:
+            return self._deny(signal, denial or Denial("SYMBOL_UNKNOWN", signal.symbol))
+        try:
+            with trio.fail_after(services.settings.book_wait_s):
+                async with services.link.watch(instrument.symbol) as book:
+                    return self._decide(signal, instrument, book)
+        except (trio.TooSlowError, VenueError) as error:
+            return self._deny(signal, Denial("BOOK_NOT_FRESH", f"no verified book of {signal.symbol}: {error}"))
+
+    def _early(self, signal: Signal, instrument: Instrument | None) -> Denial | None:
+        if self.closed:
+            return Denial("ENGINE_CLOSING", "the engine is shutting down")
+        return check_validity(signal, self._services.clock.now_ns()) or check_instrument(signal, instrument)
+
+    def _decide(self, signal: Signal, instrument: Instrument, book: Book) -> Submitted:
+        services = self._services
+        denial = self._early(signal, services.link.instrument(signal.symbol)) or check_entry(signal, instrument, book)
+        if denial is not None:
+            return self._deny(signal, denial)
+        row = services.journal.append(
+            "signal", Opened(signal, instrument), ts_ns=services.clock.now_ns(), signal_id=signal.signal_id
+        )
+        self._start(Bracket(signal, instrument, services.settings.policy), row)
+        return Submitted(signal.signal_id, "accepted")
+
+    def _deny(self, signal: Signal, denial: Denial, *, journal: bool = True) -> Submitted:
+        log.warning("signal.denied", signal_id=signal.signal_id, code=denial.code, reason=denial.reason)
+        kind = "denied" if journal else "conflict"
+        self._services.journal.append(
+            kind,
+            Refused(signal, denial.code, denial.reason),
+            ts_ns=self._services.clock.now_ns(),
+            signal_id=signal.signal_id,
+        )
+        return Submitted(signal.signal_id, "denied", denial.code, denial.reason)
+
+
+def known_signal(journal: JournalReader, signal_id: str) -> Opened | Refused | None:
+    """Return what the journal holds of a signal id, None when it never came."""
+    for row in journal.rows(signal_id=signal_id):
+        if row.kind == "signal":
+            return row.decode(Opened)
+        if row.kind == "denied":
+            return row.decode(Refused)
+    return None

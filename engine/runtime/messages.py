@@ -1,0 +1,68 @@
+"""What travels on the engine's inner channels. Frozen."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.orders.commands import Request
+from engine.orders.events import OrderEvent
+from engine.orders.order import OrderView
+from engine.orders.reports import Answer, OrderReport
+from engine.values.money import Qty
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """The request's row is appended; its bytes leave once it is synced. ``row`` is that row."""
+
+    request: Request
+    row: int
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """An answer and the journal row that holds it."""
+
+    answer: Answer
+    row: int
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Bracket to order: take it back."""
+
+    why: str
+
+
+class Amend(msgspec.Struct, frozen=True):
+    """Bracket to order: set the total quantity."""
+
+    order_qty: Qty
+    why: str
+
+
+OrderMessage = OrderReport | Sent | Answered | Cancel | Amend
+
+
+class OrderChanged(msgspec.Struct, frozen=True):
+    """Order to bracket: what it is now, and the events that led there. ``taken`` counts commands it has looked at."""
+
+    view: OrderView
+    events: tuple[OrderEvent, ...]
+    taken: int
+
+
+class MarketMoved(msgspec.Struct, frozen=True):
+    """Market desk to bracket: its facts differ from those last told. At most one waits in an inbox."""
+
+
+class EndEntry(msgspec.Struct, frozen=True):
+    """Operator or shutdown to bracket: cancel what is left of the entry."""
+
+    why: str
+
+
+class LateReport(msgspec.Struct, frozen=True):
+    """Desk to bracket: a report on an order whose scope has ended."""
+
+    report: OrderReport
+
+
+BracketMessage = OrderChanged | MarketMoved | EndEntry | LateReport

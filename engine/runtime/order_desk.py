@@ -1,0 +1,103 @@
+"""Where reports find their order: one live inbox per cl_ord_id, and a place for strays."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter, deque
+
+import structlog
+import trio
+
+from engine.orders.machine import ENDED
+from engine.orders.order import OrderView
+from engine.orders.reports import OrderReport
+from engine.runtime.messages import OrderMessage
+
+log = structlog.get_logger()
+
+MAX_STRAYS = 1000
+"""Reports of orders without a scope wait here to be looked up; a snapshot brings at most some hundreds."""
+
+
+class OrderHandle:
+    """What the rest of the engine holds of a running order: its inbox and its last view."""
+
+    def __init__(self, view: OrderView, signal_id: str, inbox: trio.MemorySendChannel[OrderMessage]) -> None:
+        self.view, self.signal_id = view, signal_id
+        self._inbox = inbox
+        self.suspect = False  # a report was lost on the way: its state must be read by REST
+        self.last_news_s = trio.current_time()
+        self.asked_s = 0.0
+
+    def put(self, message: OrderMessage) -> bool:
+        """Queue a message; a full inbox marks the order suspect and returns False."""
+        try:
+            self._inbox.send_nowait(message)
+        except trio.WouldBlock:
+            self.suspect = True
+            return False
+        except trio.BrokenResourceError:
+            return False  # its scope has just ended
+        return True
+
+    async def deliver(self, message: OrderMessage) -> None:
+        """Queue a message that must not be lost, waiting for room. A scope that has ended drops it."""
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self._inbox.send(message)
+
+
+class OrderDesk:
+    """Routes reports by cl_ord_id, in the schedule in which the frame was read."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, OrderHandle] = {}
+        self.counts: Counter[str] = Counter()
+        self._by_order_id: dict[str, str] = {}
+        self._strays: deque[OrderReport] = deque(maxlen=MAX_STRAYS)
+        self._strays_wake = trio.Event()
+
+    def open(self, handle: OrderHandle) -> None:
+        """Let an order receive."""
+        self.live[handle.view.cl_ord_id] = handle
+
+    def close(self, cl_ord_id: str) -> None:
+        """End an order's receiving."""
+        handle = self.live.pop(cl_ord_id, None)
+        if handle is not None and handle.view.order_id is not None:
+            self._by_order_id.pop(handle.view.order_id, None)
+
+    def update(self, view: OrderView) -> None:
+        """Remember an order's newest view."""
+        handle = self.live[view.cl_ord_id]
+        handle.view, handle.last_news_s = view, trio.current_time()
+        if view.order_id is not None:
+            self._by_order_id[view.order_id] = view.cl_ord_id
+
+    def route(self, report: OrderReport) -> None:
+        """Put a report into its order's inbox, or among the strays."""
+        self.counts["reports"] += 1
+        cl_ord_id = report.cl_ord_id or self._by_order_id.get(report.order_id, "")
+        handle = self.live.get(cl_ord_id)
+        if handle is None:
+            if len(self._strays) == MAX_STRAYS:
+                self.counts["strays_dropped"] += 1
+            self._strays.append(report)
+            self._strays_wake.set()
+        elif not handle.put(report):
+            self.counts["inbox_full"] += 1
+
+    def suspect_missing(self, open_orders: set[str]) -> None:
+        """Mark resting orders that a fresh snapshot does not hold: they ended while the stream was away."""
+        for cl_ord_id, handle in self.live.items():
+            resting = handle.view.order_id is not None and handle.view.state not in ENDED
+            if resting and cl_ord_id not in open_orders:
+                handle.suspect = True
+
+    async def next_strays(self) -> list[OrderReport]:
+        """Wait for reports whose order has no scope and take them all."""
+        while not self._strays:
+            self._strays_wake = trio.Event()
+            await self._strays_wake.wait()
+        strays = list(self._strays)
+        self._strays.clear()
+        return strays

@@ -1,0 +1,197 @@
+"""One order's task: the only one that touches it. Takes answers, reports and commands from its inbox, in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+import trio
+
+from engine.orders.commands import AmendOrder, CancelOrder, Request
+from engine.orders.events import OrderEvent, Role
+from engine.orders.execution import execution_report
+from engine.orders.order import Order
+from engine.orders.reports import OrderReport
+from engine.orders.signal import Signal
+from engine.runtime.messages import Amend, Answered, Cancel, OrderChanged, OrderMessage, Sent
+from engine.runtime.order_desk import OrderHandle
+from engine.runtime.sender import Outgoing
+from engine.runtime.services import Services
+from engine.values.time import NS
+from engine.venue.protocol import Lane
+
+log = structlog.get_logger()
+
+MAX_CANCEL_PAUSE_S = 30.0
+
+LANE_OF_ROLE: dict[Role, Lane] = {
+    "entry": Lane.ENTRY,
+    "stop": Lane.REDUCING,
+    "target": Lane.REDUCING,
+    "close": Lane.EMERGENCY,
+}
+
+
+class OrderScope:
+    """The shell around one Order. ``intent_row`` is the journal row of its intent (or the row that reopened it)."""
+
+    def __init__(
+        self,
+        services: Services,
+        order: Order,
+        signal: Signal,
+        intent_row: int,
+        tell: Callable[[OrderChanged], Awaitable[None]],
+    ) -> None:
+        self._services, self._order, self._signal, self._tell = services, order, signal, tell
+        self._cause = intent_row
+        inbox_send, self._inbox = trio.open_memory_channel[OrderMessage](services.settings.order_inbox)
+        self.handle = OrderHandle(order.view(), signal.signal_id, inbox_send)
+        self._outgoing: Outgoing | None = None
+        self._taken = 0
+        self._why = ""  # of the change under way
+        self._entry_cancels = 0
+        self._deadline_s = math.inf
+        services.desk.open(self.handle)
+
+    async def run(self) -> None:
+        """Live until the order is settled: send it if it is new, then obey the inbox."""
+        structlog.contextvars.bind_contextvars(cl_ord_id=self._order.cl_ord_id)
+        try:
+            with self._inbox:
+                if self._order.state == "new":
+                    self._start(self._order.spec)
+                while self._order.state != "settled":
+                    await self._turn()
+        finally:
+            self._services.desk.close(self._order.cl_ord_id)
+        self._log_settled()
+
+    async def _turn(self) -> None:
+        """Take all that waits, then tell the bracket once."""
+        message: OrderMessage | None = None
+        with trio.move_on_at(self._deadline_s) as waiting:
+            message = await self._inbox.receive()
+        events: list[OrderEvent] = []
+        if message is None and waiting.cancelled_caught:
+            self._deadline_s = math.inf
+            events += self._ask_cancel(self._why or "entry timed out")
+        while message is not None:
+            events += self._take(message)
+            try:
+                message = self._inbox.receive_nowait()
+            except trio.WouldBlock:
+                message = None
+        events += self._record(self._order.settle(self._now()))
+        self._retry_entry_cancel(events)
+        if self._order.cancel_wanted:
+            self._try_cancel()
+        view = self._order.view()
+        self._services.desk.update(view)
+        await self._tell(OrderChanged(view, tuple(events), self._taken))
+
+    def _take(self, message: OrderMessage) -> list[OrderEvent]:
+        order, now = self._order, self._now()
+        match message:
+            case Sent():
+                return self._sent(message, now)
+            case Answered():
+                self._cause = message.row
+                self._outgoing = order.outgoing = None
+                return self._record(order.answered(msgspec.structs.replace(message.answer, ts_ns=now)))
+            case OrderReport():
+                return self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))
+            case Cancel():
+                self._taken += 1
+                return self._ask_cancel(message.why)
+            case Amend():
+                self._taken += 1
+                self._try_amend(message)
+                return []
+
+    def _sent(self, message: Sent, now: int) -> list[OrderEvent]:
+        self._cause = message.row
+        if isinstance(message.request, AmendOrder | CancelOrder):
+            return self._sent_change(message.request, now)
+        if self._order.role == "entry" and self._signal.entry_timeout_s is not None:
+            self._deadline_s = trio.current_time() + float(self._signal.entry_timeout_s)
+        return self._record(self._order.dispatched(now))
+
+    def _sent_change(self, request: AmendOrder | CancelOrder, now: int) -> list[OrderEvent]:
+        if self._order.state not in ("open", "partial"):
+            return []  # it ended while the request waited for the limiter: the answer will say so
+        return self._record(self._order.ask(request, now, self._why))
+
+    def _ask_cancel(self, why: str) -> list[OrderEvent]:
+        """Remember that it must go; what has not been sent yet is withdrawn instead."""
+        if self._order.ended:
+            return []
+        self._order.cancel_wanted, self._why = True, why
+        if self._order.state == "new" and self._outgoing is not None:
+            self._outgoing.withdraw()
+        log.info("order.cancel_wanted", why=why, state=self._order.state)
+        return []
+
+    def _try_cancel(self) -> None:
+        order = self._order
+        if order.state in ("open", "partial") and order.outgoing is None and order.order_id is not None:
+            order.cancel_wanted = False
+            self._start(CancelOrder(order.cl_ord_id, order.order_id, order.spec.symbol))
+
+    def _retry_entry_cancel(self, events: list[OrderEvent]) -> None:
+        """A refused cancel of an entry is looked into and asked again: an entry once unwanted stays unwanted.
+
+        (Exits are the planner's: it may want them again by now.) The pause doubles up to MAX_CANCEL_PAUSE_S.
+        """
+        refused = any(e.move == "refuse_change" and e.from_state == "pending_cancel" for e in events)
+        if refused and self._order.role == "entry" and not self._order.ended:
+            self.handle.suspect = True
+            self._deadline_s = trio.current_time() + min(2.0**self._entry_cancels, MAX_CANCEL_PAUSE_S)
+            self._entry_cancels += 1
+
+    def _try_amend(self, wish: Amend) -> None:
+        order = self._order
+        if order.state in ("open", "partial") and order.outgoing is None and order.order_id is not None:
+            self._why = wish.why
+            self._start(AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, wish.order_qty))
+
+    def _start(self, request: Request) -> None:
+        lane = Lane.CANCEL if isinstance(request, CancelOrder) else LANE_OF_ROLE[self._order.role]
+        self._order.outgoing = request
+        self._outgoing = self._services.sender.start(lane, request, self.handle, self._signal.signal_id, self._cause)
+
+    def _record(self, events: list[OrderEvent]) -> list[OrderEvent]:
+        for event in events:
+            row = self._services.journal.append(
+                "order",
+                event,
+                ts_ns=event.ts_ns,
+                signal_id=self._signal.signal_id,
+                cl_ord_id=self._order.cl_ord_id,
+                causation_id=self._cause,
+            )
+            self._services.bus.post(execution_report(self._order, event, self._signal, row))
+            if event.alarm:
+                log.warning("order.alarm", alarm=event.alarm, why=event.why, state=self._order.state)
+        return events
+
+    def _now(self) -> int:
+        return self._services.clock.now_ns()
+
+    def _log_settled(self) -> None:
+        order = self._order
+        age_s = (self._now() - order.dispatched_ns) / NS if order.dispatched_ns else 0.0
+        log.info(
+            "order.settled",
+            role=order.role,
+            symbol=order.spec.symbol,
+            side=order.spec.side,
+            order_id=order.order_id,
+            ord_status=order.states()[-2],
+            cum_qty=str(order.cum_qty),
+            avg_px=str(order.fills.avg_px),
+            age_s=round(age_s, 3),
+            why=order.reason,
+        )

@@ -1,0 +1,103 @@
+"""Second opinion: asks by REST about orders the stream is silent, suspect or behind on.
+
+Its answers enter the same inboxes as the stream's reports, so there is one door to every order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from engine.errors import VenueError
+from engine.orders.machine import ENDED
+from engine.orders.order import OrderView
+from engine.runtime.order_desk import OrderDesk, OrderHandle
+from engine.runtime.settings import EngineSettings
+from engine.values.time import NS
+from engine.venue.protocol import VenueLink
+
+log = structlog.get_logger()
+
+FILLS_MARGIN_NS = 60 * NS
+"""Fills are asked for from this long before the order was sent: REST may lag the stream by a minute."""
+
+
+class PollTask:
+    """Asks only about orders that need it. ``stream_up`` tells whether the private stream is complete up to now."""
+
+    def __init__(
+        self, settings: EngineSettings, desk: OrderDesk, link: VenueLink, stream_up: Callable[[], bool]
+    ) -> None:
+        self._settings, self._desk, self._link, self._stream_up = settings, desk, link, stream_up
+        self.queries = 0
+
+    async def run(self) -> None:
+        """Look round until cancelled. A failed query is asked again next round: bounded by the round's length."""
+        while True:
+            await trio.sleep(self._settings.poll_every_s)
+            try:
+                await self._round()
+            except VenueError as error:
+                log.warning("poll.failed", error=str(error))
+
+    async def _round(self) -> None:
+        due = [handle for handle in self._desk.live.values() if self._is_due(handle)]
+        for handle in due:
+            handle.asked_s = trio.current_time()
+        await self._ask_states([h for h in due if h.view.order_id is not None])
+        await self._ask_unknown([h for h in due if h.view.order_id is None])
+        await self._ask_fills([h for h in due if _lacks_fills(h.view)])
+
+    def _is_due(self, handle: OrderHandle) -> bool:
+        view, now_s = handle.view, trio.current_time()
+        if view.state in ("new", "pending", "settled", "denied"):
+            return False  # nothing to ask, or its sender still waits for the answer
+        silent_s = now_s - max(handle.last_news_s, handle.asked_s)
+        if handle.suspect or view.state == "unknown" or _lacks_fills(view):
+            return silent_s >= self._settings.poll_every_s or handle.suspect
+        if not self._stream_up() or _is_immediate(view):
+            return silent_s >= self._settings.silent_immediate_s
+        return False
+
+    async def _ask_states(self, handles: list[OrderHandle]) -> None:
+        for start in range(0, len(handles), 50):
+            part = handles[start : start + 50]
+            self.queries += 1
+            for report in await self._link.query_orders([h.view.order_id or "" for h in part]):
+                self._desk.route(report)
+            for handle in part:
+                handle.suspect = False
+
+    async def _ask_unknown(self, handles: list[OrderHandle]) -> None:
+        for handle in handles:
+            cl_ord_id = handle.view.cl_ord_id
+            self.queries += 2
+            found = await self._link.open_orders(cl_ord_id) or await self._link.closed_orders(cl_ord_id=cl_ord_id)
+            for report in found:
+                self._desk.route(report)
+
+    async def _ask_fills(self, handles: list[OrderHandle]) -> None:
+        if not handles:
+            return
+        self.queries += 1
+        since_ns = min(h.view.dispatched_ns for h in handles) - FILLS_MARGIN_NS
+        wanted = {h.view.order_id for h in handles}
+        for report in await self._link.trades_since(since_ns):
+            if report.order_id in wanted:
+                self._desk.route(report)
+
+
+def _lacks_fills(view: OrderView) -> bool:
+    missing = view.done_qty > view.cum_qty
+    return missing or (view.state == "filled" and view.cum_qty < view.order_qty)
+
+
+def _is_immediate(view: OrderView) -> bool:
+    """An order whose end should be a matter of moments."""
+    if view.state in ENDED:
+        return True  # ended and not settled: its numbers disagree
+    moments = view.spec.order_type == "market" or view.spec.time_in_force == "ioc"
+    fired = view.triggered and view.spec.order_type == "stop-loss"
+    return moments or fired or view.state in ("pending_cancel", "pending_amend")

@@ -1,0 +1,36 @@
+"""What every scope of a running engine stands on."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from engine.journal.journal import Journal
+from engine.runtime.bus import Bus
+from engine.runtime.market_desk import MarketDesk
+from engine.runtime.order_desk import OrderDesk
+from engine.runtime.sender import Sender
+from engine.runtime.settings import EngineSettings
+from engine.seams.clock import Clock
+from engine.values.ids import new_cl_ord_id
+from engine.venue.protocol import VenueLink
+
+
+@dataclass
+class Services:
+    """Built once by open_engine and handed down. ``clock`` is steady: steps of the wall clock do not move it."""
+
+    settings: EngineSettings
+    journal: Journal
+    clock: Clock
+    bus: Bus
+    desk: OrderDesk
+    market: MarketDesk
+    link: VenueLink
+    id_stream: random.Random
+    mark_key: bytes
+    sender: Sender
+
+    def new_cl_ord_id(self) -> str:
+        """Name a new attempt."""
+        return new_cl_ord_id(self.id_stream, self.mark_key)

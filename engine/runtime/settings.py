@@ -1,0 +1,32 @@
+"""What the running engine may be told. Durations in seconds, capacities in messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from engine.orders.brackets import Policy
+
+
+class EngineSettings(msgspec.Struct, frozen=True):
+    """``data_dir`` holds the journal; the harness gives a journal instead and leaves it None."""
+
+    data_dir: Path | None = None
+    durability: Literal["power", "process"] = "power"
+    policy: Policy = Policy()
+    book_wait_s: float = 10.0
+    """How long a signal may wait for its symbol's first verified book before it is denied."""
+    shutdown_bound_s: float = 15.0
+    send_bound_s: float = 30.0
+    """A sender gives up after this long: more than Kraken's longest default deadline (5 s) and any REST time-out."""
+    poll_every_s: float = 1.0
+    silent_immediate_s: float = 2.0
+    """Market, IOC, fired stop, pending cancel: asked for by REST after this long without news."""
+    silent_resting_s: float = 30.0
+    order_inbox: int = 256
+    """A burst of one frame's reports for one order is tens; beyond that the order is read by REST instead."""
+    bracket_inbox: int = 1024
+    """At most MAX_STOPS + 3 live orders tell a bracket, each bounded by its own inbox."""
+    subscriber_queue: int = 4096

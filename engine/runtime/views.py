@@ -1,0 +1,35 @@
+"""Frozen pictures of the running engine, for people and programs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.orders.brackets import Bracket
+from engine.orders.order import OrderView
+from engine.orders.signal import Signal
+from engine.values.money import Qty
+
+
+class BracketView(msgspec.Struct, frozen=True):
+    """One bracket now. ``uncovered_qty_s`` is the gauge: uncovered base units times seconds so far."""
+
+    signal: Signal
+    state: str
+    exposure: Decimal
+    uncovered: Qty
+    uncovered_qty_s: Decimal
+    orders: tuple[OrderView, ...]
+
+
+def bracket_view(bracket: Bracket) -> BracketView:
+    """Copy a bracket."""
+    return BracketView(
+        signal=bracket.signal,
+        state=bracket.state,
+        exposure=bracket.exposure,
+        uncovered=bracket.uncovered,
+        uncovered_qty_s=bracket.uncovered_qty_s,
+        orders=tuple(bracket.orders.values()),
+    )

@@ -1,0 +1,104 @@
+"""An account: what it has, what is set aside for its open orders, and who may speak for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from engine.sim.errors import INSUFFICIENT_FUNDS, INVALID_NONCE, Refused
+from engine.sim.numbers import ZERO
+from engine.sim.orders import SimOrder, SimTrade
+
+
+class Account:
+    """Balances by v2 asset name. An ``unlimited`` account (the house) may go below zero and pays no fees."""
+
+    def __init__(
+        self,
+        name: str,
+        funds: Mapping[str, Decimal],
+        credentials: tuple[str, str] = ("", ""),
+        *,
+        unlimited: bool = False,
+    ) -> None:
+        self.name = name
+        self.unlimited = unlimited
+        self.api_key, self.api_secret = credentials
+        self.nonce_high = 0
+        self.balances: dict[str, Decimal] = dict(funds)
+        self.held: dict[str, Decimal] = {}
+        self.open: dict[str, SimOrder] = {}
+        self.closed: list[SimOrder] = []  # in the order of closing
+        self.trades: list[SimTrade] = []
+        self._holds: dict[str, tuple[str, Decimal]] = {}
+        self._cl_ord_ids: dict[str, str] = {}
+
+    def take_nonce(self, nonce: int, window: int) -> None:
+        """Accept a nonce above the highest seen (less the key's window). Raises Refused."""
+        if not self.nonce_high - window < nonce < 1 << 64:
+            raise Refused(INVALID_NONCE)
+        self.nonce_high = max(self.nonce_high, nonce)
+
+    # --- money
+
+    def available(self, asset: str) -> Decimal:
+        """Return what is not set aside."""
+        return self.balances.get(asset, ZERO) - self.held.get(asset, ZERO)
+
+    def require(self, asset: str, needed: Decimal, besides: str = "") -> None:
+        """Check that ``needed`` is free, counting the hold of order ``besides`` as free. Raises Refused."""
+        kept_asset, kept = self._holds.get(besides, (asset, ZERO))
+        free = self.available(asset) + (kept if kept_asset == asset else ZERO)
+        if not self.unlimited and needed > free:
+            raise Refused(INSUFFICIENT_FUNDS)
+
+    def hold(self, order_id: str, asset: str, needed: Decimal) -> None:
+        """Set aside exactly ``needed`` for an order, replacing what was set aside for it before."""
+        self.release(order_id)
+        if needed and not self.unlimited:
+            self._holds[order_id] = (asset, needed)
+            self.held[asset] = self.held.get(asset, ZERO) + needed
+
+    def release(self, order_id: str) -> None:
+        """Free what was set aside for an order."""
+        kept = self._holds.pop(order_id, None)
+        if kept is not None:
+            self.held[kept[0]] -= kept[1]
+
+    def held_for(self, order_id: str) -> Decimal:
+        """Return what is set aside for one order."""
+        return self._holds.get(order_id, ("", ZERO))[1]
+
+    def move(self, asset: str, change: Decimal) -> Decimal:
+        """Add to a balance and return the new total."""
+        self.balances[asset] = total = self.balances.get(asset, ZERO) + change
+        return total
+
+    # --- orders
+
+    def opened(self, order: SimOrder) -> None:
+        """Remember an accepted order."""
+        self.open[order.order_id] = order
+        if order.cl_ord_id is not None:
+            self._cl_ord_ids[plain(order.cl_ord_id)] = order.order_id
+
+    def ended(self, order: SimOrder) -> None:
+        """Note that an order has ended: its hold and its cl_ord_id are free again."""
+        self.release(order.order_id)
+        if self.open.pop(order.order_id, None) is None:
+            return
+        if order.cl_ord_id is not None:
+            self._cl_ord_ids.pop(plain(order.cl_ord_id), None)
+        if not self.unlimited:
+            self.closed.append(order)
+
+    def open_by_cl_ord_id(self, cl_ord_id: str) -> SimOrder | None:
+        """Find the open order of this client id."""
+        return self.open.get(self._cl_ord_ids.get(plain(cl_ord_id), ""))
+
+
+def plain(cl_ord_id: str) -> str:
+    """Reduce a client id to what is compared: a UUID is the same with and without dashes, in any case."""
+    if len(cl_ord_id) in (32, 36):
+        return cl_ord_id.replace("-", "").lower()
+    return cl_ord_id

@@ -1,0 +1,126 @@
+"""The checks a new order or an amend must pass before the engine takes it (protocol section 11.1)."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from engine.sim import errors
+from engine.sim.accounts import Account
+from engine.sim.errors import Refused, invalid
+from engine.sim.instruments import PairSpec
+from engine.sim.numbers import NS, decimals_of
+from engine.sim.orders import LIMIT_TYPES, ORDER_TYPES, TRIGGER_TYPES, NewOrder
+from engine.sim.settings import SimSettings
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
+_FREE = re.compile(r"[\x21-\x7e]{1,18}")
+_MONTH_NS = 31 * 86_400 * NS
+
+
+def check_cl_ord_id(cl_ord_id: str) -> None:
+    """Accept a UUID, 32 hex digits or at most 18 printable ASCII characters. Raises Refused."""
+    if not _UUID.fullmatch(cl_ord_id) and not _FREE.fullmatch(cl_ord_id):
+        raise invalid("cl_ord_id")
+
+
+def check_price(pair: PairSpec, price: Decimal) -> None:
+    """Check sign, decimals and tick of a price. Raises Refused."""
+    if price <= 0:
+        raise invalid("price")
+    if decimals_of(price) > pair.price_precision:
+        raise Refused(
+            f"EOrder:Invalid price:{pair.rest_key} price can only be specified up to {pair.price_precision} decimals."
+        )
+    if price % pair.tick:
+        raise Refused(errors.TICK_SIZE)
+
+
+def check_qty(pair: PairSpec, qty: Decimal, price: Decimal | None) -> None:
+    """Check decimals and minima of a quantity; ``price`` is what its cost is judged by. Raises Refused."""
+    if qty <= 0 or decimals_of(qty) > pair.qty_precision:
+        raise invalid("volume")
+    if qty < pair.qty_min:
+        raise Refused(errors.ORDER_MINIMUM)
+    if price is not None and qty * price < pair.cost_min:
+        raise Refused(errors.COST_MINIMUM)
+
+
+def check_deadline(deadline_ns: int | None, now_ns: int) -> None:
+    """Refuse what reaches the engine after its deadline. Raises Refused."""
+    if deadline_ns is not None and now_ns > deadline_ns:
+        raise Refused(errors.DEADLINE_ELAPSED)
+
+
+def deadline_bounds(settings: SimSettings, deadline_ns: int, now_ns: int, floor_s: float) -> int:
+    """Check a deadline at its arrival and return it; one already past is left for the engine. Raises Refused."""
+    ahead = deadline_ns - now_ns
+    if ahead > settings.deadline_ceiling_s * NS:
+        raise invalid("deadline")
+    if settings.enforce_deadline_floor and 0 < ahead < floor_s * NS:
+        raise invalid("deadline")
+    return deadline_ns
+
+
+def check_shape(new: NewOrder, now_ns: int) -> None:
+    """Check which members go together. Raises Refused."""
+    if new.order_type not in ORDER_TYPES:
+        raise invalid("ordertype")
+    if (new.limit_price is not None) != (new.order_type in LIMIT_TYPES):
+        raise invalid("price")
+    if (new.trigger_price is not None) != (new.order_type in TRIGGER_TYPES):
+        raise invalid("price")
+    if new.post_only and (new.order_type != "limit" or new.time_in_force in ("ioc", "fok")):
+        raise invalid("post_only")
+    if new.time_in_force not in ("gtc", "ioc", "fok", "gtd"):
+        raise invalid("timeinforce")
+    if new.time_in_force == "fok" and new.order_type != "limit":
+        raise invalid("timeinforce")
+    if new.time_in_force == "ioc" and new.order_type in TRIGGER_TYPES:
+        raise invalid("timeinforce")
+    check_expiry(new, now_ns)
+
+
+def check_expiry(new: NewOrder, now_ns: int) -> None:
+    """A GTD order, and only that, ends at a time within the next month. Raises Refused."""
+    if (new.expire_ns is not None) != (new.time_in_force == "gtd"):
+        raise invalid("expiretm")
+    if new.expire_ns is not None and not now_ns < new.expire_ns <= now_ns + _MONTH_NS:
+        raise invalid("expiretm")
+
+
+def check_client_ids(new: NewOrder, account: Account, settings: SimSettings) -> None:
+    """Check the client's own references: one of them, well formed, free among open orders. Raises Refused."""
+    if new.cl_ord_id is None:
+        return
+    if new.userref is not None:
+        raise invalid("cl_ord_id and userref are exclusive")
+    check_cl_ord_id(new.cl_ord_id)
+    if account.open_by_cl_ord_id(new.cl_ord_id) is not None:
+        raise Refused(settings.error_duplicate_cl_ord_id)
+
+
+def check_mode(status: str, new: NewOrder | None = None) -> None:
+    """Check the venue's mode for a new order (or, without one, for an amend). Raises Refused."""
+    if status == "maintenance":
+        raise Refused(errors.UNAVAILABLE)
+    if status == "cancel_only":
+        raise Refused(errors.CANCEL_ONLY)
+    if status == "post_only" and (new is None or not new.post_only):
+        raise Refused(errors.POST_ONLY_MODE)
+
+
+def check_amounts(new: NewOrder, pair: PairSpec, market_price: Decimal | None) -> None:
+    """Check prices, precision and minima. Raises Refused."""
+    for price in (new.limit_price, new.trigger_price):
+        if price is not None:
+            check_price(pair, price)
+    check_qty(pair, new.order_qty, new.limit_price or new.trigger_price or market_price)
+
+
+def check_room(account: Account, pair: PairSpec, settings: SimSettings) -> None:
+    """Check the number of open orders on the pair. Raises Refused."""
+    if account.unlimited:
+        return
+    if sum(order.symbol == pair.symbol for order in account.open.values()) >= settings.max_open_orders:
+        raise Refused(errors.ORDERS_LIMIT)

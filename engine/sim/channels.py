@@ -1,0 +1,240 @@
+"""A connection's subscriptions: acks, snapshots, sequence numbers (protocol sections 6.5, 6.6, 9.1, 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from engine.sim.accounts import Account
+from engine.sim.book import DEPTHS
+from engine.sim.errors import Refused, invalid
+from engine.sim.feed import instrument_data, ticker_row, trade_row
+from engine.sim.hub import PublicKey, frame
+from engine.sim.numbers import rfc3339
+from engine.sim.reports import QUIET_EXEC_TYPES, balance_snapshot
+
+if TYPE_CHECKING:
+    from engine.sim.ws import Connection
+
+PRIVATE = ("executions", "balances")
+PUBLIC = ("ticker", "book", "trade", "instrument")
+_SNAPSHOT_TRADES = 50
+Ack = dict[str, object]
+
+
+class PrivateChannel:
+    """One private subscription with its own sequence, starting at 1."""
+
+    def __init__(self, connection: Connection, name: str, account: Account, token: str, kinds: tuple[str, ...]) -> None:
+        self._connection, self.name, self.account, self.token = connection, name, account, token
+        self._kinds = kinds  # the exec_types wanted; empty = all
+        self._sequence = 0
+
+    def on_row(self, kind: str, row: dict[str, object]) -> None:
+        """Send one row as an update, unless its kind is not wanted."""
+        if not self._kinds or kind in self._kinds:
+            self._connection.send_private(lambda: self._send("update", [row]))
+
+    def send_snapshot(self, rows: list[dict[str, object]]) -> None:
+        """Send the snapshot, empty or not."""
+        self._send("snapshot", rows)
+
+    def _send(self, kind: str, rows: list[dict[str, object]]) -> None:
+        verdict = self._connection.venue.faults.on_frame(self.name)
+        self._sequence += 2 if verdict == "skip_sequence" else 1
+        message = {"channel": self.name, "type": kind, "data": rows, "sequence": self._sequence}
+        if verdict == "kill":
+            self._connection.kill()
+        elif verdict != "drop":
+            for _ in range(2 if verdict == "duplicate" else 1):
+                self._connection.send(message)
+
+
+class Subscriptions:
+    """What one connection has subscribed to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._venue = connection.venue
+        self._public: dict[PublicKey, None] = {}
+        self.private: dict[str, PrivateChannel] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._public or self.private)
+
+    def account_of(self, token: object) -> Account | None:
+        """Return the account of a token that a private subscription keeps alive here, whatever its age."""
+        return next((channel.account for channel in self.private.values() if channel.token == token), None)
+
+    def close(self) -> None:
+        """Leave everything."""
+        for key in list(self._public):
+            self._leave(key)
+        for name in list(self.private):
+            self._leave_private(name)
+
+    # --- methods
+
+    def change(self, method: str, params: dict[str, Any], answer: Callable[[Ack | Refused, str | None], None]) -> None:
+        """Subscribe or unsubscribe; ``answer`` is called once per symbol. Raises Refused for the whole request."""
+        channel = params.get("channel")
+        if channel in PRIVATE and self._connection.allows_private:
+            self._change_private(method, str(channel), params, answer)
+        elif channel in PUBLIC and self._connection.allows_public:
+            for symbol in self._symbols(str(channel), params):
+                try:
+                    self._change_public(method, str(channel), symbol, params, answer)
+                except Refused as refusal:
+                    answer(refusal, symbol)
+        else:
+            raise invalid("channel")
+
+    @staticmethod
+    def _symbols(channel: str, params: dict[str, Any]) -> list[str]:
+        if channel == "instrument":
+            return [""]
+        symbols = params.get("symbol")
+        if not isinstance(symbols, list) or not symbols or not all(isinstance(s, str) for s in symbols):
+            raise invalid("symbol")
+        return [str(symbol) for symbol in symbols]
+
+    # --- public
+
+    def _change_public(
+        self, method: str, channel: str, symbol: str, params: dict[str, Any], answer: Callable[..., None]
+    ) -> None:
+        if symbol and symbol not in self._venue.core.markets:
+            raise Refused(f"Currency pair not supported {symbol}")
+        variant = self._variant(channel, params)
+        key = (channel, symbol, variant)
+        snapshot = _flag(params, "snapshot", default=channel != "trade")
+        ack = self._ack(key, snapshot if method == "subscribe" else None)
+        if method == "unsubscribe":
+            if key not in self._public:
+                raise Refused("Subscription Not Found")
+            self._leave(key)
+            answer(ack, None)
+            return
+        if key in self._public:
+            raise Refused("Already subscribed")
+        self._join(key)
+        self._in_order(lambda: answer(ack, None), lambda: self._public_snapshot(key) if snapshot else None)
+
+    def _in_order(self, acknowledge: Callable[[], None], show: Callable[[], None]) -> None:
+        parts = (show, acknowledge) if self._venue.settings.snapshot_before_ack else (acknowledge, show)
+        for part in parts:
+            part()
+
+    @staticmethod
+    def _variant(channel: str, params: dict[str, Any]) -> str:
+        if channel == "book":
+            depth = params.get("depth", 10)
+            if not isinstance(depth, int) or depth not in DEPTHS:
+                raise invalid("depth")
+            return str(depth)
+        if channel == "ticker":
+            trigger = params.get("event_trigger", "trades")
+            if trigger not in ("trades", "bbo"):
+                raise invalid("event_trigger")
+            return str(trigger)
+        return ""
+
+    @staticmethod
+    def _ack(key: PublicKey, snapshot: bool | None) -> Ack:
+        channel, symbol, variant = key
+        ack: Ack = {"channel": channel}
+        if symbol:
+            ack["symbol"] = symbol
+        if channel == "book":
+            ack["depth"] = int(variant)
+        if channel == "ticker":
+            ack["event_trigger"] = variant
+        if snapshot is not None:
+            ack["snapshot"] = snapshot
+        return ack
+
+    def _join(self, key: PublicKey) -> None:
+        self._public[key] = None
+        if key[0] == "book":
+            self._venue.hub.views.open(key[1], int(key[2]))
+        self._venue.hub.join(key, self._connection.reader, self._connection.send_bytes)
+
+    def _leave(self, key: PublicKey) -> None:
+        del self._public[key]
+        self._venue.hub.leave(key, self._connection.reader)
+        if key[0] == "book":
+            self._venue.hub.views.close(key[1], int(key[2]))
+
+    def _public_snapshot(self, key: PublicKey) -> None:
+        core, now = self._venue.core, self._venue.clock.now_ns()
+        channel, symbol, variant = key
+        data: object
+        if channel == "instrument":
+            data = instrument_data(core)
+        elif channel == "ticker":
+            data = [ticker_row(core.markets[symbol], now)]
+        elif channel == "book":
+            data = [self._venue.hub.views.snapshot(symbol, int(variant), rfc3339(now))]
+        else:
+            market = core.markets[symbol]
+            data = [trade_row(trade, market.pair) for trade in list(market.tape.recent)[-_SNAPSHOT_TRADES:]]
+        self._connection.send_bytes(frame(channel, "snapshot", data))
+
+    # --- private
+
+    def _change_private(
+        self, method: str, name: str, params: dict[str, Any], answer: Callable[[Ack | Refused, str | None], None]
+    ) -> None:
+        account = self._connection.account_of(params.get("token"))
+        if method == "unsubscribe":
+            if name not in self.private:
+                raise Refused("Subscription Not Found")
+            self._leave_private(name)
+            answer({"channel": name}, None)
+            return
+        if name in self.private:
+            raise Refused("Already subscribed")
+        snapshot = _flag(params, "snapshot", default=True)
+        wants = {
+            "snap_orders": _flag(params, "snap_orders", default=_flag(params, "snapshot_orders", default=snapshot)),
+            "snap_trades": _flag(params, "snap_trades", default=_flag(params, "snapshot_trades", default=False)),
+        }
+        ack: Ack = {"channel": name, **(wants if name == "executions" else {"snapshot": snapshot})}
+        if name == "executions" and _flag(params, "ratecounter", default=False):
+            ack["maxratecount"] = 125
+        quiet = name == "executions" and not _flag(params, "order_status", default=True)
+        channel = PrivateChannel(
+            self._connection, name, account, str(params.get("token")), QUIET_EXEC_TYPES if quiet else ()
+        )
+        rows = self._private_rows(channel, snapshot, **wants)
+        self.private[name] = channel
+        self._venue.hub.join_private(name, account.name, self._connection.reader, channel.on_row)
+        self._in_order(
+            lambda: answer(ack, None),
+            lambda: channel.send_snapshot(rows) if rows is not None else None,
+        )
+
+    def _leave_private(self, name: str) -> None:
+        channel = self.private.pop(name)
+        self._venue.hub.leave_private(name, channel.account.name, self._connection.reader)
+
+    def _private_rows(
+        self, channel: PrivateChannel, snapshot: bool, *, snap_orders: bool, snap_trades: bool
+    ) -> list[dict[str, object]] | None:
+        """Return the snapshot's rows, None when no snapshot is wanted."""
+        account = channel.account
+        if channel.name == "balances":
+            return balance_snapshot(account, self._venue.settings) if snapshot else None
+        if not snap_orders and not snap_trades:
+            return None
+        render, now = self._venue.hub.rows, self._venue.clock.now_ns()
+        orders = [render.snapshot_order(o, now) for o in account.open.values()] if snap_orders else []
+        trades = account.trades[-_SNAPSHOT_TRADES:] if snap_trades else []
+        return orders + [render.snapshot_trade(t, self._venue.core.orders[t.order_id]) for t in trades]
+
+
+def _flag(params: dict[str, Any], name: str, *, default: bool) -> bool:
+    value = params.get(name, default)
+    if not isinstance(value, bool):
+        raise invalid(name)
+    return value

@@ -1,0 +1,97 @@
+"""How an order meets the book: matching loop, self-trade prevention, what becomes of the rest (section 11.2)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from engine.sim.market_state import Market
+from engine.sim.orders import LIMIT_TYPES, SimOrder, opposite
+
+if TYPE_CHECKING:
+    from engine.sim.core import Core
+
+
+class Execution:
+    """The matching half of the core."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def enter(self, order: SimOrder, market: Market) -> None:
+        """Match a live order; rest, cancel or finish what is left."""
+        settings = self._core.settings
+        limit = self._limit(order, market)
+        if order.time_in_force == "fok" and self._fillable(order, market, limit) < order.leaves_qty:
+            self._core.end(order, "canceled", settings.reason_fok)
+            return
+        self._match(order, market, limit)
+        if not order.is_open:
+            return
+        if order.order_type not in LIMIT_TYPES:
+            self._core.end(order, "canceled", settings.reason_no_liquidity)
+        elif order.time_in_force == "ioc":
+            self._core.end(order, "canceled", settings.reason_ioc)
+        else:
+            market.book.rest(order)
+
+    def _limit(self, order: SimOrder, market: Market) -> Decimal | None:
+        if order.order_type in LIMIT_TYPES:
+            return order.limit_price
+        band = self._core.settings.market_band_pct
+        best = market.book.side(opposite(order.side)).best_price()
+        if band is None or best is None:
+            return None
+        return best * (1 + band / 100 if order.side == "buy" else 1 - band / 100)
+
+    def _same_owner(self, order: SimOrder, maker: SimOrder) -> bool:
+        return order.account == maker.account and not self._core.accounts[order.account].unlimited
+
+    def _fillable(self, order: SimOrder, market: Market, limit: Decimal | None) -> Decimal:
+        total = Decimal(0)
+        for maker in market.book.reachable(order.side, limit):
+            if self._same_owner(order, maker):
+                if order.stp == "cancel_oldest":
+                    continue
+                break
+            total += maker.leaves_qty
+            if total >= order.leaves_qty:
+                break
+        return total
+
+    def _match(self, order: SimOrder, market: Market, limit: Decimal | None) -> None:
+        while order.leaves_qty > 0:
+            maker = market.book.next_maker(order.side, limit)
+            if maker is None:
+                return
+            if self._same_owner(order, maker):
+                self._prevent(order, maker)
+            else:
+                self._trade(order, maker, market)
+
+    def _prevent(self, order: SimOrder, maker: SimOrder) -> None:
+        reason = self._core.settings.reason_stp
+        if order.stp in ("cancel_oldest", "cancel_both"):
+            self._core.end(maker, "canceled", reason)
+        if order.stp in ("cancel_newest", "cancel_both"):
+            self._core.end(order, "canceled", reason)
+
+    def _trade(self, taker: SimOrder, maker: SimOrder, market: Market) -> None:
+        core = self._core
+        price, qty = maker.limit_price, min(taker.leaves_qty, maker.leaves_qty)
+        if price is None:
+            raise ValueError(f"order {maker.order_id} rests without a price")
+        market.book.shrink(maker, qty)
+        ord_type = "limit" if taker.order_type in LIMIT_TYPES else "market"
+        trade_id = core.printed(market, price, qty, taker.side, ord_type)
+        for order, liquidity in ((taker, "t"), (maker, "m")):
+            account = core.accounts[order.account]
+            trade = core.settlement.fill(order, account, market.pair, (price, qty, liquidity, trade_id, core.now_ns))
+            if not account.unlimited:
+                account.trades.append(trade)
+                core.trades.append(trade)
+            core.report(order, "trade", trade)
+            if order.status == "filled":
+                core.end(order, "filled")
+            else:
+                account.hold(order.order_id, *core.settlement.hold_of(order, market.pair))

@@ -1,0 +1,112 @@
+"""Hands the core's events to the WebSocket connections that asked for them, each frame written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from engine.sim.core import Core
+from engine.sim.events import Event, LedgerEntry, MarketMoved, OrderReport, PublicTrade, StatusChanged
+from engine.sim.feed import BookViews, instrument_data, ticker_row, trade_row
+from engine.sim.numbers import rfc3339
+from engine.sim.reports import ExecutionRows, ledger_row
+
+encode = msgspec.json.Encoder().encode
+PublicKey = tuple[str, str, str]  # channel, symbol, variant (depth or event_trigger)
+PublicSink = Callable[[bytes], None]
+PrivateSink = Callable[[str, dict[str, object]], None]
+
+
+def frame(channel: str, kind: str, data: object) -> bytes:
+    """Write a public data frame."""
+    return encode({"channel": channel, "type": kind, "data": data})
+
+
+class Hub:
+    """Subscribers by topic; dicts keep the order in which they came."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.views = BookViews(core)
+        self.rows = ExecutionRows(core.settings)
+        self._public: dict[PublicKey, dict[int, PublicSink]] = {}
+        self._private: dict[tuple[str, str], dict[int, PrivateSink]] = {}
+        self._statuses: dict[int, Callable[[str], None]] = {}
+        core.listen(self._on_event)
+
+    # --- who listens
+
+    def join(self, key: PublicKey, reader: int, sink: PublicSink) -> None:
+        """Let a connection receive a public topic."""
+        self._public.setdefault(key, {})[reader] = sink
+
+    def leave(self, key: PublicKey, reader: int) -> None:
+        """End that; unknown readers are ignored."""
+        sinks = self._public.get(key, {})
+        sinks.pop(reader, None)
+        if not sinks:
+            self._public.pop(key, None)
+
+    def join_private(self, channel: str, account: str, reader: int, sink: PrivateSink) -> None:
+        """Let a connection receive rows of an account's channel; the connection numbers the frames."""
+        self._private.setdefault((channel, account), {})[reader] = sink
+
+    def leave_private(self, channel: str, account: str, reader: int) -> None:
+        """End that."""
+        self._private.get((channel, account), {}).pop(reader, None)
+
+    def watch_status(self, reader: int, sink: Callable[[str], None] | None) -> None:
+        """Tell a connection of every change of status; None ends it."""
+        if sink is None:
+            self._statuses.pop(reader, None)
+        else:
+            self._statuses[reader] = sink
+
+    # --- what happens
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case OrderReport():
+                sinks = self._private.get(("executions", event.order.account))
+                if sinks:
+                    self._tell(sinks, event.exec_type, self.rows.row(event))
+            case LedgerEntry():
+                sinks = self._private.get(("balances", event.account))
+                if sinks:
+                    self._tell(sinks, "trade", ledger_row(event, self._core.settings))
+            case PublicTrade():
+                self._on_trade(event)
+            case MarketMoved():
+                self._on_move(event)
+            case StatusChanged():
+                for sink in list(self._statuses.values()):
+                    sink(event.status)
+                self._publish(("instrument", "", ""), "update", instrument_data(self._core))
+
+    @staticmethod
+    def _tell(sinks: dict[int, PrivateSink], kind: str, row: dict[str, object]) -> None:
+        for sink in list(sinks.values()):
+            sink(kind, row)
+
+    def _publish(self, key: PublicKey, kind: str, data: object) -> None:
+        sinks = self._public.get(key)
+        if sinks:
+            text = frame(key[0], kind, data)
+            for sink in list(sinks.values()):
+                sink(text)
+
+    def _on_trade(self, trade: PublicTrade) -> None:
+        market = self._core.markets[trade.symbol]
+        if ("trade", trade.symbol, "") in self._public:
+            self._publish(("trade", trade.symbol, ""), "update", [trade_row(trade, market.pair)])
+
+    def _on_move(self, event: MarketMoved) -> None:
+        """Show the market as it is after a command; tickers never see the middle of one."""
+        if event.book:
+            for depth, row in self.views.updates(event.symbol, rfc3339(event.ts_ns)).items():
+                self._publish(("book", event.symbol, str(depth)), "update", [row])
+        for trigger, moved in (("trades", event.traded), ("bbo", event.best)):
+            if moved and ("ticker", event.symbol, trigger) in self._public:
+                row = ticker_row(self._core.markets[event.symbol], event.ts_ns)
+                self._publish(("ticker", event.symbol, trigger), "update", [row])

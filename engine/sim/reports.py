@@ -1,0 +1,188 @@
+"""Rows of the private channels: ``executions`` (protocol section 9) and ``balances`` (section 6.6)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from engine.sim.accounts import Account
+from engine.sim.events import LedgerEntry, OrderReport
+from engine.sim.instruments import PairSpec
+from engine.sim.numbers import ZERO, number, rfc3339
+from engine.sim.orders import SimOrder, SimTrade
+from engine.sim.settings import SimSettings
+
+_USD_PLACES = 4
+QUIET_EXEC_TYPES = ("new", "trade", "filled", "canceled", "expired")  # what order_status=false still shows
+
+
+class ExecutionRows:
+    """Writes the rows of ``executions`` from live orders."""
+
+    def __init__(self, settings: SimSettings) -> None:
+        self._settings = settings
+        self._pairs = {pair.symbol: pair for pair in settings.pairs}
+        self._decimals = {asset.name: asset.decimals for asset in settings.assets}
+
+    def row(self, report: OrderReport) -> dict[str, object]:
+        """Return the row of one report: full for the first, a delta for the others."""
+        order, pair = report.order, self._pairs[report.order.symbol]
+        head: dict[str, object] = {
+            "timestamp": rfc3339(report.ts_ns),
+            "order_status": self._status(report),
+            "exec_type": report.exec_type,
+            **_identity(order),
+        }
+        if report.trade is not None:
+            return head | self._trade(report.trade, pair) | self._totals(order, pair)
+        if report.exec_type == "pending_new":
+            return head | self._full(order, pair)
+        if report.exec_type == "new":
+            return head | ({"post_only": True} if order.post_only else {})
+        if report.exec_type in ("filled", "canceled", "expired"):
+            return head | self._totals(order, pair) | _reason(order)
+        if report.exec_type == "amended":
+            return head | self._amended(order, pair)
+        return head | self._triggers(order, pair, with_last=True)
+
+    def snapshot_order(self, order: SimOrder, now_ns: int) -> dict[str, object]:
+        """Return the full row of an open order."""
+        pair = self._pairs[order.symbol]
+        row: dict[str, object] = {
+            "timestamp": rfc3339(order.amended_ns or order.opened_ns or now_ns),
+            "order_status": order.status,
+            "exec_type": self._settings.snapshot_exec_type,
+            **_identity(order),
+            **self._full(order, pair),
+            **self._totals(order, pair),
+        }
+        return row | ({"amended": True} if order.amended else {})
+
+    def snapshot_trade(self, trade: SimTrade, order: SimOrder) -> dict[str, object]:
+        """Return the row of a past fill; it has no cumulative members."""
+        head: dict[str, object] = {
+            "timestamp": rfc3339(trade.ts_ns),
+            "order_status": "filled",
+            "exec_type": "trade",
+            **_identity(order),
+        }
+        return head | self._trade(trade, self._pairs[trade.symbol])
+
+    def _status(self, report: OrderReport) -> str:
+        if report.trade is not None and report.order.status == "filled":
+            return self._settings.trade_frame_completes_as
+        return report.order.status
+
+    def _full(self, order: SimOrder, pair: PairSpec) -> dict[str, object]:
+        price = pair.price_precision
+        row: dict[str, object] = {
+            "symbol": order.symbol,
+            "side": order.side,
+            "order_type": order.order_type,
+            "order_qty": number(order.order_qty, pair.qty_precision),
+            "cum_cost": number(order.cum_cost, pair.cost_precision),
+            "time_in_force": order.time_in_force.upper(),
+        }
+        if order.limit_price is not None:
+            row |= {"limit_price_type": "static", "limit_price": number(order.limit_price, price)}
+        row["stop_price"] = number(order.trigger_price or ZERO, price)
+        row["fee_usd_equiv"] = number(self._fee_usd(order), _USD_PLACES)
+        row["fee_ccy_pref"] = "fcib" if order.fee_in_base else "fciq"
+        if order.post_only:
+            row["post_only"] = True
+        if order.expire_ns is not None:
+            row["expire_time"] = rfc3339(order.expire_ns)
+        return row | self._triggers(order, pair)
+
+    def _triggers(self, order: SimOrder, pair: PairSpec, *, with_last: bool = False) -> dict[str, object]:
+        if order.trigger_price is None:
+            return {}
+        triggers: dict[str, object] = {
+            "price": number(order.trigger_price, pair.price_precision),
+            "price_type": "static",
+            "reference": "last",
+            "status": "triggered" if order.triggered else "untriggered",
+        }
+        if with_last and order.last_at_trigger is not None:
+            triggers["last_price"] = number(order.last_at_trigger, pair.price_precision)
+        return {"trigger": "last", "triggers": triggers}
+
+    def _totals(self, order: SimOrder, pair: PairSpec) -> dict[str, object]:
+        return {
+            "cum_qty": number(order.cum_qty, pair.qty_precision),
+            "cum_cost": number(order.cum_cost, pair.cost_precision),
+            "avg_price": number(order.avg_price, pair.price_precision),
+            "fee_usd_equiv": number(self._fee_usd(order), _USD_PLACES),
+        }
+
+    def _trade(self, trade: SimTrade, pair: PairSpec) -> dict[str, object]:
+        places = pair.cost_precision if trade.fee_asset == pair.quote else self._decimals[trade.fee_asset]
+        fee_usd = trade.fee if trade.fee_asset == pair.quote else trade.fee * trade.price
+        return {
+            "exec_id": trade.exec_id,
+            "trade_id": trade.trade_id,
+            "symbol": trade.symbol,
+            "side": trade.side,
+            "order_type": trade.order_type,
+            "last_qty": number(trade.qty, pair.qty_precision),
+            "last_price": number(trade.price, pair.price_precision),
+            "cost": number(trade.cost, pair.cost_precision),
+            "liquidity_ind": trade.liquidity,
+            "fees": [{"asset": trade.fee_asset, "qty": number(trade.fee, places)}],
+            "fee_usd_equiv": number(fee_usd, _USD_PLACES),
+        }
+
+    def _amended(self, order: SimOrder, pair: PairSpec) -> dict[str, object]:
+        row: dict[str, object] = {
+            "amended": True,
+            "reason": self._settings.reason_user,
+            "cum_qty": number(order.cum_qty, pair.qty_precision),
+            "order_qty": number(order.order_qty, pair.qty_precision),
+        }
+        if order.limit_price is not None:
+            row |= {"limit_price_type": "static", "limit_price": number(order.limit_price, pair.price_precision)}
+        return row | self._triggers(order, pair)
+
+    def _fee_usd(self, order: SimOrder) -> Decimal:
+        """Return the fee in quote terms; a fee in base is valued at the order's average price."""
+        return order.fee * order.avg_price if order.fee_in_base else order.fee
+
+
+def _identity(order: SimOrder) -> dict[str, object]:
+    """Name the order: with a cl_ord_id there is no order_userref, without both it is 0."""
+    if order.cl_ord_id is not None:
+        return {"cl_ord_id": order.cl_ord_id, "order_id": order.order_id}
+    return {"order_userref": order.userref or 0, "order_id": order.order_id}
+
+
+def _reason(order: SimOrder) -> dict[str, object]:
+    return {} if order.reason is None else {"cancel_reason": order.reason, "reason": order.reason}
+
+
+def balance_snapshot(account: Account, settings: SimSettings) -> list[dict[str, object]]:
+    """Return a row per asset of the account."""
+    rows: list[dict[str, object]] = []
+    for asset in settings.assets:
+        if asset.name in account.balances:
+            total = number(account.balances[asset.name], asset.decimals)
+            wallet = {"type": "spot", "id": "main", "balance": total}
+            rows.append({"asset": asset.name, "asset_class": "currency", "balance": total, "wallets": [wallet]})
+    return rows
+
+
+def ledger_row(entry: LedgerEntry, settings: SimSettings) -> dict[str, object]:
+    """Return the row of one ledger entry."""
+    places = settings.asset(entry.asset).decimals
+    return {
+        "ledger_id": entry.ledger_id,
+        "ref_id": entry.ref_id,
+        "timestamp": rfc3339(entry.ts_ns),
+        "type": "trade",
+        "category": "trade",
+        "asset": entry.asset,
+        "asset_class": "currency",
+        "amount": number(entry.amount, places),
+        "fee": number(entry.fee, places),
+        "balance": number(entry.balance, places),
+        "wallet_type": "spot",
+        "wallet_id": "main",
+    }

@@ -1,0 +1,192 @@
+"""One handler for both doors on any byte stream: a WebSocket upgrade at ``/v2``, REST for everything else."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import h11
+import trio
+from trio_websocket import ConnectionClosed, wrap_server_stream
+
+from engine.sim.hub import encode
+from engine.sim.rest import Reply, Rest
+from engine.sim.venue import Venue
+from engine.sim.ws import Connection
+
+WS_PATH = "/v2"
+_HEAD_LIMIT = 16 * 1024
+_HEAD_TIMEOUT_S = 600.0  # also how long a kept-alive REST connection may idle
+_HANDSHAKE_TIMEOUT_S = 10.0
+
+
+class _Prefixed(trio.abc.Stream):
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head: bytes, stream: trio.abc.Stream) -> None:
+        self._head, self._stream = head, stream
+
+    def __repr__(self) -> str:
+        return f"<after head {self._stream!r}>"
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if self._head:
+            await trio.lowlevel.checkpoint()
+            head, self._head = self._head, b""
+            return head
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class Server:
+    """Serves connections; knows nothing of orders."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._rest = Rest(venue)
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """Serve one connection until it ends, whatever the peer sends."""
+        if self._venue.connections >= self._venue.settings.max_connections:
+            await trio.aclose_forcefully(stream)
+            return
+        self._venue.connections += 1
+        try:
+            await self._serve(stream)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the peer went away: ordinary on any network
+        finally:
+            self._venue.connections -= 1
+            await trio.aclose_forcefully(stream)
+
+    async def _serve(self, stream: trio.abc.Stream) -> None:
+        head = b""
+        with trio.move_on_after(_HEAD_TIMEOUT_S):
+            while b"\r\n\r\n" not in head and len(head) <= _HEAD_LIMIT:
+                chunk = await stream.receive_some(_HEAD_LIMIT)
+                if not chunk:
+                    return
+                head += chunk
+        if not head:
+            return
+        fields = _head_fields(head)
+        if "websocket" in fields.get("upgrade", "").lower():
+            await self._serve_ws(_Prefixed(head, stream), fields.get("host", ""))
+        else:
+            await self._serve_http(_Prefixed(head, stream))
+
+    # --- WebSocket
+
+    async def _serve_ws(self, stream: trio.abc.Stream, host: str) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                with trio.fail_after(_HANDSHAKE_TIMEOUT_S):
+                    request = await wrap_server_stream(nursery, stream, max_message_size=self._venue.settings.max_body)
+                    if request.path.partition("?")[0] != WS_PATH:
+                        await request.reject(404)
+                        nursery.cancel_scope.cancel()
+                        return
+                    ws = await request.accept()
+                private_host = host.startswith("ws-auth")
+                split = self._venue.settings.split_hosts
+                connection = Connection(
+                    self._venue,
+                    ws,
+                    allows_public=not split or not private_host,
+                    allows_private=not split or private_host,
+                )
+                await connection.run()
+                nursery.cancel_scope.cancel()
+        except* (ConnectionClosed, trio.TooSlowError):
+            pass  # it ended during the handshake or the close
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+    # --- HTTP
+
+    async def _serve_http(self, stream: trio.abc.Stream) -> None:
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_LIMIT)
+        try:
+            while True:
+                got = await self._read_request(connection, stream)
+                if got is None:
+                    return
+                request, body = got
+                reply = await self._rest.handle(request.target.decode("latin-1"), list(request.headers), body)
+                if reply.fate != "send":
+                    await self._say_nothing(reply, stream)
+                    return
+                await _send(connection, stream, reply)
+                if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+                    return
+                connection.start_next_cycle()
+        except h11.RemoteProtocolError as error:
+            if connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                await _send(connection, stream, Reply(error.error_status_hint, encode({"error": ["EAPI:Bad request"]})))
+
+    async def _read_request(
+        self, connection: h11.Connection, stream: trio.abc.Stream
+    ) -> tuple[h11.Request, bytes] | None:
+        """Read a whole request; None when the peer has ended or idles. Raises h11.RemoteProtocolError."""
+        request: h11.Request | None = None
+        body = bytearray()
+        with trio.move_on_after(_HEAD_TIMEOUT_S):
+            while True:
+                event = connection.next_event()
+                if event is h11.NEED_DATA:
+                    if connection.they_are_waiting_for_100_continue:
+                        go_on = h11.InformationalResponse(status_code=100, headers=[])
+                        await stream.send_all(connection.send(go_on) or b"")
+                    connection.receive_data(bytes(await stream.receive_some(65536)))
+                elif isinstance(event, h11.Request):
+                    request = event
+                elif isinstance(event, h11.Data):
+                    body += event.data
+                    if len(body) > self._venue.settings.max_body:
+                        raise h11.RemoteProtocolError("body too large", error_status_hint=413)
+                elif isinstance(event, h11.EndOfMessage) and request is not None:
+                    return request, bytes(body)
+                else:
+                    return None
+        return None
+
+    async def _say_nothing(self, reply: Reply, stream: trio.abc.Stream) -> None:
+        """End without an answer: at once, or when the client gives up (bounded by ``hang_s``)."""
+        if reply.fate == "hang":
+            with trio.move_on_after(self._venue.settings.hang_s):
+                while await stream.receive_some(65536):
+                    pass
+
+
+def _head_fields(head: bytes) -> dict[str, str]:
+    """Read the header fields loosely, only to tell a WebSocket upgrade from REST; h11 and wsproto judge them."""
+    fields: dict[str, str] = {}
+    for line in head.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        fields[name.decode("latin-1").strip().lower()] = value.decode("latin-1").strip()
+    return fields
+
+
+def _reason(status: int) -> bytes:
+    """Name a status; Cloudflare's own (520 and on) have no name."""
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""
+
+
+async def _send(connection: h11.Connection, stream: trio.abc.Stream, reply: Reply) -> None:
+    headers = [
+        (b"content-type", reply.content_type.encode()),
+        (b"content-length", str(len(reply.body)).encode()),
+    ]
+    response = h11.Response(status_code=reply.status, reason=_reason(reply.status), headers=headers)
+    parts = [connection.send(response), connection.send(h11.Data(data=reply.body)), connection.send(h11.EndOfMessage())]
+    await stream.send_all(b"".join(part for part in parts if part))

@@ -1,0 +1,114 @@
+"""What can be set on the simulated exchange. A fact that Kraken's documents leave open is a switch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Literal
+
+from engine.sim.instruments import DEFAULT_ASSETS, DEFAULT_PAIRS, AssetSpec, PairSpec
+from engine.sim.script import Step
+
+Manner = Literal["refuse", "cancel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticMarket:
+    """A seeded market on one symbol: a walking middle, makers around it, takers at random.
+
+    Amounts and distances are in whole ticks and in ``lot`` units, so that chance never touches money as a float.
+    """
+
+    symbol: str
+    start_price: Decimal
+    half_spread_ticks: int = 20
+    walk_ticks: float = 15.0  # standard deviation of the middle's step at each refresh
+    refresh_s: float = 0.5
+    levels: int = 12
+    level_step_ticks: int = 15
+    lot: Decimal = Decimal("0.0001")
+    level_lots: tuple[int, int] = (200, 4000)
+    taker_every_s: float = 0.7  # mean of an exponential pause
+    taker_lots: tuple[int, int] = (5, 120)
+
+
+def _client_funds() -> Mapping[str, Mapping[str, Decimal]]:
+    funds = {"USD": Decimal(100_000), "BTC": Decimal(2), "ETH": Decimal(20), "SOL": Decimal(100)}
+    return MappingProxyType({"client": MappingProxyType(funds)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimSettings:
+    """Everything that shapes one simulated exchange; the first account is the default one."""
+
+    assets: tuple[AssetSpec, ...] = DEFAULT_ASSETS
+    pairs: tuple[PairSpec, ...] = DEFAULT_PAIRS
+    accounts: Mapping[str, Mapping[str, Decimal]] = field(default_factory=_client_funds)
+    api_key: str | None = None  # of the default account; drawn from chance when not given
+    api_secret: str | None = None  # base64 of 64 bytes
+    boot: int = 0  # counts the starts on one data directory; mixed into every id
+
+    maker_fee_pct: Decimal = Decimal("0.25")
+    taker_fee_pct: Decimal = Decimal("0.40")
+    max_open_orders: int = 80  # per account and pair; Intermediate tier
+
+    synthetic: tuple[SyntheticMarket, ...] = ()
+    script: tuple[Step, ...] = ()
+
+    # --- time
+    processing_delay_s: float = 0.001  # between the arrival of a request and the engine
+    rest_lag_s: float = 0.0  # a new order is not found over REST before this age
+    token_life_s: float = 900.0
+    ws_deadline_default_s: float = 5.0
+    ws_deadline_floor_s: float = 0.5
+    rest_deadline_floor_s: float = 2.0
+    deadline_ceiling_s: float = 60.0
+    heartbeat_s: float = 1.0
+    idle_close_s: float = 60.0  # a WebSocket without subscriptions and without client traffic
+    nonce_window: int = 0
+
+    # --- switches for what is not confirmed
+    untriggered_stops_hold_funds: bool = True
+    post_only_manner: Manner = "refuse"
+    would_trigger_immediately: Literal["refuse", "cancel", "fire"] = "cancel"
+    trade_frame_completes_as: Literal["partially_filled", "filled"] = "partially_filled"
+    trigger_exec_type: Literal["status", "restated"] = "status"
+    snapshot_exec_type: Literal["new", "status"] = "new"
+    executions_before_ack: bool = True
+    snapshot_before_ack: bool = False
+    enforce_deadline_floor: bool = False  # a deadline nearer than the floor, yet ahead: refuse it
+    market_band_pct: Decimal | None = None  # market orders stop this far from the best price
+    split_hosts: bool = False  # private methods only on hosts named ws-auth..., public ones only elsewhere
+
+    # --- texts that Kraken does not publish
+    reason_user: str = "User requested"
+    reason_post_only: str = "Post only order"
+    reason_would_trigger: str = "Order would trigger immediately"
+    reason_ioc: str = "Immediate or cancel: not filled"
+    reason_fok: str = "Fill or kill: not filled"
+    reason_no_liquidity: str = "No liquidity"
+    reason_stp: str = "Self trade prevention"
+    reason_funds: str = "Insufficient funds"
+    reason_expired: str = "Order expired"
+    error_would_trigger: str = "EOrder:Order would trigger immediately"
+    error_duplicate_cl_ord_id: str = "EGeneral:Invalid arguments:cl_ord_id"
+
+    # --- bounds of the server itself
+    max_connections: int = 500
+    max_body: int = 1 << 20
+    ws_out_frames: int = 4096  # frames waiting for a slow WebSocket reader; one more and it is closed (1008)
+    ws_late_requests: int = 256  # requests of one connection held back by faults at one time
+    hang_s: float = 120.0  # how long a REST answer that a fault swallowed keeps its connection open
+
+    def pair_named(self, name: str) -> PairSpec | None:
+        """Find a pair by any of its names except wsname, which REST does not accept where it differs."""
+        return next((p for p in self.pairs if name in (p.symbol, p.altname, p.rest_key)), None)
+
+    def asset(self, name: str) -> AssetSpec:
+        """Return the asset of a v2 name. Raises KeyError."""
+        for asset in self.assets:
+            if asset.name == name:
+                return asset
+        raise KeyError(name)

@@ -1,0 +1,111 @@
+"""The money side: what an order sets aside, and what a match moves (protocol section 11.8).
+
+Cost and fee are rounded half up to the ledger precision of the asset they are paid in, so that both parties, the
+ledger and the reports show the same digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from engine.sim.accounts import Account
+from engine.sim.events import LedgerEntry
+from engine.sim.ids import Ids
+from engine.sim.instruments import PairSpec
+from engine.sim.matching import Book
+from engine.sim.numbers import ZERO, nearest, upward
+from engine.sim.orders import LIMIT_TYPES, SimOrder, SimTrade
+from engine.sim.settings import SimSettings
+
+HUNDRED = Decimal(100)
+
+
+class Settlement:
+    """Computes holds and settles fills. Fees are collected in ``collected``, so that money can be counted."""
+
+    def __init__(self, settings: SimSettings, ids: Ids, emit: Callable[[LedgerEntry], None]) -> None:
+        self._settings, self._ids, self._emit = settings, ids, emit
+        self.collected: dict[str, Decimal] = {}
+        self._decimals = {asset.name: asset.decimals for asset in settings.assets}
+        self._worst_rate = max(settings.maker_fee_pct, settings.taker_fee_pct) / HUNDRED
+
+    def hold_of(self, order: SimOrder, pair: PairSpec) -> tuple[str, Decimal]:
+        """Return (asset, amount) that an order sets aside for what is left of it, at the dearer of the two fees."""
+        if order.is_armed and not self._settings.untriggered_stops_hold_funds:
+            return pair.quote, ZERO
+        fee = self._worst_rate
+        if order.side == "sell":
+            needed = order.leaves_qty * (1 + fee if order.fee_in_base else 1)
+            return pair.base, upward(needed, self._decimals[pair.base])
+        price = order.limit_price if order.order_type in LIMIT_TYPES else order.trigger_price
+        needed = order.leaves_qty * (price or ZERO) * (1 if order.fee_in_base else 1 + fee)
+        return pair.quote, upward(needed, self._decimals[pair.quote])
+
+    def market_need(self, order: SimOrder, pair: PairSpec, book: Book) -> tuple[str, Decimal]:
+        """Return (asset, amount) that a market order needs right now, from the makers it would meet."""
+        if order.side == "sell":
+            return self.hold_of(order, pair)
+        left, cost = order.leaves_qty, ZERO
+        for maker in book.reachable(order.side, None):
+            if left <= 0:
+                break
+            if maker.account == order.account:
+                continue
+            qty = min(left, maker.leaves_qty)
+            cost += qty * (maker.limit_price or ZERO)
+            left -= qty
+        needed = cost * (1 if order.fee_in_base else 1 + self._worst_rate)
+        return pair.quote, upward(needed, self._decimals[pair.quote])
+
+    def fee_of(self, order: SimOrder, account: Account, qty: Decimal, cost: Decimal, liquidity: str) -> Decimal:
+        """Return the fee of one fill in the order's fee asset."""
+        if account.unlimited:
+            return ZERO
+        pct = self._settings.maker_fee_pct if liquidity == "m" else self._settings.taker_fee_pct
+        paid_from = qty if order.fee_in_base else cost
+        return nearest(paid_from * pct / HUNDRED, self._decimals[order.fee_asset])
+
+    def fill(
+        self, order: SimOrder, account: Account, pair: PairSpec, match: tuple[Decimal, Decimal, str, int, int]
+    ) -> SimTrade:
+        """Book one side of a match (price, qty, liquidity, trade_id, ts_ns): order totals and balances."""
+        price, qty, liquidity, trade_id, ts_ns = match
+        cost = nearest(price * qty, self._decimals[pair.quote])
+        fee = self.fee_of(order, account, qty, cost, liquidity)
+        trade = SimTrade(
+            exec_id=self._ids.trade(),
+            order_id=order.order_id,
+            cl_ord_id=order.cl_ord_id,
+            account=account.name,
+            symbol=order.symbol,
+            side=order.side,
+            order_type=order.order_type,
+            price=price,
+            qty=qty,
+            cost=cost,
+            fee=fee,
+            fee_asset=order.fee_asset,
+            liquidity=liquidity,
+            trade_id=trade_id,
+            ts_ns=ts_ns,
+        )
+        order.cum_qty += qty
+        order.cum_cost += cost
+        order.fee += fee
+        order.exec_ids.append(trade.exec_id)
+        order.status = "filled" if order.cum_qty == order.order_qty else "partially_filled"
+        self._move(trade, account, pair)
+        return trade
+
+    def _move(self, trade: SimTrade, account: Account, pair: PairSpec) -> None:
+        sign = 1 if trade.side == "buy" else -1
+        self.collected[trade.fee_asset] = self.collected.get(trade.fee_asset, ZERO) + trade.fee
+        for asset, change in ((pair.base, sign * trade.qty), (pair.quote, -sign * trade.cost)):
+            fee = trade.fee if asset == trade.fee_asset else ZERO
+            balance = account.move(asset, change - fee)
+            if not account.unlimited:
+                ledger_id = self._ids.ledger()
+                self._emit(
+                    LedgerEntry(ledger_id, trade.exec_id, account.name, asset, change, fee, balance, trade.ts_ns)
+                )

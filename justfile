@@ -1,0 +1,36 @@
+# Every recipe uses the active environment: `pip install -r config/requirements-dev.lock` first.
+
+# say what there is
+default:
+    @just --list --unsorted
+
+# run the engine with the embedded exchange
+run *args:
+    python -m engine run {{ args }}
+
+# run the tests, on as many cores as there are
+test *args:
+    python -m pytest -n auto {{ args }}
+
+# every gate but the tests
+check:
+    ruff format --check .
+    ruff check .
+    mypy engine
+    lint-imports
+    deptry .
+    codespell
+
+# put the source into shape
+fmt:
+    ruff format .
+    ruff check --fix .
+
+# renew both locks from pyproject.toml: pinned, hashed, without the address of any index
+lock:
+    uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+        --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+        --output-file config/requirements.lock
+    uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+        --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+        --constraint config/requirements.lock --output-file config/requirements-dev.lock

@@ -1,0 +1,135 @@
+"""A sink that remembers, and an adapter on the virtual wire in front of the simulated exchange."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+
+import pytest
+import trio
+
+from engine.kraken.nonce import MemoryNonceStore
+from engine.kraken.settings import KrakenSettings, Secret
+from engine.kraken.venue import KrakenLink, KrakenVenue
+from engine.net.wire import VirtualWire, open_virtual_wire
+from engine.orders.reports import OrderReport
+from engine.seams.chance import SeededChance
+from engine.seams.clock import VirtualClock
+from engine.sim import Exchange, SimSettings
+
+HOST, PORT = "exchange.sim", 80
+
+
+class Recorder:
+    """Keeps everything a venue says, in order."""
+
+    def __init__(self) -> None:
+        self.reports: list[OrderReport] = []
+        self.snapshots: list[tuple[list[OrderReport], list[OrderReport]]] = []
+        self.links: list[tuple[bool, str]] = []
+        self.books, self.trades, self.instruments, self.balances = [], [], [], []
+        self._news = trio.Event()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    def on_report(self, report):
+        self.reports.append(report)
+        self._tell()
+
+    def on_snapshot(self, open_orders, trades):
+        self.snapshots.append((list(open_orders), list(trades)))
+        self._tell()
+
+    def on_private_link(self, *, up, why):
+        self.links.append((up, why))
+        self._tell()
+
+    def on_book(self, book):
+        self.books.append((book.symbol, book.usable, book.version))
+        self._tell()
+
+    def on_trade(self, trade):
+        self.trades.append(trade)
+        self._tell()
+
+    def on_instrument(self, instrument):
+        self.instruments.append(instrument)
+        self._tell()
+
+    def on_balance(self, balance):
+        self.balances.append(balance)
+        self._tell()
+
+    async def wait(self, condition: Callable[[], bool], within_s: float = 120) -> None:
+        """Wait until something the venue says makes the condition true."""
+        with trio.fail_after(within_s):
+            while not condition():
+                await self._news.wait()
+
+    async def wait_report(self, report_type: str, order_id: str | None = None) -> OrderReport:
+        """Wait for a report of a type (of one order)."""
+
+        def found() -> list[OrderReport]:
+            return [r for r in self.reports if r.report_type == report_type and order_id in (None, r.order_id)]
+
+        await self.wait(lambda: bool(found()))
+        return found()[0]
+
+
+class Stage:
+    """One exchange, one adapter, one recorder on one virtual wire."""
+
+    def __init__(self, exchange: Exchange, wire: VirtualWire, clock: VirtualClock, chance: SeededChance) -> None:
+        self.exchange, self.wire, self.clock, self.chance = exchange, wire, clock, chance
+        self.sink = Recorder()
+        self.nonces = MemoryNonceStore()
+
+    def settings(self, **changes) -> KrakenSettings:
+        """Return settings that fit the exchange."""
+        return KrakenSettings(
+            **{
+                "api_key": Secret(self.exchange.api_key),
+                "api_secret": Secret(self.exchange.api_secret),
+                "mode": "simulated",
+                "rest_url": f"http://{HOST}",
+                "ws_url": f"ws://{HOST}/v2",
+                "ws_auth_url": f"ws://{HOST}/v2",
+                "plain_host": HOST,
+                **changes,
+            }
+        )
+
+    @contextlib.asynccontextmanager
+    async def link(self, **changes) -> AsyncIterator[KrakenLink]:
+        """Open the adapter."""
+        venue = KrakenVenue(
+            self.settings(**changes), wire=self.wire, clock=self.clock, chance=self.chance, nonces=self.nonces
+        )
+        async with venue.open(self.sink) as link:
+            yield link
+
+
+@contextlib.asynccontextmanager
+async def open_stage(**sim) -> AsyncIterator[Stage]:
+    """Give a stage with a running exchange."""
+    chance, clock = SeededChance(7), VirtualClock()
+    exchange = Exchange(SimSettings(**sim), clock, chance)
+    async with exchange.running(), open_virtual_wire(random.Random(7)) as wire:
+        wire.listen(HOST, PORT, exchange.serve)
+        yield Stage(exchange, wire, clock, chance)
+
+
+@pytest.fixture
+async def stage(autojump_clock):
+    """A quiet exchange without a market."""
+    async with open_stage() as one:
+        yield one
+
+
+def dec(text: str) -> Decimal:
+    """Shorthand."""
+    return Decimal(text)
