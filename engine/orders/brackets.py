@@ -8,7 +8,9 @@ from typing import Final, Literal
 import msgspec
 from statemachine import State, StateMachine
 
+from engine.errors import OrderInvariantError
 from engine.orders.contingents import (
+    AmendStop,
     CancelEntry,
     CancelExit,
     Phase,
@@ -19,6 +21,7 @@ from engine.orders.contingents import (
     Swap,
     exposure_of,
     plan,
+    would_fire,
 )
 from engine.orders.events import OrderEvent
 from engine.orders.machine import fire
@@ -32,8 +35,26 @@ Outcome = Literal["target", "stop", "abandoned", "denied", "flattened", "detache
 
 BRACKET_ENDED: Final = frozenset({"flat", "abandoned", "taken_over"})
 
+MAX_VANISHED: Final = 2
+"""A stop that was taken away is put back once; the second time a person means it."""
+
 TRANSIENT_CODES: Final = frozenset(
-    {"RATE_LIMIT", "THROTTLED", "DEADLINE_ELAPSED", "NOT_SENT", "INVALID_NONCE", "INVALID_SESSION", "UNKNOWN_ORDER"}
+    {
+        "RATE_LIMIT",
+        "DOMAIN_RATE_LIMIT",
+        "REST_RATE_LIMIT",
+        "AUTH_RATE_LIMIT",
+        "MESSAGE_RATE",
+        "TOO_MANY_REQUESTS",
+        "THROTTLED",
+        "CANCEL_ONLY",
+        "POST_ONLY_MODE",
+        "DEADLINE_ELAPSED",
+        "NOT_SENT",
+        "INVALID_NONCE",
+        "INVALID_SESSION",
+        "UNKNOWN_ORDER",
+    }
 )
 """Refusals that say "not now": the same command may be sent again after a pause."""
 
@@ -102,7 +123,7 @@ class MarketFacts(msgspec.Struct, frozen=True):
 
 
 class BracketEvent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One conclusion about a bracket, journalled and folded on replay."""
+    """One conclusion about a bracket, journalled and folded on replay. ``move`` is "" when only ``closing`` is new."""
 
     move: str
     from_state: str
@@ -112,6 +133,8 @@ class BracketEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     uncovered: Qty
     why: str = ""
     alarm: str = ""
+    closing: str = ""
+    close_all: bool = False
 
 
 class Bracket:
@@ -127,6 +150,7 @@ class Bracket:
         self.walk: list[tuple[str, str, str]] = []
         self.swap: Swap | None = None
         self.closing = ""
+        self.close_all = False
         self.vanished = 0  # resting stops that ended without us asking
         self.uncovered_qty_s = ZERO
         self._uncovered_since: int | None = None
@@ -139,6 +163,7 @@ class Bracket:
         self._close_ready_at = 0
         self._asked_to_cancel: set[str] = set()
         self._last_step: dict[str, Step] = {}  # by cl_ord_id: what a refusal would refuse
+        self._told = ("", False)  # the latch as the journal knows it
         self._machine = BracketMachine(model=self)
 
     @property
@@ -160,39 +185,58 @@ class Bracket:
 
     def learn(self, view: OrderView, events: list[OrderEvent], now_ns: int) -> None:
         """Take an order's new view and the events that led to it."""
-        self.orders[view.cl_ord_id] = view
+        self.orders[view.cl_ord_id] = self._as_commanded(view)
         for event in events:
-            if event.move in ("reject", "deny", "not_sent", "prove_dead", "refuse_change"):
-                self._block(view, now_ns)
+            if event.move in ("reject", "deny", "not_sent", "refuse_change") or (not event.move and event.code):
+                self._block(view, event, now_ns)
             elif event.move in ("cancel", "expire") and self._unasked(view):
                 self.vanished += 1
             if event.move in ("cancel", "expire") and view.role == "close":
                 self._close_ready_at = now_ns + round(self.policy.retry_pause_s * NS)  # the book was empty
-        if self.swap and view.cl_ord_id == self.swap.target and view.ended and not view.done_qty:
-            self._pause_swaps(now_ns)
 
     def commanded(self, cl_ord_id: str, step: Step) -> None:
         """Remember what was asked of an order: a refusal blocks exactly that, an asked-for end is not a loss."""
         self._last_step[cl_ord_id] = step
         if isinstance(step, CancelExit | CancelEntry):
             self._asked_to_cancel.add(cl_ord_id)
+        if isinstance(step, AmendStop | CancelExit):
+            self.orders[cl_ord_id] = self._as_commanded(msgspec.structs.replace(self.orders[cl_ord_id], busy=True))
         if isinstance(step, PlaceTarget) and self.swap is not None:
             self.swap = msgspec.structs.replace(self.swap, target=cl_ord_id)
 
     def close(self, why: str) -> None:
-        """Latch: from now on everything held is traded at market."""
+        """Latch: from now on everything held is traded at market, and resting stops give way to that."""
         self.closing = self.closing or why
+        self.close_all = True
+
+    def _as_commanded(self, view: OrderView) -> OrderView:
+        """Widen a busy stop's doubt by our last command: its order may not have looked at that yet."""
+        step = self._last_step.get(view.cl_ord_id)
+        if not view.busy or view.ended:
+            return view
+        if isinstance(step, AmendStop):
+            after = Qty(max(ZERO, step.order_qty - view.done_qty))
+            return msgspec.structs.replace(view, least=min(view.least, after), most=max(view.most, after))
+        return msgspec.structs.replace(view, least=NO_QTY) if isinstance(step, CancelExit) else view
 
     def _unasked(self, view: OrderView) -> bool:
-        return view.role == "stop" and not view.triggered and view.cl_ord_id not in self._asked_to_cancel
+        taken_back = view.cl_ord_id in self._asked_to_cancel
+        return view.role == "stop" and not view.triggered and not would_fire(view) and not taken_back
 
-    def _block(self, view: OrderView, now_ns: int) -> None:
+    def _block(self, view: OrderView, event: OrderEvent, now_ns: int) -> None:
         step = self._last_step.get(view.cl_ord_id)
         if step is not None:
-            transient = view.code in TRANSIENT_CODES
+            transient = event.code in TRANSIENT_CODES
             self._blocked[step.key()] = now_ns + round(self.policy.retry_pause_s * NS) if transient else None
+        if isinstance(step, CancelExit | CancelEntry):
+            self._asked_to_cancel.discard(view.cl_ord_id)
 
-    def _pause_swaps(self, now_ns: int) -> None:
+    def _pause_swaps(self, ended: Swap, now_ns: int) -> None:
+        """After a swap that traded nothing the next one waits, twice as long each time."""
+        target = self.orders.get(ended.target)
+        if target is not None and target.done_qty:
+            self._swap_pauses = 0
+            return
         self._swap_pauses = min(self._swap_pauses + 1, 4)
         self._swap_ready_at = now_ns + round(self.policy.swap_pause_s * 2 ** (self._swap_pauses - 1) * NS)
 
@@ -203,34 +247,41 @@ class Bracket:
         self._run_gauge(now_ns)
         self._blocked = {k: at for k, at in self._blocked.items() if at is None or at > now_ns}
         had_swap = self.swap
+        result = self._plan(market, now_ns)
+        bare = self._too_long_bare(now_ns)
+        if bare and self.policy.naked_action == "close" and not self.closing and not self._taken:
+            self.close("uncovered past its bound")
+            result = self._plan(market, now_ns)  # nothing else will wake us for it
+        if had_swap and not result.swap:
+            self._pause_swaps(had_swap, now_ns)
+        phase: Phase = "naked" if bare and result.phase in ("covering", "exiting") else result.phase
+        why = self.closing or ("target touched" if self.swap else "")
+        alarm = {"naked": "NAKED", "taken_over": "TAKEN_OVER" if self._taken else ""}.get(phase, "")
+        if phase == "taken_over" and self._taken:
+            why = "protection was taken away twice"
+        return result, self._move(phase, result, now_ns, why, alarm)
+
+    @property
+    def _taken(self) -> bool:
+        return self.vanished >= MAX_VANISHED
+
+    def _plan(self, market: MarketFacts, now_ns: int) -> Plan:
         result = plan(self._situation(market, now_ns))
         self.swap, self.closing = result.swap, result.closing
-        if had_swap and not result.swap and not had_swap.target:
-            self._pause_swaps(now_ns)
         self._watch_cover(result, now_ns)
-        events: list[BracketEvent] = []
-        phase: Phase = result.phase
-        if self.vanished >= 2 and not self.ended and result.exposure > 0:
-            phase = "taken_over"
-            events += self._move(phase, result, now_ns, "protection was taken away twice", "TAKEN_OVER")
-            return msgspec.structs.replace(result, steps=()), events
-        if self._too_long_bare(now_ns) and phase == "covering":
-            phase = "naked"
-            if self.policy.naked_action == "close":
-                self.close("uncovered past its bound")
-        why = self.closing or ("target touched" if self.swap else "")
-        events += self._move(phase, result, now_ns, why, "NAKED" if phase == "naked" else "")
-        return result, events
+        return result
 
     def wake_ns(self, now_ns: int) -> int | None:
         """Next moment at which the plan may change by time alone."""
+        bound = round(self.policy.swap_bound_s * NS)
         moments: list[int] = [at for at in self._blocked.values() if at is not None]
         if self._deficit_since is not None:
             moments.append(self._deficit_since + round(self.policy.cover_window_s * NS))
         if self._uncovered_since is not None:
             moments.append(self._uncovered_since + round(self.policy.cover_bound_s * NS))
         if self.swap is not None:
-            moments.append(self.swap.started_ns + round(self.policy.swap_bound_s * NS))
+            moments.append(self.swap.started_ns + bound)
+        moments += [o.dispatched_ns + bound for o in self.orders.values() if _immediate(o)]
         moments += [self._swap_ready_at, self._close_ready_at]
         return min((at for at in moments if at > now_ns), default=None)
 
@@ -242,9 +293,7 @@ class Bracket:
         bound = round(self.policy.swap_bound_s * NS)
         expired = self.swap is not None and now_ns >= self.swap.started_ns + bound
         overdue = frozenset(
-            o.cl_ord_id
-            for o in self.orders.values()
-            if o.role == "target" and not o.ended and o.dispatched_ns and now_ns >= o.dispatched_ns + bound
+            o.cl_ord_id for o in self.orders.values() if _immediate(o) and now_ns >= o.dispatched_ns + bound
         )
         return Situation(
             signal=self.signal,
@@ -257,16 +306,20 @@ class Bracket:
             swap=self.swap,
             swap_expired=expired,
             closing=self.closing,
+            close_all=self.close_all,
+            taken=self._taken,
+            asked=frozenset(self._asked_to_cancel),
             close_ready=now_ns >= self._close_ready_at,
             overdue=overdue,
             blocked=frozenset(self._blocked),
         )
 
     def _watch_cover(self, result: Plan, now_ns: int) -> None:
-        missing = result.phase == "covering" and result.uncovered > 0
-        self._deficit_since = (self._deficit_since or now_ns) if missing else None
-        bare = missing or (self.state == "naked" and result.uncovered > 0)
-        self._uncovered_since = (self._uncovered_since or now_ns) if bare else None
+        missing = result.phase == "covering" and result.missing > 0
+        self._deficit_since = _since(self._deficit_since, now_ns) if missing else None
+        # a swap leaves its quantity bare on purpose and has a bound of its own
+        bare = result.uncovered > 0 and result.phase in ("covering", "exiting") and result.swap is None
+        self._uncovered_since = _since(self._uncovered_since, now_ns) if bare else None
         self._uncovered = result.uncovered
 
     def _too_long_bare(self, now_ns: int) -> bool:
@@ -278,17 +331,51 @@ class Bracket:
         self._gauge_at = now_ns
 
     def _move(self, phase: Phase, result: Plan, now_ns: int, why: str, alarm: str) -> list[BracketEvent]:
+        events: list[BracketEvent] = []
+        if self.state in BRACKET_ENDED and phase not in ("entering", *BRACKET_ENDED):
+            events.append(self._step("reopen", result, now_ns, "the venue had more to say", ""))
+        stays = phase == self.state or self.state in BRACKET_ENDED or (self.state == "naked" and phase == "covering")
+        if not stays:
+            events.append(self._step(MOVE_TO[phase], result, now_ns, why, alarm))
+        if not events and self._told != (self.closing, self.close_all):
+            events.append(self._step("", result, now_ns, why, alarm))
+        self._told = (self.closing, self.close_all)
+        return events
+
+    def _step(self, move: str, result: Plan, now_ns: int, why: str, alarm: str) -> BracketEvent:
         before = self.state
-        if phase == before or (before == "naked" and phase == "covering"):
-            return []
-        if before in BRACKET_ENDED and phase in ("entering", *BRACKET_ENDED):
-            return []
-        move = MOVE_TO[phase] if before not in BRACKET_ENDED else "reopen"
-        fire(self._machine, move)
-        self.walk.append((before, move, self.state))
-        return [BracketEvent(move, before, self.state, now_ns, result.exposure, result.uncovered, why, alarm)]
+        if move:
+            fire(self._machine, move)
+            self.walk.append((before, move, self.state))
+        return BracketEvent(
+            move,
+            before,
+            self.state,
+            now_ns,
+            result.exposure,
+            result.uncovered,
+            why,
+            alarm,
+            self.closing,
+            self.close_all,
+        )
 
     def apply(self, event: BracketEvent) -> None:
-        """Fold one journalled event."""
-        fire(self._machine, event.move)
-        self.walk.append((event.from_state, event.move, event.to_state))
+        """Fold one journalled event. Raises OrderInvariantError when it does not fit what stands."""
+        if event.from_state != self.state:
+            raise OrderInvariantError(
+                f"bracket {self.signal.signal_id}: {event.move!r} starts in {event.from_state}, not in {self.state}"
+            )
+        if event.move:
+            fire(self._machine, event.move)
+            self.walk.append((event.from_state, event.move, event.to_state))
+        self.closing, self.close_all = event.closing or self.closing, event.close_all or self.close_all
+        self._told = (self.closing, self.close_all)
+
+
+def _since(start: int | None, now_ns: int) -> int:
+    return now_ns if start is None else start
+
+
+def _immediate(order: OrderView) -> bool:
+    return order.role == "target" and not order.ended and order.dispatched_ns > 0

@@ -106,7 +106,9 @@ class Situation(msgspec.Struct, frozen=True):
     """All the planner may know. ``touch_qty`` is what the fresh book offers at the target (zero: not touched).
 
     ``overdue`` are immediate orders whose wire deadline and bound have passed: they cannot rest any more.
-    ``blocked`` are keys of refused steps. ``cover_ready`` is False while fills are still being gathered.
+    ``blocked`` are keys of refused steps, ``asked`` are orders whose cancel is under way. ``cover_ready`` is False
+    while fills are still being gathered. ``close_all``: resting stops give way to the close too. ``taken``: a person
+    took protection away and meant it.
     """
 
     signal: Signal
@@ -119,13 +121,19 @@ class Situation(msgspec.Struct, frozen=True):
     swap: Swap | None = None
     swap_expired: bool = False
     closing: str = ""
+    close_all: bool = False
     close_ready: bool = True
+    taken: bool = False
     overdue: frozenset[str] = frozenset()
     blocked: frozenset[tuple[str, ...]] = frozenset()
+    asked: frozenset[str] = frozenset()
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to do now and where the bracket stands. ``uncovered`` is in base units; ``swap`` is what stands after it."""
+    """What to do now and where the bracket stands; ``swap`` is what stands after it.
+
+    In base units: ``uncovered`` is held without a sure stop, ``missing`` has not even an exit on its way.
+    """
 
     phase: Phase
     steps: tuple[Step, ...]
@@ -133,6 +141,7 @@ class Plan(msgspec.Struct, frozen=True):
     uncovered: Qty
     swap: Swap | None = None
     closing: str = ""
+    missing: Qty = NO_QTY
 
 
 def exposure_of(signal: Signal, instrument: Instrument, orders: tuple[OrderView, ...]) -> Decimal:
@@ -167,11 +176,13 @@ class _Planner:
         self.price = reference_price(s.signal, s.orders)
         self.want = self.orderable(self.exposure)
         self.entries = [o for o in s.orders if o.role == "entry"]
-        self.exits = [o for o in s.orders if o.role != "entry"]
+        self.exits = [o for o in s.orders if o.role != "entry" and o.spec.side != s.signal.side]
+        self.returns = [o for o in s.orders if o.role != "entry" and o.spec.side == s.signal.side]  # of an excess
         self.stops = [o for o in self.exits if o.role == "stop" and o.most > 0]
         self.immediate = [o for o in self.exits if o.role != "stop" and o.most > 0 and o.cl_ord_id not in s.overdue]
         self.entry_live = any(not o.ended for o in self.entries)
         self.filled_any = any(o.done_qty for o in self.entries)
+        self.excess = self.orderable(-self.exposure)
         self.closing = s.closing or self._must_close()
 
     # --- sums -----------------------------------------------------------------------------------------------------
@@ -196,6 +207,17 @@ class _Planner:
         return Qty(max(ZERO, self.want - least))
 
     @property
+    def missing(self) -> Qty:
+        if self.s.signal.stop_loss is None:
+            return NO_QTY
+        return Qty(max(ZERO, self.want - self.exit_most))
+
+    @property
+    def leaving(self) -> bool:
+        """An exit has been touched or has traded, or all is to be closed: no entry is wanted any more."""
+        return bool(self.closing) or any(o.triggered or o.done_qty for o in self.exits)
+
+    @property
     def fired(self) -> bool:
         return any(o.triggered for o in self.stops)
 
@@ -204,9 +226,9 @@ class _Planner:
         if not self.want:
             return ""
         stops = [o for o in self.exits if o.role == "stop"]
-        if any(o.ended and (o.triggered or _would_fire(o)) and o.cum_qty < o.order_qty for o in stops):
+        if any(o.ended and (o.triggered or would_fire(o)) and o.done_qty < o.order_qty for o in stops):
             return "stop ended with quantity left"
-        if any(o.triggered and o.done_qty for o in stops) and self.want > self.exit_most:
+        if any(o.triggered for o in stops) and self.want > self.exit_most:
             return "quantity beyond the fired stop"
         if self.s.signal.stop_loss and self.s.trigger_passed and self.want > self.exit_most and self.s.cover_ready:
             return "price is through the stop"
@@ -217,30 +239,42 @@ class _Planner:
     def run(self) -> Plan:
         if not self.want:
             self._finish()
+        elif self.s.taken and not self.s.close_all:
+            self._let_go()
         elif self.closing or self.fired:
             self._close()
         elif not self._swapping():
             self._cover()
         blocked = self.s.blocked
         steps = tuple(step for step in self.steps if step.key() not in blocked)
-        return Plan(self._phase(), steps, self.exposure, self.uncovered, self.swap, self.closing)
+        return Plan(self._phase(), steps, self.exposure, self.uncovered, self.swap, self.closing, self.missing)
 
     def _finish(self) -> None:
         """Nothing orderable is held: exits go (OCO); an excess is traded back."""
         self.swap = None
-        self._cancel(self.stops + self.immediate, "nothing left to protect")
-        excess = self.orderable(-self.exposure)
-        if excess and not self.exit_most and not self.entry_live and self.s.close_ready:
-            self.steps.append(PlaceClose(excess, self.s.signal.side, "excess of exits"))
+        if self.leaving:
+            self._end_entry(self.closing or "exit traded")
+        self._cancel(self.exits, "nothing left to protect")
+        quiet = not self.entry_live and all(o.ended for o in self.exits + self.returns)
+        if self.excess and quiet and self.s.close_ready:
+            self.steps.append(PlaceClose(self.excess, self.s.signal.side, "excess of exits"))
+
+    def _let_go(self) -> None:
+        """A person holds what is left: nothing of ours may trade on."""
+        self.swap = None
+        self._end_entry("taken over")
+        self._cancel(self.exits, "taken over")
 
     def _close(self) -> None:
-        """What no stop will sell is sold at market; stops that still rest keep their quantity."""
+        """What no stop will sell is sold at market; stops that still rest keep their quantity, unless all is to go."""
         self.swap = None
         self._end_entry(self.closing or "stop fired")
+        if self.s.close_all:
+            self._cancel(self.stops, self.closing)
         need = self.orderable(self.want - self.exit_most)
         if self.closing and need and self.s.close_ready:
             self.steps.append(PlaceClose(need, other_side(self.s.signal.side), self.closing))
-        elif self.exit_most > self.want:
+        elif self.exit_most > self.want and not self.s.close_all:
             self._reduce(self.want - (self.exit_most - self.stop_most))
 
     def _swapping(self) -> bool:
@@ -260,14 +294,12 @@ class _Planner:
 
     def _begin_swap(self) -> Swap | None:
         s = self.s
-        if s.signal.take_profit is None or not s.touch_qty or self.immediate:
-            return None
+        if s.signal.take_profit is None or not s.touch_qty or any(o.role != "stop" and not o.ended for o in self.exits):
+            return None  # an overdue target may have traded: no second one before it has answered
         qty = self.orderable(min(self.want, s.touch_qty))
-        if not qty or PlaceTarget(qty).key() in s.blocked:
-            return None
-        if not self.orderable(self.want - qty):
+        if qty and not self.orderable(self.want - qty):
             qty = self.want  # no stop could stay for so little
-        return Swap(qty, s.now_ns)
+        return Swap(qty, s.now_ns) if qty and PlaceTarget(qty).key() not in s.blocked else None
 
     def _make_room(self, swap: Swap) -> None:
         """Free the swap's quantity from the stops, then send the target."""
@@ -287,24 +319,25 @@ class _Planner:
         deficit = self.want - self.exit_most
         if deficit < 0:
             self._reduce(self.want - (self.exit_most - self.stop_most))
-        elif deficit > 0 and self.s.cover_ready:
-            self._add(deficit)
+        elif deficit > 0 and (self.s.cover_ready or self.s.swap is not None):
+            self._add(deficit)  # what a swap leaves over gets its stop back in the very plan that ends the swap
 
     def _add(self, deficit: Decimal) -> None:
         idle = [o for o in self.stops if not o.busy and not o.triggered]
         idle = [o for o in idle if self._amend(o, deficit).key() not in self.s.blocked]
         cheapest = min(idle, key=self._amend_cost, default=None)
-        further = self.orderable(deficit)
-        too_many = len(self.stops) >= MAX_STOPS
-        if cheapest and (not further or too_many or self._amend_cost(cheapest) <= FURTHER_STOP_COST):
+        place = PlaceStop(self.orderable(deficit))
+        further = place.qty > 0 and len(self.stops) < MAX_STOPS and place.key() not in self.s.blocked
+        if cheapest and (not further or self._amend_cost(cheapest) <= FURTHER_STOP_COST):
             self.steps.append(self._amend(cheapest, deficit))
-        elif further and not too_many:
-            self.steps.append(PlaceStop(further))
+        elif further:
+            self.steps.append(place)
 
     def _reduce(self, keep: Decimal) -> None:
         """Bring the stops' most down to ``keep``: one amend where it can stay, else cancels."""
         surplus = self.stop_most - keep
-        for stop in sorted(self.stops, key=lambda o: o.most):
+        waiting = [o for o in self.stops if not o.triggered]  # a fired one can only be awaited
+        for stop in sorted(waiting, key=lambda o: o.most):
             if surplus <= 0:
                 return
             if stop.busy:
@@ -312,11 +345,10 @@ class _Planner:
                 continue
             left = self.s.instrument.lots(stop.most - surplus)
             amend = AmendStop(stop.cl_ord_id, Qty(stop.done_qty + left)) if self.orderable(left) else None
-            if amend and not stop.triggered and amend.key() not in self.s.blocked:
+            if amend and amend.key() not in self.s.blocked:
                 self.steps.append(amend)
                 return
-            if not stop.triggered:
-                self.steps.append(CancelExit(stop.cl_ord_id, "quantity goes elsewhere"))
+            self.steps.append(CancelExit(stop.cl_ord_id, "quantity goes elsewhere"))
             surplus -= stop.most
 
     def _amend(self, stop: OrderView, deficit: Decimal) -> AmendStop:
@@ -327,20 +359,25 @@ class _Planner:
         return 1 + next((points for below_s, points in AMEND_AGE_COST if age_s < below_s), 0)
 
     def _end_entry(self, why: str) -> None:
-        if any(not o.ended and not o.cancel_wanted and o.state != "pending_cancel" for o in self.entries):
+        going = self.s.asked | {o.cl_ord_id for o in self.entries if o.cancel_wanted or o.state == "pending_cancel"}
+        if any(not o.ended and o.cl_ord_id not in going for o in self.entries):
             self.steps.append(CancelEntry(why))
 
     def _cancel(self, orders: list[OrderView], why: str) -> None:
-        self.steps += [CancelExit(o.cl_ord_id, why) for o in orders if not o.busy and not o.triggered]
+        self.steps += [CancelExit(o.cl_ord_id, why) for o in orders if not o.ended and not o.busy]
 
     def _phase(self) -> Phase:
-        live = bool(self.stops or self.immediate)
+        live = any(not o.ended for o in self.exits + self.returns)
         if not self.want:
-            if self.entry_live:
-                return "entering" if not self.filled_any else "covering"
-            if live or self.steps:
+            if self.entry_live and not self.filled_any:
+                return "entering"
+            if self.entry_live and not self.leaving:
+                return "covering"
+            if self.entry_live or live or self.excess:
                 return "exiting"
             return "flat" if self.filled_any else "abandoned"
+        if self.s.taken and not self.s.close_all:
+            return "exiting" if live or self.entry_live else "taken_over"
         if self.closing or self.fired or self.swap or self.immediate:
             return "exiting"
         if self.s.signal.stop_loss is None and self.s.signal.take_profit is None and not self.entry_live:
@@ -348,7 +385,8 @@ class _Planner:
         return "covering" if self.uncovered else "covered"
 
 
-def _would_fire(stop: OrderView) -> bool:
+def would_fire(stop: OrderView) -> bool:
+    """Tell whether the venue refused a stop because its trigger was already passed."""
     return "trigger immediately" in stop.reason
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from engine.errors import OrderInvariantError
 from engine.orders.brackets import Bracket, BracketEvent, Policy
-from engine.orders.commands import NewOrder, Request
+from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
+from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
 from engine.orders.events import OrderEvent, Role
 from engine.orders.order import Order
 from engine.orders.reports import Answer
@@ -78,34 +79,66 @@ def rebuild_orders(facts: Iterable[tuple[str, Fact]]) -> dict[str, Order]:
     """
     orders: dict[str, Order] = {}
     for cl_ord_id, fact in facts:
-        match fact:
-            case Intent():
-                orders[cl_ord_id] = Order(fact.spec, fact.role)
-            case Requested():
-                order = _known(orders, cl_ord_id)
-                if not isinstance(fact.request, NewOrder):
-                    order.outgoing = order.pending = fact.request
-            case Answer():
-                _known(orders, cl_ord_id).outgoing = None
-            case OrderEvent():
-                _known(orders, cl_ord_id).apply(fact)
-            case _:
-                pass
+        _fold(orders, cl_ord_id, fact)
     return orders
 
 
 def rebuild_bracket(facts: list[tuple[str, Fact]], policy: Policy) -> Bracket | None:
-    """Fold all facts of one signal into its bracket; None when the signal was denied or is not known."""
+    """Fold all facts of one signal into its bracket; None when the signal was denied or is not known.
+
+    What it remembers of refusals, cancels and lost stops comes back by the same door as in life; a swap under way does
+    not: its orders say what is on the venue, and whatever has no stop gets one.
+    """
     opened = next((fact for _, fact in facts if isinstance(fact, Opened)), None)
     if opened is None:
         return None
     bracket = Bracket(opened.signal, opened.instrument, policy)
-    for order in rebuild_orders(facts).values():
-        bracket.orders[order.cl_ord_id] = order.view()
-    for _, fact in facts:
-        if isinstance(fact, BracketEvent):
-            bracket.apply(fact)
+    orders: dict[str, Order] = {}
+    for cl_ord_id, fact in facts:
+        _fold(orders, cl_ord_id, fact)
+        match fact:
+            case Intent(spec=spec, role=role, why=why):
+                bracket.learn(orders[cl_ord_id].view(), [], 0)
+                if role in STEP_OF_ROLE:
+                    bracket.commanded(cl_ord_id, STEP_OF_ROLE[role](spec, why))
+            case Requested(request=AmendOrder(order_qty=qty)):
+                bracket.commanded(cl_ord_id, AmendStop(cl_ord_id, qty))
+            case Requested(request=CancelOrder()):
+                entry = orders[cl_ord_id].role == "entry"
+                bracket.commanded(cl_ord_id, CancelEntry("") if entry else CancelExit(cl_ord_id, ""))
+            case Answer():
+                bracket.learn(orders[cl_ord_id].view(), [], fact.ts_ns)
+            case OrderEvent():
+                bracket.learn(orders[cl_ord_id].view(), [fact], fact.ts_ns)
+            case BracketEvent():
+                bracket.apply(fact)
+            case _:
+                pass
     return bracket
+
+
+STEP_OF_ROLE: dict[Role, Callable[[NewOrder, str], Step]] = {
+    "stop": lambda spec, _: PlaceStop(spec.order_qty),
+    "target": lambda spec, _: PlaceTarget(spec.order_qty),
+    "close": lambda spec, why: PlaceClose(spec.order_qty, spec.side, why),
+}
+"""The planner's step that an exit's intent came from."""
+
+
+def _fold(orders: dict[str, Order], cl_ord_id: str, fact: Fact) -> None:
+    match fact:
+        case Intent():
+            orders[cl_ord_id] = Order(fact.spec, fact.role)
+        case Requested():
+            order = _known(orders, cl_ord_id)
+            if not isinstance(fact.request, NewOrder):
+                order.outgoing = order.pending = fact.request
+        case Answer():
+            _known(orders, cl_ord_id).outgoing = None
+        case OrderEvent():
+            _known(orders, cl_ord_id).apply(fact)
+        case _:
+            pass
 
 
 def _known(orders: dict[str, Order], cl_ord_id: str) -> Order:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Literal
-from uuid import UUID
 
 import msgspec
 
@@ -15,8 +14,10 @@ from engine.orders.commands import TimeInForce
 from engine.values.money import Price, Qty, Side
 from engine.values.time import parse_rfc3339
 
-_AMOUNT = re.compile(r"\d{1,18}(\.\d{1,18})?")
+_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _STRATEGY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+MAX_SHOWN = 80
 MAX_ENTRY_TIMEOUT_S = Decimal(30 * 24 * 3600)
 
 
@@ -74,7 +75,7 @@ class _Reader:
     def refuse_unknown(self, known: frozenset[str]) -> None:
         for name in self.members:
             if name not in known:
-                self.errors.append(f"{self.path}{name}: unknown member")
+                self.errors.append(f"{self.path}{_shown(name)}: unknown member")
 
     def take(self, name: str, parse: Callable[[Any], Any], default: Any = _MISSING) -> Any:
         value = self.members.get(name, _MISSING)
@@ -107,11 +108,17 @@ def _amount(value: Any) -> Decimal:
     if not isinstance(value, str):
         raise ValueError('must be a string such as "0.02"')
     if not _AMOUNT.fullmatch(value):
-        raise ValueError(f"not a plain positive decimal: {value!r}")
+        raise ValueError(f"not a plain positive decimal: {_shown(value)}")
     amount = Decimal(value)
     if amount <= 0:
         raise ValueError("must be more than zero")
     return amount
+
+
+def _shown(text: str) -> str:
+    """Somebody's text in a message: printable whatever it holds, and never a page of it."""
+    shown = text[:MAX_SHOWN]
+    return shown if shown.isprintable() and shown else ascii(shown)
 
 
 def _one_of(*choices: str) -> Callable[[Any], str]:
@@ -135,10 +142,9 @@ def _matching(pattern: re.Pattern[str], what: str) -> Callable[[Any], str]:
 def _uuid(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a UUID string")
-    try:
-        return str(UUID(value))
-    except ValueError:
-        raise ValueError(f"not a UUID: {value!r}") from None
+    if not _UUID.fullmatch(value):
+        raise ValueError(f"not a UUID: {_shown(value)}")
+    return value.lower()
 
 
 def _seconds(value: Any) -> Decimal:
@@ -165,7 +171,7 @@ def _members(text: str, errors: list[str]) -> dict[str, Any]:
         seen: dict[str, Any] = {}
         for name, value in items:
             if name in seen:
-                errors.append(f"{name}: written twice")
+                errors.append(f"{_shown(name)}: written twice")
             seen[name] = value
         return seen
 
@@ -174,7 +180,7 @@ def _members(text: str, errors: list[str]) -> dict[str, Any]:
 
     try:
         value = json.loads(text, parse_float=Decimal, parse_constant=constant, object_pairs_hook=pairs)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:  # a number beyond Decimal's exponents is arithmetic
         raise SignalFault([f"not JSON: {error}"]) from None
     if not isinstance(value, dict):
         raise SignalFault(["must be a JSON object"])

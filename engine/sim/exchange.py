@@ -38,7 +38,7 @@ class Exchange:
         self._chance = chance
         self._venue = Venue(settings, clock, ids, core, Hub(core), Tokens(ids, settings.token_life_s))
         self._server = Server(self._venue)
-        self.settings = settings
+        self.settings, self.clock = settings, clock
         self.api_key, self.api_secret = accounts[0].api_key, accounts[0].api_secret
         self.house = House(core)
         self.truth = Truth(self._venue)

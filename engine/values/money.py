@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal, NewType
 
 Price = NewType("Price", Decimal)
@@ -26,14 +26,19 @@ def sign(side: Side) -> int:
     return 1 if side == "buy" else -1
 
 
+# the division itself must not round to the wrong side, however many digits the amount has
+_DOWN = Context(prec=60, rounding=ROUND_FLOOR)
+_UP = Context(prec=60, rounding=ROUND_CEILING)
+
+
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
     """Largest multiple of ``step`` not above ``value``, written with the digits of ``step``."""
-    return (value / step).to_integral_value(ROUND_FLOOR) * step
+    return _DOWN.multiply(_DOWN.divide(value, step).to_integral_value(ROUND_FLOOR), step)
 
 
 def ceil_to(value: Decimal, step: Decimal) -> Decimal:
     """Smallest multiple of ``step`` not below ``value``, written with the digits of ``step``."""
-    return (value / step).to_integral_value(ROUND_CEILING) * step
+    return _UP.multiply(_UP.divide(value, step).to_integral_value(ROUND_CEILING), step)
 
 
 def whole_lots(qty: Decimal, increment: Decimal) -> Qty:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 
 NS = 1_000_000_000
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)")
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def parse_rfc3339(text: str) -> int:
@@ -22,5 +22,5 @@ def parse_rfc3339(text: str) -> int:
 def rfc3339(ts_ns: int, digits: int = 6) -> str:
     """Return RFC3339 UTC text with ``digits`` fractional digits (cut, not rounded)."""
     seconds, rest = divmod(ts_ns, NS)
-    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    stamp = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
     return f"{stamp}.{rest:09d}"[: 20 + digits] + "Z" if digits else f"{stamp}Z"

@@ -6,7 +6,9 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
+from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
@@ -133,3 +135,27 @@ async def stage(autojump_clock):
 def dec(text: str) -> Decimal:
     """Shorthand."""
     return Decimal(text)
+
+
+class _Fixture(msgspec.Struct):
+    origin: str
+    message: msgspec.Raw
+
+
+@pytest.fixture
+def wire_text() -> Callable[[str], str]:
+    """Return the raw text of a wire message fixture by name."""
+    folder = Path(__file__).parent.parent / "fixtures" / "kraken" / "messages"
+
+    def read(name: str) -> str:
+        raw = msgspec.json.decode((folder / f"{name}.json").read_bytes(), type=_Fixture)
+        assert raw.origin
+        return bytes(raw.message).decode("utf-8")
+
+    return read
+
+
+@pytest.fixture
+def stages():
+    """Open a stage with exchange settings of one's own."""
+    return open_stage

@@ -156,7 +156,7 @@ class Sim:
 
     def __init__(self, exchange: Exchange, wire: VirtualWire, nursery: trio.Nursery) -> None:
         self.exchange, self.wire, self._nursery = exchange, wire, nursery
-        self.house, self.truth = exchange.house, exchange.truth
+        self.house, self.truth, self.clock = exchange.house, exchange.truth, exchange.clock
         self.rest = RestClient(wire, exchange)
 
     async def ws(self, *, private: bool = True, host: str = HOST) -> WsClient:

@@ -1,0 +1,75 @@
+"""The line of private calls."""
+
+import trio
+
+from engine.kraken.nonce_line import YIELD_S, NonceLine
+from engine.venue.protocol import Lane
+
+
+async def test_most_urgent_goes_first(autojump_clock):
+    """Waiting calls are served by lane, then by arrival."""
+    line, served = NonceLine(), []
+
+    async def call(lane, name):
+        await line.take(lane)
+        with line.turn(lane):
+            served.append(name)
+            await trio.sleep(1)
+
+    async with trio.open_nursery() as nursery:
+        for delay, (lane, name) in enumerate(
+            [(Lane.ENTRY, "first"), (Lane.QUERY, "query"), (Lane.ENTRY, "entry"), (Lane.EMERGENCY, "emergency")]
+        ):
+            await trio.sleep(0.01 * delay)
+            nursery.start_soon(call, lane, name)
+    assert served == ["first", "emergency", "entry", "query"]
+
+
+async def test_query_in_flight_gives_way_to_an_order(autojump_clock):
+    """A read that hangs is cut off three seconds after an order begins to wait; the order then goes."""
+    line, cut = NonceLine(), []
+
+    async def query():
+        await line.take(Lane.QUERY)
+        with line.turn(Lane.QUERY) as scope:
+            await trio.sleep_forever()
+        cut.append(scope.cancelled_caught)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(query)
+        await trio.sleep(5)
+        await line.take(Lane.CANCEL)
+        with line.turn(Lane.CANCEL):
+            assert trio.current_time() == 5 + YIELD_S
+    assert cut == [True]
+
+
+async def test_order_in_flight_is_never_cut(autojump_clock):
+    """Whoever waits, an order keeps its turn until its answer."""
+    line = NonceLine()
+
+    async def order():
+        await line.take(Lane.ENTRY)
+        with line.turn(Lane.ENTRY) as scope:
+            await trio.sleep(50)
+        assert not scope.cancelled_caught
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(order)
+        await trio.sleep(1)
+        await line.take(Lane.EMERGENCY)
+        with line.turn(Lane.EMERGENCY):
+            assert trio.current_time() == 50
+
+
+async def test_cancelled_waiter_does_not_block_the_line(autojump_clock):
+    """A call that stops waiting leaves the line as if it had never come."""
+    line = NonceLine()
+    await line.take(Lane.ENTRY)
+    with line.turn(Lane.ENTRY):
+        with trio.move_on_after(1):
+            await line.take(Lane.ENTRY)
+    with trio.fail_after(1):
+        await line.take(Lane.QUERY)
+    with line.turn(Lane.QUERY):
+        pass

@@ -1,0 +1,25 @@
+"""Waits between tries."""
+
+import random
+
+from engine.net.backoff import Backoff
+
+
+def test_waits_double_jittered_up_to_the_bound():
+    """Each wait lies in the upper half of 1, 2, 4 … 60 seconds, and it never gives up."""
+    backoff = Backoff(random.Random(1))
+    bounds = [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    waits = [backoff.next_s() for _ in bounds]
+    assert all(bound / 2 <= wait <= bound for wait, bound in zip(waits, bounds, strict=True))
+    assert len(set(waits)) == len(waits)
+    for _ in range(2000):
+        assert backoff.next_s() <= 60
+
+
+def test_only_a_settled_life_starts_anew():
+    """A connection that dies young keeps the waits growing, so that no budget is used up."""
+    backoff = Backoff(random.Random(1))
+    for _ in range(5):
+        backoff.next_s(lived_s=1)
+    assert backoff.next_s(lived_s=29) > 8
+    assert backoff.next_s(lived_s=31) <= 1
