@@ -15,6 +15,16 @@ CHECKSUM_LEVELS = 10
 Level = tuple[Price, Qty]
 
 
+def level_digits(price: Decimal, qty: Decimal, price_precision: int, qty_precision: int) -> str:
+    """Return a level's part of the checksum text: fixed digits of price and quantity, no point, no leading zeros."""
+    return _digits(price, price_precision) + _digits(qty, qty_precision)
+
+
+def checksum_of(parts: Iterable[str]) -> int:
+    """Return the CRC32 (IEEE, unsigned) over level digits: asks from the best up, then bids from the best down."""
+    return zlib.crc32("".join(parts).encode("ascii"))
+
+
 def _digits(value: Decimal, precision: int) -> str:
     return f"{value:.{precision}f}".replace(".", "").lstrip("0")
 
@@ -73,7 +83,7 @@ class Book:
             self._asks.clear()
         for side, levels in ((self._bids, bids), (self._asks, asks)):
             for price, qty in levels:
-                side.put(price, qty, _digits(price, self.price_precision) + _digits(qty, self.qty_precision))
+                side.put(price, qty, level_digits(price, qty, self.price_precision, self.qty_precision))
             side.cut(self.depth)
         self.version += 1
         self.ts_ns = ts_ns
@@ -86,9 +96,10 @@ class Book:
         self.version += 1
 
     def checksum(self) -> int:
-        """CRC32 over the best ten asks, then bids: digits of price and quantity without point and leading zeros."""
-        parts = [side.levels[key][2] for side in (self._asks, self._bids) for key in side.keys[:CHECKSUM_LEVELS]]
-        return zlib.crc32("".join(parts).encode("ascii"))
+        """Return the checksum of what the book holds now: its best ten levels of each side, or fewer."""
+        return checksum_of(
+            side.levels[key][2] for side in (self._asks, self._bids) for key in side.keys[:CHECKSUM_LEVELS]
+        )
 
     def levels(self, side: Side) -> list[Level]:
         """Return bids (``buy``) or asks (``sell``), best first."""

@@ -22,6 +22,7 @@ from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.bus import Bus, Lagged, Subscription, call_each, reports_from
 from engine.runtime.history import facts_of, signal_of, unfinished
 from engine.runtime.intake import Intake, Submitted
+from engine.runtime.investigator import Investigator
 from engine.runtime.market_desk import MarketDesk
 from engine.runtime.order_desk import OrderDesk
 from engine.runtime.poll_task import PollTask
@@ -186,6 +187,8 @@ class Engine:
         if signal_id is None or report.cl_ord_id is None:
             ours = is_marked(report.cl_ord_id, self._services.mark_key)
             counts["orphans" if ours else "foreign"] += 1
+            if report.cl_ord_id is None:
+                self._services.desk.note_unexplained(report)
             if ours:
                 log.warning("order.orphan", cl_ord_id=report.cl_ord_id, order_id=report.order_id)
             return
@@ -291,6 +294,7 @@ class _Core:
                 poll = PollTask(self._settings, desk, link, lambda: sink.stream_up)
                 service_nursery.start_soon(services.bus.run, name="bus")
                 service_nursery.start_soon(poll.run, name="poll/orders")
+                service_nursery.start_soon(Investigator(self._settings, desk, link).run, name="poll/unknown")
                 async with trio.open_nursery() as bracket_nursery:
                     engine = Engine(services, bracket_nursery)
                     bracket_nursery.start_soon(engine.run_strays, name="strays")

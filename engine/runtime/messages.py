@@ -38,7 +38,13 @@ class Amend(msgspec.Struct, frozen=True):
     why: str
 
 
-OrderMessage = OrderReport | Sent | Answered | Cancel | Amend
+class ProvenDead(msgspec.Struct, frozen=True):
+    """Every proof holds that the venue never took the order, or an operator has decided so."""
+
+    why: str
+
+
+OrderMessage = OrderReport | Sent | Answered | Cancel | Amend | ProvenDead
 
 
 class OrderChanged(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import Counter, deque
 
 import structlog
@@ -19,6 +20,15 @@ MAX_STRAYS = 1000
 """Reports of orders without a scope wait here to be looked up; a snapshot brings at most some hundreds."""
 
 
+class Doubt:
+    """How far the investigation of an unknown order has come (trio's clock)."""
+
+    def __init__(self) -> None:
+        self.passed_s: float | None = None  # when its deadline had certainly passed
+        self.looked_s = -math.inf  # when it was last asked for by REST
+        self.refreshed = False  # a fresh snapshot was asked for after the deadline
+
+
 class OrderHandle:
     """What the rest of the engine holds of a running order: its inbox and its last view."""
 
@@ -28,6 +38,9 @@ class OrderHandle:
         self.suspect = False  # a report was lost on the way: its state must be read by REST
         self.last_news_s = trio.current_time()
         self.asked_s = 0.0
+        self.sent_s = -math.inf  # of the new-order request; -inf: by a process before this one
+        self.deadline_ns = 0  # its wire deadline in venue time
+        self.doubt = Doubt()
 
     def put(self, message: OrderMessage) -> bool:
         """Queue a message; a full inbox marks the order suspect and returns False."""
@@ -53,6 +66,7 @@ class OrderDesk:
         self.live: dict[str, OrderHandle] = {}
         self.counts: Counter[str] = Counter()
         self._by_order_id: dict[str, str] = {}
+        self.unexplained: deque[tuple[float, str, str]] = deque(maxlen=MAX_STRAYS)
         self._strays: deque[OrderReport] = deque(maxlen=MAX_STRAYS)
         self._strays_wake = trio.Event()
 
@@ -92,6 +106,15 @@ class OrderDesk:
             resting = handle.view.order_id is not None and handle.view.state not in ENDED
             if resting and cl_ord_id not in open_orders:
                 handle.suspect = True
+
+    def note_unexplained(self, report: OrderReport) -> None:
+        """Remember a fill that belongs to no order we can name: it may be the trace of an unknown one."""
+        if report.fill is not None:
+            self.unexplained.append((trio.current_time(), report.symbol or "", report.side or ""))
+
+    def unexplained_since(self, since_s: float, symbol: str, side: str) -> bool:
+        """Tell whether such a fill has come on this symbol and side."""
+        return any(at >= since_s and {s, d} <= {symbol, side, ""} for at, s, d in self.unexplained)
 
     async def next_strays(self) -> list[OrderReport]:
         """Wait for reports whose order has no scope and take them all."""

@@ -15,7 +15,15 @@ from engine.orders.execution import execution_report
 from engine.orders.order import Order
 from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal
-from engine.runtime.messages import Amend, Answered, Cancel, OrderChanged, OrderMessage, Sent
+from engine.runtime.messages import (
+    Amend,
+    Answered,
+    Cancel,
+    OrderChanged,
+    OrderMessage,
+    ProvenDead,
+    Sent,
+)
 from engine.runtime.order_desk import OrderHandle
 from engine.runtime.sender import Outgoing
 from engine.runtime.services import Services
@@ -103,6 +111,10 @@ class OrderScope:
                 return self._record(order.answered(msgspec.structs.replace(message.answer, ts_ns=now)))
             case OrderReport():
                 return self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))
+            case ProvenDead() if order.state == "unknown":
+                return self._record(order.prove_dead(message.why, now))
+            case ProvenDead():
+                return []  # evidence came first
             case Cancel():
                 self._taken += 1
                 return self._ask_cancel(message.why)
@@ -115,6 +127,8 @@ class OrderScope:
         self._cause = message.row
         if isinstance(message.request, AmendOrder | CancelOrder):
             return self._sent_change(message.request, now)
+        self.handle.sent_s = trio.current_time()
+        self.handle.deadline_ns = message.request.deadline_ns
         if self._order.role == "entry" and self._signal.entry_timeout_s is not None:
             self._deadline_s = trio.current_time() + float(self._signal.entry_timeout_s)
         return self._record(self._order.dispatched(now))

@@ -46,20 +46,19 @@ class PollTask:
         due = [handle for handle in self._desk.live.values() if self._is_due(handle)]
         for handle in due:
             handle.asked_s = trio.current_time()
-        await self._ask_states([h for h in due if h.view.order_id is not None])
-        await self._ask_unknown([h for h in due if h.view.order_id is None])
+        await self._ask_states(due)
         await self._ask_fills([h for h in due if _lacks_fills(h.view)])
 
     def _is_due(self, handle: OrderHandle) -> bool:
         view, now_s = handle.view, trio.current_time()
-        if view.state in ("new", "pending", "settled", "denied"):
-            return False  # nothing to ask, or its sender still waits for the answer
+        if view.order_id is None or view.state in ("settled", "denied"):
+            return False  # nothing to ask by: unanswered orders wait for their sender, unknown ones are investigated
         silent_s = now_s - max(handle.last_news_s, handle.asked_s)
-        if handle.suspect or view.state == "unknown" or _lacks_fills(view):
-            return silent_s >= self._settings.poll_every_s or handle.suspect
+        if handle.suspect or _lacks_fills(view):
+            return True
         if not self._stream_up() or _is_immediate(view):
             return silent_s >= self._settings.silent_immediate_s
-        return False
+        return silent_s >= self._settings.silent_resting_s
 
     async def _ask_states(self, handles: list[OrderHandle]) -> None:
         for start in range(0, len(handles), 50):
@@ -69,14 +68,6 @@ class PollTask:
                 self._desk.route(report)
             for handle in part:
                 handle.suspect = False
-
-    async def _ask_unknown(self, handles: list[OrderHandle]) -> None:
-        for handle in handles:
-            cl_ord_id = handle.view.cl_ord_id
-            self.queries += 2
-            found = await self._link.open_orders(cl_ord_id) or await self._link.closed_orders(cl_ord_id=cl_ord_id)
-            for report in found:
-                self._desk.route(report)
 
     async def _ask_fills(self, handles: list[OrderHandle]) -> None:
         if not handles:

@@ -22,6 +22,9 @@ class EngineSettings(msgspec.Struct, frozen=True):
     send_bound_s: float = 30.0
     """A sender gives up after this long: more than Kraken's longest default deadline (5 s) and any REST time-out."""
     poll_every_s: float = 1.0
+    visibility_lag_s: float = 5.0
+    """REST may lag an unbroken stream by this much; without one, by ``visibility_lag_broken_s`` (krakenex #60)."""
+    visibility_lag_broken_s: float = 60.0
     silent_immediate_s: float = 2.0
     """Market, IOC, fired stop, pending cancel: asked for by REST after this long without news."""
     silent_resting_s: float = 30.0

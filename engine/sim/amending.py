@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.sim import admission, errors
 from engine.sim.accounts import Account
-from engine.sim.core import Core, amended_copy
+from engine.sim.core import Core
 from engine.sim.errors import Refused, invalid
 from engine.sim.market_state import Market
 from engine.sim.orders import LIMIT_TYPES, Amend, SimOrder
@@ -29,9 +31,7 @@ def amend(core: Core, account: Account, asked: Amend) -> tuple[str, SimOrder]:
     admission.check_deadline(asked.deadline_ns, core.now_ns)
     market = core.market(order.symbol)
     _check_members(order, asked)
-    changed = amended_copy(order, asked.order_qty, asked.limit_price, asked.trigger_price)
-    if asked.post_only is not None:
-        changed.post_only = asked.post_only
+    changed = _changed_copy(order, asked)
     if changed.order_qty > order.cum_qty:
         _check_change(core, account, order, changed, market)
     return core.amend(account, order, changed), order
@@ -60,3 +60,14 @@ def _check_change(core: Core, account: Account, order: SimOrder, changed: SimOrd
     due = changed.trigger_price != order.trigger_price and is_due(changed, market.tape.last_price)
     if due and core.settings.would_trigger_immediately == "refuse":
         raise Refused(core.settings.error_would_trigger)
+
+
+def _changed_copy(order: SimOrder, asked: Amend) -> SimOrder:
+    """Return a copy as asked for; its lists are the order's own and are not written."""
+    return replace(
+        order,
+        order_qty=order.order_qty if asked.order_qty is None else asked.order_qty,
+        limit_price=order.limit_price if asked.limit_price is None else asked.limit_price,
+        trigger_price=order.trigger_price if asked.trigger_price is None else asked.trigger_price,
+        post_only=order.post_only if asked.post_only is None else asked.post_only,
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 
 from engine.seams.clock import Clock
@@ -287,15 +286,3 @@ class Core:
                 market.book.changed = market.traded = False
                 best = book and market.best_moved()
                 self.emit(MarketMoved(market.pair.symbol, book, best, traded, self.now_ns))
-
-
-def amended_copy(
-    order: SimOrder, order_qty: Decimal | None, limit: Decimal | None, trigger: Decimal | None
-) -> SimOrder:
-    """Return a copy with the given members replaced; its lists are shared and must not be written."""
-    return replace(
-        order,
-        order_qty=order.order_qty if order_qty is None else order_qty,
-        limit_price=order.limit_price if limit is None else limit,
-        trigger_price=order.trigger_price if trigger is None else trigger,
-    )

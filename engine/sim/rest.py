@@ -16,7 +16,8 @@ from engine.sim.errors import Refused
 from engine.sim.faults import CLEAR, Verdict
 from engine.sim.hub import encode
 from engine.sim.rest_account import READING
-from engine.sim.rest_orders import Params, add_order, amend_order, cancel_all, cancel_batch, cancel_order
+from engine.sim.rest_orders import add_order, amend_order, cancel_all, cancel_batch, cancel_order
+from engine.sim.rest_params import Params
 from engine.sim.rest_public import PUBLIC
 from engine.sim.signing import signature_matches
 from engine.sim.venue import Venue

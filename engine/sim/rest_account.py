@@ -11,14 +11,8 @@ from engine.sim.accounts import Account, plain
 from engine.sim.errors import Refused, invalid
 from engine.sim.numbers import NS, ZERO, amount, epoch_seconds, fixed, nearest
 from engine.sim.orders import SimOrder, SimTrade
-from engine.sim.rest_orders import (
-    Params,
-    amends_object,
-    optional_amount,
-    optional_text,
-    order_object,
-    truth,
-)
+from engine.sim.rest_orders import amends_object, order_object
+from engine.sim.rest_params import Params, optional_amount, optional_text, truth
 from engine.sim.venue import Venue
 
 _PAGE = 50

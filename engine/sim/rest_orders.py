@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from engine.sim import amending, errors
 from engine.sim.accounts import Account
-from engine.sim.admission import check_deadline, deadline_bounds
+from engine.sim.admission import check_deadline
 from engine.sim.errors import Refused, invalid
 from engine.sim.instruments import PairSpec
-from engine.sim.numbers import NS, ZERO, amount, epoch_seconds, fixed, number, parse_rfc3339
-from engine.sim.orders import LIMIT_TYPES, ORDER_TYPES, STP, TRIGGER_TYPES, Amend, NewOrder, SimOrder
+from engine.sim.numbers import NS, ZERO, epoch_seconds, fixed, number
+from engine.sim.orders import LIMIT_TYPES, ORDER_TYPES, TRIGGER_TYPES, Amend, NewOrder, SimOrder
+from engine.sim.rest_params import (
+    Params,
+    deadline,
+    expiry,
+    needed_amount,
+    optional_amount,
+    optional_text,
+    pair_of,
+    stp,
+    texts,
+    truth,
+    userref,
+    word,
+)
 from engine.sim.venue import Venue
 
-Params = Mapping[str, Any]
 _NOT_OFFERED = ("displayvol", "leverage", "close[ordertype]", "close", "starttm", "asset_class")
 _STATUS = {"pending_new": "pending", "new": "open", "partially_filled": "open", "filled": "closed"}
 _MOST_IDS = 50
@@ -57,12 +68,12 @@ def read_order(venue: Venue, params: Params, arrived_ns: int) -> NewOrder:
         limit_price=price2 if has_two else None if triggered or order_type == "market" else price,
         trigger_price=price if triggered else None,
         time_in_force=word(params, "timeinforce", ("gtc", "ioc", "fok", "gtd"), "gtc"),
-        expire_ns=_expiry(params, arrived_ns),
+        expire_ns=expiry(params, arrived_ns),
         post_only="post" in flags,
         fee_in_base="fcib" in flags,
-        stp=_stp(word(params, "stptype", ("cancel-newest", "cancel-oldest", "cancel-both"), "cancel-newest")),
+        stp=stp(word(params, "stptype", ("cancel-newest", "cancel-oldest", "cancel-both"), "cancel-newest")),
         cl_ord_id=optional_text(params, "cl_ord_id"),
-        userref=_userref(params),
+        userref=userref(params),
         deadline_ns=deadline(venue, params, arrived_ns),
         validate=params.get("validate") not in (None, "", False),
     )
@@ -100,7 +111,7 @@ def cancel_order(venue: Venue, account: Account, params: Params, arrived_ns: int
 def cancel_batch(venue: Venue, account: Account, params: Params, arrived_ns: int) -> dict[str, object]:
     """CancelOrderBatch: at most 50 ids; those that are not open do not count. Raises Refused."""
     check_deadline(deadline(venue, params, arrived_ns), venue.clock.now_ns())
-    ids, client_ids = _texts(params, "orders"), _texts(params, "cl_ord_ids")
+    ids, client_ids = texts(params, "orders"), texts(params, "cl_ord_ids")
     if not 1 <= len(ids) + len(client_ids) <= _MOST_IDS:
         raise invalid("orders")
     orders = [order for item in ids for order in named(account, item)]
@@ -221,114 +232,3 @@ def amends_object(order: SimOrder, pair: PairSpec, reason: str) -> dict[str, obj
             row["reason"] = reason
         rows.append(row)
     return {"count": len(rows), "amends": rows}
-
-
-# --- one parameter; on a form body everything is text
-
-
-def word(params: Params, name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
-    """Read one of some words, in any case. Raises Refused."""
-    value = params.get(name, default)
-    if not isinstance(value, str) or value.lower() not in allowed:
-        raise invalid(name)
-    return value.lower()
-
-
-def optional_text(params: Params, name: str) -> str | None:
-    """Read a text; empty counts as absent. Raises Refused for a nested value."""
-    value = params.get(name)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or len(value) > 256:
-        raise invalid(name)
-    return value
-
-
-def optional_amount(params: Params, name: str) -> Decimal | None:
-    """Read a number or its text; empty counts as absent. Relative prices are refused."""
-    value = params.get(name)
-    if value is None or value == "":
-        return None
-    try:
-        if isinstance(value, str) and value[:1] in "+#":
-            raise ValueError("relative")
-        return amount(value)
-    except ValueError:
-        raise invalid(name) from None
-
-
-def needed_amount(params: Params, name: str) -> Decimal:
-    """Read a number that must be there. Raises Refused."""
-    value = optional_amount(params, name)
-    if value is None:
-        raise invalid(name)
-    return value
-
-
-def truth(params: Params, name: str) -> bool:
-    """Read a flag: true, "true", "1". Raises Refused for anything that is neither true nor false."""
-    value = params.get(name, False)
-    if value in (True, "true", "True", "1"):
-        return True
-    if value in (False, "false", "False", "0", ""):
-        return False
-    raise invalid(name)
-
-
-def pair_of(venue: Venue, params: Params) -> PairSpec:
-    """Find the pair by id, altname or slash form. Raises Refused (``EQuery:Unknown asset pair``)."""
-    pair = venue.settings.pair_named(str(params.get("pair", "")))
-    if pair is None:
-        raise Refused(errors.UNKNOWN_PAIR)
-    return pair
-
-
-def deadline(venue: Venue, params: Params, arrived_ns: int) -> int | None:
-    """Read the deadline; REST has no default. Raises Refused."""
-    text = optional_text(params, "deadline")
-    if text is None:
-        return None
-    try:
-        at = parse_rfc3339(text)
-    except (ValueError, OverflowError):
-        raise invalid("deadline") from None
-    return deadline_bounds(venue.settings, at, arrived_ns, venue.settings.rest_deadline_floor_s)
-
-
-def _expiry(params: Params, now_ns: int) -> int | None:
-    text = optional_text(params, "expiretm")
-    if text in (None, "0"):
-        return None
-    try:
-        seconds = amount(str(text).removeprefix("+"))
-    except ValueError:
-        raise invalid("expiretm") from None
-    return int(seconds * NS) + (now_ns if str(text).startswith("+") else 0)
-
-
-def _userref(params: Params) -> int | None:
-    text = optional_text(params, "userref")
-    if text is None:
-        return None
-    if len(text) > 11 or not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit():
-        raise invalid("userref")
-    value = int(text)
-    if not -(1 << 31) <= value < 1 << 31:
-        raise invalid("userref")
-    return value
-
-
-def _texts(params: Params, name: str) -> list[str]:
-    """Read a list of ids; a form body gives it as ``orders[0]``, ``orders[1]`` or as one comma list."""
-    value = params.get(name)
-    if value is None:
-        value = [item for key, item in params.items() if key.startswith(f"{name}[")]
-    if isinstance(value, str):
-        value = [item for item in value.split(",") if item]
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise invalid(name)
-    return [str(item) for item in value]
-
-
-def _stp(name: str) -> STP:
-    return "cancel_oldest" if name == "cancel-oldest" else "cancel_both" if name == "cancel-both" else "cancel_newest"

@@ -12,7 +12,7 @@ from engine.sim.errors import Refused, invalid
 from engine.sim.instruments import PairSpec
 from engine.sim.market_state import Market
 from engine.sim.numbers import NS, ZERO, fixed, rfc1123, rfc3339_seconds
-from engine.sim.rest_orders import Params
+from engine.sim.rest_params import Params
 from engine.sim.venue import Venue
 
 _PADDED = 5  # decimals of prices in Ticker and Depth, whatever the pair's precision

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from decimal import Decimal
+from random import Random
 
 import trio
 
@@ -18,7 +18,7 @@ OWNER = "maker"
 class SyntheticMaker:
     """Makes one symbol's market by the house's hand. Counts in ticks and lots, so that money is never a float."""
 
-    def __init__(self, core: Core, spec: SyntheticMarket, makers: random.Random, takers: random.Random) -> None:
+    def __init__(self, core: Core, spec: SyntheticMarket, makers: Random, takers: Random) -> None:
         self._core, self._spec = core, spec
         self._house = House(core)
         self._makers, self._takers = makers, takers

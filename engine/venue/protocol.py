@@ -140,6 +140,22 @@ class VenueLink(Protocol):
         """As submit. ACCEPTED means the request was taken: the order has ended only when a report says so."""
         ...
 
+    @property
+    def unbroken_since_s(self) -> float | None:
+        """When (trio's clock) the private stream that stands now became complete; None while none stands.
+
+        From then on, without a gap, every report on our orders has reached the sink.
+        """
+        ...
+
+    def passed(self, deadline_ns: int) -> bool:
+        """Tell whether the venue's clock is certainly beyond this venue time, whatever our measurement's error."""
+        ...
+
+    def refresh(self) -> None:
+        """Ask for a fresh snapshot of the private stream, soon: the link reconnects it."""
+        ...
+
     async def open_orders(self, cl_ord_id: str | None = None) -> list[OrderReport]:
         """Ask (by REST) which orders are open. Queries raise VenueRefused, VenueUnavailable or OutcomeUnknown."""
         ...

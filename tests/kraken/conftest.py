@@ -13,9 +13,11 @@ import pytest
 import trio
 
 from engine.kraken.nonce import MemoryNonceStore
+from engine.kraken.rest import open_rest
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenLink, KrakenVenue
 from engine.net.wire import VirtualWire, open_virtual_wire
+from engine.orders.commands import NewOrder
 from engine.orders.reports import OrderReport
 from engine.seams.chance import SeededChance
 from engine.seams.clock import VirtualClock
@@ -159,3 +161,72 @@ def wire_text() -> Callable[[str], str]:
 def stages():
     """Open a stage with exchange settings of one's own."""
     return open_stage
+
+
+Act = str | tuple[int, str]
+"""What a scripted server does with a request: a JSON body, (status, body), or ``hang``, ``reset``."""
+
+
+class ScriptedHttp:
+    """Answers requests in order of a script, and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.acts: list[Act] = []
+        self.requests: list[tuple[str, str]] = []
+        self.default = '{"error":[],"result":{}}'
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """Serve one connection."""
+        head = b""
+        while True:
+            while b"\r\n\r\n" not in head:
+                chunk = await stream.receive_some(65536)
+                if not chunk:
+                    return
+                head += chunk
+            top, _, rest = head.partition(b"\r\n\r\n")
+            lines = top.decode().split("\r\n")
+            length = next((int(h.split(":")[1]) for h in lines if h.lower().startswith("content-length")), 0)
+            while len(rest) < length:
+                rest += await stream.receive_some(65536)
+            head, body = rest[length:], rest[:length]
+            self.requests.append((lines[0], body.decode()))
+            act = self.acts.pop(0) if self.acts else self.default
+            if act == "hang":
+                await trio.sleep_forever()
+            if act == "reset":
+                return
+            status, text = (200, act) if isinstance(act, str) else act
+            answer = text.encode()
+            await stream.send_all(f"HTTP/1.1 {status} X\r\ncontent-length: {len(answer)}\r\n\r\n".encode() + answer)
+
+
+@pytest.fixture
+async def scripted(autojump_clock):
+    """A scripted HTTP server on a virtual wire, and a REST client that talks to it."""
+    async with open_virtual_wire(random.Random(3)) as wire:
+        server = ScriptedHttp()
+        wire.listen(HOST, PORT, server.serve)
+        settings = KrakenSettings(
+            api_key=Secret("PUBLICKEY"),
+            api_secret=Secret("c2VjcmV0c2VjcmV0"),
+            mode="simulated",
+            rest_url=f"http://{HOST}",
+            ws_url=f"ws://{HOST}/v2",
+            ws_auth_url=f"ws://{HOST}/v2",
+            plain_host=HOST,
+        )
+        async with open_rest(settings, wire, VirtualClock(), SeededChance(3), MemoryNonceStore()) as rest:
+            yield server, rest, wire
+
+
+@pytest.fixture
+def recorder():
+    """A sink that remembers."""
+    return Recorder()
+
+
+@pytest.fixture
+def limit_order():
+    """A resting limit order."""
+    return NewOrder("c-1", "BTC/USD", "buy", "limit", dec("0.01"), dec("49000.0"))

@@ -22,7 +22,6 @@ READERS = {
 }
 
 
-
 @pytest.mark.parametrize("name", WS)
 def test_every_documented_message_is_understood(wire_text, name):
     """Each fixture decodes to its kind, and its data to typed rows."""
@@ -68,7 +67,9 @@ def test_missing_required_member_names_itself():
         decode.executions(decode.message(text))
 
 
-@pytest.mark.parametrize("time", ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000000Z", "2026-01-01T01:00:00+01:00"])
+@pytest.mark.parametrize(
+    "time", ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000000Z", "2026-01-01T01:00:00+01:00"]
+)
 def test_times_of_any_precision(time):
     """Seconds, microseconds and nanoseconds are one moment."""
     assert decode.moment(time) == 1_767_225_600_000_000_000

@@ -15,9 +15,7 @@ from engine.kraken import encode
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
 
 DEADLINE_NS = 1_767_225_602_000_000_000
-LIMIT = NewOrder(
-    "bot-1", "BTC/USD", "buy", "limit", Decimal("0.01000000"), Decimal("50000.0"), deadline_ns=DEADLINE_NS
-)
+LIMIT = NewOrder("bot-1", "BTC/USD", "buy", "limit", Decimal("0.01000000"), Decimal("50000.0"), deadline_ns=DEADLINE_NS)
 STOP = NewOrder(
     "bot-2", "BTC/USD", "sell", "stop-loss-limit", Decimal("1E-8"), Decimal("48900.0"), Decimal("49000.0"),
     stp_type="cancel_oldest", fee_preference="base", deadline_ns=DEADLINE_NS,

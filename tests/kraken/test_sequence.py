@@ -15,7 +15,9 @@ def test_rising_numbers_pass():
     SequenceTracker("balances").check(7)
 
 
-@pytest.mark.parametrize(("numbers", "kind"), [((1, 2, 4), "gap"), ((1, 2, 2), "repeat"), ((5, 1), "repeat"), ((1, None), "without")])
+@pytest.mark.parametrize(
+    ("numbers", "kind"), [((1, 2, 4), "gap"), ((1, 2, 2), "repeat"), ((5, 1), "repeat"), ((1, None), "without")]
+)
 def test_anything_else_is_a_loss(numbers, kind):
     """A gap, a repeat, a step back and a missing number all raise, and say which."""
     tracker = SequenceTracker("executions")

@@ -49,7 +49,10 @@ class RestClient:
     async def _answer(self, connection: h11.Connection, stream: trio.abc.Stream) -> tuple[int, bytes]:
         status, body = 0, b""
         while True:
-            event = connection.next_event()
+            try:
+                event = connection.next_event()
+            except h11.RemoteProtocolError:  # the connection ended in the middle
+                return status, body
             if event is h11.NEED_DATA:
                 connection.receive_data(await stream.receive_some())
             elif isinstance(event, h11.Response):

@@ -1,0 +1,91 @@
+"""Looks for proof of what became of an unknown order. It is found, or proved dead, or it stays unknown.
+
+An attempt is dead only when all of this holds: its wire deadline has certainly passed; one private stream stood
+unbroken from before the send until then and never named it, or a snapshot taken after then lacks it; the lists of open
+and of closed orders, asked for after the deadline and the time REST may lag, lack it; and no fill on that symbol and
+side since the send is without an owner.
+"""
+
+from __future__ import annotations
+
+import structlog
+import trio
+
+from engine.errors import VenueError
+from engine.runtime.messages import ProvenDead
+from engine.runtime.order_desk import OrderDesk, OrderHandle
+from engine.runtime.settings import EngineSettings
+from engine.venue.protocol import VenueLink
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S = 2.0
+"""Evidence that an unknown order lives is looked for this often: two queries each."""
+
+
+class Investigator:
+    """Examines every unknown order until it is not unknown any more."""
+
+    def __init__(self, settings: EngineSettings, desk: OrderDesk, link: VenueLink) -> None:
+        self._settings, self._desk, self._link = settings, desk, link
+        self.queries = 0
+
+    async def run(self) -> None:
+        """Go round until cancelled. A query that fails is asked again next round."""
+        while True:
+            await trio.sleep(self._settings.poll_every_s / 2)
+            for handle in [h for h in self._desk.live.values() if h.view.state == "unknown"]:
+                try:
+                    await self._examine(handle)
+                except VenueError as error:
+                    log.warning("investigation.failed", cl_ord_id=handle.view.cl_ord_id, error=str(error))
+
+    async def _examine(self, handle: OrderHandle) -> None:
+        doubt, now_s = handle.doubt, trio.current_time()
+        if doubt.passed_s is None and self._link.passed(handle.deadline_ns):
+            doubt.passed_s = now_s
+        conclusive = self._may_conclude(handle)
+        if not conclusive and now_s < doubt.looked_s + LOOK_EVERY_S:
+            return
+        doubt.looked_s = now_s
+        if await self._look(handle) or not conclusive:
+            return
+        if self._stream_proves(handle) and not self._unexplained(handle):
+            log.warning("order.proved_dead", cl_ord_id=handle.view.cl_ord_id)
+            handle.put(ProvenDead("deadline passed, no report, not in open or closed orders, no unexplained fill"))
+
+    async def _look(self, handle: OrderHandle) -> bool:
+        """Ask both lists by cl_ord_id; what is found goes to the order."""
+        cl_ord_id = handle.view.cl_ord_id
+        self.queries += 2
+        found = await self._link.open_orders(cl_ord_id)
+        found += await self._link.closed_orders(cl_ord_id=cl_ord_id)
+        for report in found:
+            self._desk.route(report)
+        return bool(found)
+
+    def _may_conclude(self, handle: OrderHandle) -> bool:
+        """Whether a query begun now would be late enough to prove absence."""
+        passed_s = handle.doubt.passed_s
+        if passed_s is None or not self._stream_proves(handle):
+            return False
+        since_s = self._link.unbroken_since_s
+        whole = since_s is not None and since_s <= handle.sent_s
+        lag_s = self._settings.visibility_lag_s if whole else self._settings.visibility_lag_broken_s
+        return trio.current_time() >= passed_s + lag_s
+
+    def _stream_proves(self, handle: OrderHandle) -> bool:
+        """One stream from before the send until past the deadline, or a snapshot from after the deadline."""
+        passed_s, since_s = handle.doubt.passed_s, self._link.unbroken_since_s
+        if passed_s is None or since_s is None:
+            return False
+        if since_s <= handle.sent_s or since_s >= passed_s:
+            return True
+        if not handle.doubt.refreshed:  # the stream began in between: only a later snapshot can tell
+            handle.doubt.refreshed = True
+            self._link.refresh()
+        return False
+
+    def _unexplained(self, handle: OrderHandle) -> bool:
+        spec = handle.view.spec
+        return self._desk.unexplained_since(handle.sent_s, spec.symbol, spec.side)

@@ -1,0 +1,140 @@
+"""REST calls over a scripted server: how far each came."""
+
+from urllib.parse import parse_qs
+
+import pytest
+import trio
+
+from engine.errors import OutcomeUnknown, VenueProtocolError, VenueRefused, VenueUnavailable
+from engine.kraken.signing import api_sign
+from engine.venue.protocol import Lane
+
+FORM = {"pair": "XBTUSD"}
+
+
+async def test_private_call_is_signed_over_the_bytes_sent(scripted):
+    """Path, nonce, body and signature belong together; the nonce rises from call to call."""
+    server, rest, wire = scripted
+    seen = []
+    wire.observers.append(lambda name, data: seen.append(data) if "client" in name else None)
+    for _ in range(2):
+        await rest.call("AddOrder", FORM, Lane.ENTRY, 5)
+    nonces = [parse_qs(body)["nonce"][0] for _, body in server.requests]
+    assert int(nonces[0]) < int(nonces[1])
+    sent = b"".join(seen).decode()
+    assert "API-Key: PUBLICKEY" in sent
+    assert "User-Agent: kraken-order-engine/" in sent
+    for (line, body), nonce in zip(server.requests, nonces, strict=True):
+        assert line == "POST /0/private/AddOrder HTTP/1.1"
+        assert f"API-Sign: {api_sign('/0/private/AddOrder', nonce, body.encode(), 'c2VjcmV0c2VjcmV0')}" in sent
+
+
+async def test_order_is_sent_once_whatever_happens(scripted):
+    """An order-bearing call is never repeated: time-out, reset, 502 and HTML leave one request each."""
+    server, rest, _ = scripted
+    server.acts = ["hang", "reset", (502, "<html>"), "<html>"]
+    replies = [await rest.call("AddOrder", FORM, Lane.ENTRY, 2) for _ in range(4)]
+    assert len(server.requests) == 4
+    assert [(r.sent, r.answered, r.timed_out, r.status) for r in replies] == [
+        (True, False, True, 0),
+        (True, False, False, 0),
+        (True, False, False, 502),
+        (True, False, False, 200),
+    ]
+
+
+async def test_refused_connection_is_certainly_not_sent(scripted):
+    """Nothing listens: not one byte was written, and REST counts as down until a call gets through."""
+    server, rest, wire = scripted
+    wire.refuse(10)
+    reply = await rest.call("AddOrder", FORM, Lane.ENTRY, 5)
+    assert (reply.sent, reply.answered) == (False, False)
+    assert rest.down_since_s is not None
+    await trio.sleep(11)
+    assert (await rest.call("AddOrder", FORM, Lane.ENTRY, 5)).answered
+    assert rest.down_since_s is None
+
+
+async def test_dead_keepalive_connection_is_not_written_to(scripted):
+    """A connection that ended while idle is noticed, and the order goes over a fresh one."""
+    server, rest, wire = scripted
+    assert (await rest.call("AddOrder", FORM, Lane.ENTRY, 5)).answered
+    wire.connections[0].reset()
+    assert (await rest.call("AddOrder", FORM, Lane.ENTRY, 5)).answered
+    assert len(wire.connections) == 1
+
+
+async def test_reads_are_repeated_and_end(scripted):
+    """A read survives a reset and a 502; three failures end it as unknown, refused connections as unavailable."""
+    server, rest, wire = scripted
+    server.acts = ["reset", (502, ""), '{"error":[],"result":{"a":"1"}}']
+    assert await rest.ask("Balance", {}, dict[str, str]) == {"a": "1"}
+    server.acts = [(502, "")] * 3
+    with pytest.raises(OutcomeUnknown, match="HTTP 502"):
+        await rest.ask("Balance", {}, dict[str, str])
+    wire.connections[0].reset()
+    wire.refuse(100)
+    with pytest.raises(VenueUnavailable):
+        await rest.ask("Balance", {}, dict[str, str])
+
+
+async def test_definite_errors_are_raised_at_once(scripted):
+    """A refusal is not repeated; a refused nonce is, with a fresh one; a strange shape breaks the contract."""
+    server, rest, _ = scripted
+    server.acts = ['{"error":["EGeneral:Permission denied"]}']
+    with pytest.raises(VenueRefused, match="Permission denied"):
+        await rest.ask("Balance", {}, dict[str, str])
+    assert len(server.requests) == 1
+    server.acts = ['{"error":["EAPI:Invalid nonce"]}', '{"error":[],"result":{}}']
+    assert await rest.ask("Balance", {}, dict[str, str]) == {}
+    server.acts = ['{"error":[],"result":[1]}']
+    with pytest.raises(VenueProtocolError):
+        await rest.ask("Balance", {}, dict[str, str])
+
+
+async def test_hanging_read_gives_way_to_an_order(scripted):
+    """An order waits at most three seconds for a read that hangs on the nonce line."""
+    server, rest, _ = scripted
+    server.acts = ["hang"]
+
+    async def read():
+        assert await rest.ask("Balance", {}, dict[str, str]) == {}
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await trio.sleep(1)
+        began = trio.current_time()
+        assert (await rest.call("AddOrder", FORM, Lane.ENTRY, 10)).answered
+        assert trio.current_time() - began < 3.2
+
+
+async def test_order_that_gets_no_turn_is_not_sent(scripted):
+    """An order behind another that hangs is not sent, and says so."""
+    server, rest, _ = scripted
+    server.acts = ["hang"]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rest.call, "AddOrder", FORM, Lane.ENTRY, 10)
+        await trio.sleep(0.5)
+        reply = await rest.call("AddOrder", FORM, Lane.ENTRY, 2)
+        assert (reply.sent, len(server.requests)) == (False, 1)
+
+
+async def test_reads_keep_within_the_rest_counter(scripted):
+    """Twenty points at once, then one every two seconds on Intermediate."""
+    _, rest, _ = scripted
+    for _ in range(20):
+        await rest.ask("Balance", {}, dict[str, str])
+    began = trio.current_time()
+    for _ in range(5):
+        await rest.ask("Balance", {}, dict[str, str])
+    assert trio.current_time() - began > 8
+
+
+async def test_no_secret_in_any_message(scripted):
+    """Details, errors and reprs show neither key, secret nor signature."""
+    server, rest, wire = scripted
+    server.acts = ["reset", (502, "<html>")]
+    told = [str(await rest.call("AddOrder", FORM, Lane.ENTRY, 2)) for _ in range(2)]
+    wire.refuse(100)
+    told.append(str(await rest.call("AddOrder", FORM, Lane.ENTRY, 2)))
+    assert not any(word in text for text in told for word in ("PUBLICKEY", "c2VjcmV0", "API-Sign", "nonce="))

@@ -1,0 +1,397 @@
+"""The adapter against the simulated exchange, on virtual time."""
+
+from decimal import Decimal as D
+
+import pytest
+import trio
+
+from engine.errors import VenueRefused, VenueUnavailable
+from engine.kraken.settings import Secret
+from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
+from engine.orders.reports import Outcome
+from engine.sim import (
+    ScriptedFaults,
+    accept_late,
+    answer_late,
+    http_error,
+    kill_after,
+    kill_before,
+    lie_with,
+    lose_answer,
+    refuse_with,
+)
+from engine.venue.protocol import Lane, Ticket
+
+
+def limit(cl_ord_id="c-1", price="49000.0", qty="0.01", side="buy", **more) -> NewOrder:
+    """A limit order."""
+    return NewOrder(cl_ord_id, "BTC/USD", side, "limit", D(qty), D(price), **more)
+
+
+async def place(link, order, lane=Lane.ENTRY):
+    """Admit and submit."""
+    return await link.submit(await link.admit(lane, order), order)
+
+
+async def change(link, amend, lane=Lane.REDUCING):
+    """Admit and amend."""
+    return await link.amend(await link.admit(lane, amend), amend)
+
+
+async def withdraw(link, cancel):
+    """Admit and cancel."""
+    return await link.cancel(await link.admit(Lane.CANCEL, cancel), cancel)
+
+
+def kick(stage):
+    """Break every connection."""
+    for connection in stage.wire.connections:
+        connection.reset()
+
+
+async def test_open_is_complete_when_the_block_begins(stage):
+    """Instruments are known in every spelling, the snapshot came before the link was up, no skew is seen."""
+    async with stage.link() as link:
+        assert link.instrument("XXBTZUSD") == link.instrument("XBTUSD") == link.instrument("BTC/USD")
+        assert link.instrument("BTC/USD").price_increment == D("0.1")
+        assert stage.sink.snapshots == [([], [])]
+        assert stage.sink.links == [(True, "")]
+        assert link.skew_ns == 0
+
+
+async def test_identity_is_stable_and_shows_no_key(stage):
+    """Account is a hash of the API key; another key is another account."""
+    from engine.kraken.venue import KrakenVenue
+
+    def identity(**changes):
+        return KrakenVenue(
+            stage.settings(**changes), wire=stage.wire, clock=stage.clock, chance=stage.chance, nonces=stage.nonces
+        ).identity
+
+    one, other = identity(), identity(api_key=Secret("other"))
+    assert (one.venue, one.mode, len(one.account)) == ("kraken", "simulated", 16)
+    assert one == identity() != other
+    assert stage.exchange.api_key not in repr(one)
+
+
+@pytest.mark.parametrize("via", ["ws", "rest"])
+async def test_limit_order_placed_amended_canceled(stage, via):
+    """Both ways give the same answers and, by the stream, the same reports."""
+    async with stage.link(orders_via=via) as link:
+        answer = await place(link, limit())
+        assert (answer.outcome, answer.transport, answer.code) == (Outcome.ACCEPTED, via, "")
+        new = await stage.sink.wait_report("new")
+        assert (new.cl_ord_id, new.symbol, new.order_qty, new.limit_price) == (
+            "c-1",
+            "BTC/USD",
+            D("0.01"),
+            D("49000.0"),
+        )
+        amend = AmendOrder("c-1", answer.order_id, "BTC/USD", D("0.02"), D("49001.0"))
+        assert (await change(link, amend)).outcome is Outcome.ACCEPTED
+        amended = await stage.sink.wait_report("amended")
+        assert (amended.order_qty, amended.limit_price) == (D("0.02"), D("49001.0"))
+        cancel = CancelOrder("c-1", answer.order_id, "BTC/USD")
+        assert (await withdraw(link, cancel)).outcome is Outcome.ACCEPTED
+        canceled = await stage.sink.wait_report("canceled")
+        assert (canceled.ord_status, canceled.cum_qty) == ("canceled", 0)
+        again = await withdraw(link, cancel)
+        assert (again.outcome, again.code) == (Outcome.REFUSED, "UNKNOWN_ORDER")
+
+
+async def test_fills_arrive_with_fees_and_agree_with_rest(stage):
+    """A maker fill in two parts: reports and TradesHistory tell the same fills."""
+    async with stage.link() as link:
+        answer = await place(link, limit(price="50000.0", qty="0.03"))
+        for part in ("0.01", "0.02"):
+            stage.exchange.house.take("BTC/USD", "sell", D(part))
+        filled = await stage.sink.wait_report("filled", answer.order_id)
+        assert (filled.ord_status, filled.cum_qty, filled.avg_px) == ("filled", D("0.03"), D("50000"))
+        fills = [r.fill for r in stage.sink.reports if r.fill is not None]
+        assert [(f.last_qty, f.last_px, f.liquidity_ind) for f in fills] == [
+            (D("0.01"), D("50000.0"), "maker"),
+            (D("0.02"), D("50000.0"), "maker"),
+        ]
+        assert all(f.fees[0].asset == "USD" and f.fees[0].qty > 0 for f in fills)
+        asked = await link.trades_since(0)
+        assert [t.fill.exec_id for t in asked] == [f.exec_id for f in fills]
+        (order,) = await link.query_orders([answer.order_id])
+        assert (order.ord_status, order.cum_qty) == ("filled", D("0.03"))
+        assert (await link.closed_orders(cl_ord_id="c-1"))[0].order_id == answer.order_id
+        assert await link.open_orders() == []
+        assert {b.asset for b in stage.sink.balances} >= {"BTC", "USD"}
+        assert {b.asset: b.total for b in await link.balances()}["BTC"] == D("2.03")
+        assert (await link.fee_rates("BTC/USD")).taker > 0
+
+
+async def test_stop_fires_and_says_so(stage):
+    """A resting stop-loss reports TRIGGERED before its fills."""
+    stage.exchange.house.quote("BTC/USD", "buy", D("48000.0"), D(1))
+    stage.exchange.house.print_trade("BTC/USD", D("50000.0"), D("0.01"))
+    async with stage.link() as link:
+        stop = NewOrder("s-1", "BTC/USD", "sell", "stop-loss", D("0.01"), trigger_price=D("49000.0"))
+        answer = await place(link, stop, Lane.REDUCING)
+        assert answer.outcome is Outcome.ACCEPTED
+        assert (await stage.sink.wait_report("new")).triggered is False
+        stage.exchange.house.print_trade("BTC/USD", D("48999.0"), D("0.01"))
+        await stage.sink.wait_report("filled", answer.order_id)
+        types = [str(r.report_type) for r in stage.sink.reports]
+        assert types.index("triggered") < types.index("trade") < types.index("filled")
+
+
+@pytest.mark.parametrize("via", ["ws", "rest"])
+@pytest.mark.parametrize(
+    ("order", "code"),
+    [
+        (limit(qty="100"), "INSUFFICIENT_FUNDS"),
+        (limit(qty="0.00000001"), "ORDER_MINIMUM"),
+        (NewOrder("c", "BTC/USD", "buy", "limit", D("0.01"), D("49000.05")), None),
+    ],
+)
+async def test_refusals_are_values_with_codes(stage, via, order, code):
+    """The venue's no is REFUSED with a stable code and the venue's own words."""
+    async with stage.link(orders_via=via) as link:
+        answer = await place(link, order)
+        assert answer.outcome is Outcome.REFUSED
+        assert answer.text.startswith("E")
+        assert code in (None, answer.code)
+
+
+@pytest.mark.parametrize("via", ["ws", "rest"])
+@pytest.mark.parametrize(
+    ("action", "outcome", "code"),
+    [
+        (lose_answer(), Outcome.UNKNOWN, "ANSWER_TIMEOUT"),
+        (kill_after(), Outcome.UNKNOWN, "CONNECTION_LOST"),
+        (kill_before(), Outcome.UNKNOWN, "CONNECTION_LOST"),
+        (lie_with("EService:Unavailable"), Outcome.UNKNOWN, "SERVICE_UNAVAILABLE"),
+        (lie_with("EGeneral:Internal error"), Outcome.UNKNOWN, "INTERNAL_ERROR"),
+        (refuse_with("EOrder:Never heard of"), Outcome.UNKNOWN, "UNLISTED"),
+        (refuse_with("EOrder:Rate limit exceeded"), Outcome.REFUSED, "RATE_LIMIT"),
+        (accept_late(6), Outcome.REFUSED, "DEADLINE_ELAPSED"),
+        (answer_late(30), Outcome.UNKNOWN, "ANSWER_TIMEOUT"),
+    ],
+)
+async def test_what_happens_to_a_request_is_told_truly(stage, via, action, outcome, code):
+    """Lost, killed, late and lying answers end as the outcome table says, within deadline and grace."""
+    faults = ScriptedFaults().at("add_order", 1, action).at("AddOrder", 1, action)
+    stage.exchange.faults = faults
+    async with stage.link(orders_via=via) as link:
+        began = trio.current_time()
+        answer = await place(link, limit())
+        assert (answer.outcome, answer.code) == (outcome, code)
+        assert trio.current_time() - began < 7.1
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_bad_gateway_is_unknown(stage, done):
+    """HTTP 502 over REST says nothing about the order, whether it was placed or not."""
+    stage.exchange.faults = ScriptedFaults().at("AddOrder", 1, http_error(502, done=done))
+    async with stage.link(orders_via="rest") as link:
+        answer = await place(link, limit())
+        assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "HTTP_502")
+        assert len(await link.open_orders("c-1")) == (1 if done else 0)
+
+
+async def test_kicked_stream_comes_back_with_what_was_missed(stage):
+    """Down is told at once; after the reconnect the snapshot holds the open order and the missed fill, then up."""
+    async with stage.link() as link:
+        answer = await place(link, limit(price="50000.0", qty="0.03"))
+        await stage.sink.wait_report("new")
+        kick(stage)
+        await stage.sink.wait(lambda: stage.sink.links[-1][0] is False)
+        assert not link.private_up
+        stage.exchange.house.take("BTC/USD", "sell", D("0.01"))
+        began = trio.current_time()
+        await stage.sink.wait(lambda: stage.sink.links[-1][0] is True)
+        assert trio.current_time() - began < 5
+        opened, trades = stage.sink.snapshots[-1]
+        assert [(o.order_id, o.cum_qty, o.ord_status) for o in opened] == [
+            (answer.order_id, D("0.01"), "partially_filled")
+        ]
+        assert [t.fill.last_qty for t in trades] == [D("0.01")]
+        assert [up for up, _ in stage.sink.links] == [True, False, True]
+
+
+@pytest.mark.parametrize("verdict", ["drop", "duplicate", "skip_sequence"])
+async def test_broken_sequence_resynchronises(stage, verdict):
+    """A lost, repeated or skipped number ends the stream, and a new one starts from a snapshot."""
+    stage.exchange.faults = ScriptedFaults().at_frame("executions", 3, verdict)
+    async with stage.link() as link:
+        await place(link, limit())
+        await place(link, limit("c-2"))
+        await stage.sink.wait(lambda: len(stage.sink.snapshots) == 2)
+        assert "sequence" in stage.sink.links[1][1]
+        assert len(stage.sink.snapshots[-1][0]) == 2
+
+
+async def test_silent_stream_is_given_up(stage):
+    """A half-open connection is noticed within the heartbeat bound, and orders go by REST meanwhile."""
+    async with stage.link() as link:
+        for connection in stage.wire.connections:
+            connection.stall(60, to_server=False)
+        began = trio.current_time()
+        await stage.sink.wait(lambda: stage.sink.links[-1][0] is False)
+        assert trio.current_time() - began <= 11
+        assert "nothing heard" in stage.sink.links[-1][1]
+        assert (await link.admit(Lane.ENTRY, limit())).transport == "rest"
+
+
+async def test_no_way_is_told_before_anything_is_sent(stage):
+    """With the venue unreachable on both ways admit raises; a ticket from before ends as not sent."""
+    async with stage.link() as link:
+        ticket = await link.admit(Lane.ENTRY, limit())
+        stage.wire.refuse(120)
+        kick(stage)
+        await stage.sink.wait(lambda: not link.private_up)
+        answer = await link.submit(ticket, limit())
+        assert (answer.outcome, answer.code, answer.transport) == (Outcome.NOT_SENT, "NOT_CONNECTED", "none")
+        await trio.sleep(3)
+        with pytest.raises(VenueUnavailable, match="no way for orders"):
+            await link.admit(Lane.ENTRY, limit())
+
+
+async def test_deadlines_follow_lane_and_way(stage):
+    """Entries five seconds, exits one, REST never below its floor; a passed deadline is not sent."""
+    async with stage.link() as link:
+        now_ns = stage.clock.now_ns()
+        leads = [((await link.admit(lane, limit())).deadline_ns - now_ns) / 1e9 for lane in (Lane.ENTRY, Lane.REDUCING)]
+        assert leads == [5, 1]
+        stale = await link.submit(Ticket("ws", now_ns), limit())
+        assert (stale.outcome, stale.code) == (Outcome.NOT_SENT, "DEADLINE_PASSED")
+    async with stage.link(orders_via="rest") as link:
+        ticket = await link.admit(Lane.EMERGENCY, limit())
+        assert (ticket.deadline_ns - stage.clock.now_ns()) / 1e9 == 3
+
+
+async def test_entries_wait_for_room_that_exits_may_use(stage):
+    """Near the threshold an entry waits for decay and a reserve, an exit goes at once; too long a wait is refused."""
+    async with stage.link(tier="starter") as link:
+        for number in range(51):
+            await link.admit(Lane.REDUCING, limit(f"x-{number}"))
+        began = trio.current_time()
+        await link.admit(Lane.REDUCING, limit())
+        assert trio.current_time() == began
+        await link.admit(Lane.ENTRY, limit())
+        assert trio.current_time() - began >= 1
+        for number in range(8):
+            await link.admit(Lane.REDUCING, limit(f"y-{number}"))
+        young = CancelOrder("c", "never-seen", "BTC/USD")
+        with pytest.raises(VenueUnavailable, match="rate counter"):
+            for _ in range(3):
+                await link.admit(Lane.CANCEL, young)
+
+
+async def test_watched_book_is_verified_and_follows_the_market(stage):
+    """The block begins with a usable book; quotes and trades arrive; the last holder ends the subscription."""
+    stage.exchange.house.quote("BTC/USD", "buy", D("49999.0"), D(1))
+    async with stage.link() as link:
+        async with link.watch("XBTUSD") as book, link.watch("BTC/USD") as same:
+            assert same is book is link.book("XXBTZUSD")
+            assert (book.usable, book.best("buy")) == (True, D("49999.0"))
+            stage.exchange.house.quote("BTC/USD", "sell", D("50001.0"), D("0.5"))
+            await stage.sink.wait(lambda: book.best("sell") == D("50001.0"))
+            stage.exchange.house.take("BTC/USD", "buy", D("0.1"))
+            await stage.sink.wait(lambda: bool(stage.sink.trades))
+            assert (stage.sink.trades[0].price, stage.sink.trades[0].side) == (D("50001.0"), "buy")
+            await stage.sink.wait(lambda: link.ticker("BTC/USD") is not None)
+        assert link.book("BTC/USD") is None
+        assert not book.usable
+        with pytest.RaisesGroup(VenueRefused, allow_unwrapped=True, flatten_subgroups=True):
+            async with link.watch("NO/PE"):
+                pass
+
+
+async def test_lost_stream_makes_books_unusable_until_verified_anew(stage):
+    """Every watched book is lost with the connection and usable again after the next snapshot."""
+    stage.exchange.house.quote("BTC/USD", "buy", D("49999.0"), D(1))
+    async with stage.link() as link, link.watch("BTC/USD") as book:
+        kick(stage)
+        await stage.sink.wait(lambda: not book.usable)
+        stage.exchange.house.quote("BTC/USD", "buy", D("50000.0"), D(1))
+        await stage.sink.wait(lambda: book.usable)
+        assert book.best("buy") == D("50000.0")
+
+
+async def test_wrong_checksum_resubscribes_that_symbol_alone(stage):
+    """A corrupt book is unusable at once and whole again after its own new snapshot; others go on."""
+    async with stage.link() as link, link.watch("BTC/USD") as book, link.watch("ETH/USD") as other:
+        lost_other = len([1 for symbol, usable, _ in stage.sink.books if symbol == "ETH/USD" and not usable])
+        book.price_precision = 3  # any wrong digit breaks the text
+        stage.exchange.house.quote("BTC/USD", "buy", D("49000.0"), D(1))
+        await stage.sink.wait(lambda: not book.usable)
+        book.price_precision = 1
+        await stage.sink.wait(lambda: book.usable)
+        assert book.best("buy") == D("49000.0")
+        assert other.usable
+        assert lost_other == len([1 for symbol, usable, _ in stage.sink.books if symbol == "ETH/USD" and not usable])
+        assert stage.sink.links == [(True, "")]
+
+
+async def test_venue_mode_shows_in_every_instrument(stage):
+    """cancel_only of the whole exchange is told as the status of its markets, and online again after it."""
+    async with stage.link() as link:
+        stage.exchange.set_status("cancel_only")
+        await stage.sink.wait(lambda: link.instrument("BTC/USD").status == "cancel_only")
+        assert any(i.symbol == "BTC/USD" and i.status == "cancel_only" for i in stage.sink.instruments)
+        stage.exchange.set_status("online")
+        await stage.sink.wait(lambda: link.instrument("BTC/USD").status == "online")
+
+
+async def test_wrong_key_is_refused_at_the_door(stage):
+    """An unknown key, a wrong secret: opening fails at once with the venue's words."""
+    for changes in ({"api_key": Secret("wrong")}, {"api_secret": Secret("d3Jvbmd3cm9uZw==")}):
+        began = trio.current_time()
+        with pytest.raises(VenueRefused, match="EAPI:Invalid"):
+            async with stage.link(**changes):
+                pass
+        assert trio.current_time() - began < 5
+
+
+async def test_unreachable_venue_is_unavailable(stage):
+    """Nothing listens: opening ends in bounded time and says that nothing was reached."""
+    stage.wire.refuse(1000)
+    with trio.fail_after(60), pytest.raises(VenueUnavailable):
+        async with stage.link():
+            pass
+
+
+async def test_restart_goes_on_above_the_nonces_of_before(stage):
+    """A second life with the same store opens without a refused nonce, its clock set back by an hour."""
+    async with stage.link() as link:
+        await link.balances()
+    stage.clock.skew_ns -= 3600 * 10**9
+    async with stage.link() as link:
+        assert await link.balances()
+
+
+async def test_skewed_clock_is_measured_and_deadlines_are_in_venue_time(stage):
+    """Our clock runs an hour behind: the skew is found, and orders are accepted."""
+    from engine.seams.clock import VirtualClock
+
+    stage.clock = VirtualClock(skew_ns=-3600 * 10**9)
+    async with stage.link() as link:
+        assert abs(link.skew_ns - 3600 * 10**9) < 10**8
+        assert (await place(link, limit())).outcome is Outcome.ACCEPTED
+
+
+async def test_missed_first_frame_is_asked_for(stage, monkeypatch):
+    """An order named by a delta alone is completed from QueryOrders."""
+    async with stage.link() as link:
+        answer = await place(link, limit())
+        await stage.sink.wait_report("new")
+        link._private._session._live.clear()  # as if we had subscribed between its frames
+        await withdraw(link, CancelOrder("c-1", answer.order_id, "BTC/USD"))
+        canceled = await stage.sink.wait_report("canceled")
+        assert canceled.symbol is None
+        whole = await stage.sink.wait_report("status")
+        assert (whole.symbol, whole.side, whole.ord_status, whole.source) == ("BTC/USD", "buy", "canceled", "rest")
+
+
+async def test_expired_token_is_replaced_on_the_next_connection(stage):
+    """Tokens die; every connection fetches its own."""
+    async with stage.link():
+        stage.exchange.expire_tokens()
+        kick(stage)
+        await stage.sink.wait(lambda: len(stage.sink.snapshots) == 2)
+        assert stage.sink.links[-1] == (True, "")
