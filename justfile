@@ -12,6 +12,10 @@ run *args:
 test *args:
     python -m pytest -n auto {{ args }}
 
+# how the engine does beside its floor (--json for machines)
+bench *args:
+    python -m tests.bench {{ args }}
+
 # every gate but the tests
 check:
     ruff format --check .

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, asynccontextmanager, closing
 
 import msgspec
+import trio
 
+from engine.chaos.process import Process
 from engine.journal.journal import Journal
 from engine.journal.opening import seeded_journal
-from engine.kraken.nonce import MemoryNonceStore
+from engine.kraken.nonce import MemoryNonceStore, NonceStore
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
-from engine.net.wire import VirtualWire, open_virtual_wire
-from engine.runtime.engine import Engine, open_engine
+from engine.net.wire import VirtualWire, Wire, open_virtual_wire
+from engine.runtime.engine import Engine
 from engine.runtime.settings import EngineSettings
 from engine.seams.chance import SeededChance
 from engine.seams.clock import VirtualClock
 from engine.seams.disk import Disk
 from engine.sim import Exchange, SimSettings
+from engine.venue.protocol import Venue
 
 HOST = "kraken.sim"
 PORT = 443
@@ -44,29 +46,70 @@ class WireTrace:
         return self._hash.hexdigest()
 
 
-@dataclass
 class World:
-    """All parts of one run. ``exchange.house`` moves the market, ``exchange.truth`` knows what really happened."""
+    """All parts of one run. ``exchange.house`` moves the market, ``exchange.truth`` knows what really happened.
 
-    seed: int | str
-    engine: Engine
-    exchange: Exchange
-    wire: VirtualWire
-    clock: VirtualClock
-    chance: SeededChance
-    journal: Journal
-    trace: WireTrace
-    settings: EngineSettings
-    venue: KrakenVenue = field(repr=False)
+    ``engine`` and ``journal`` belong to the process that runs now; after ``kill`` and ``boot`` they are new ones.
+    """
+
+    def __init__(
+        self,
+        seed: int | str,
+        wire: VirtualWire,
+        settings: EngineSettings,
+        sim: SimSettings,
+        process_nursery: trio.Nursery,
+        venue_changes: dict[str, object],
+    ) -> None:
+        self.seed, self.wire, self.settings = seed, wire, settings
+        self.chance, self.clock, self.trace, self.disk = SeededChance(seed), VirtualClock(), WireTrace(), Disk()
+        self.exchange = Exchange(sim, self.clock, self.chance)
+        self.nonces = MemoryNonceStore()
+        self.lives = 0
+        self._venue_changes, self._nursery = venue_changes, process_nursery
+        self._power = self.chance.stream("power")
+        self._process: Process | None = None
+        self.engine: Engine
+        self.journal: Journal
+
+    async def boot(self) -> Engine:
+        """Start an engine process on this disk and exchange; returns when it accepts signals."""
+        self._process = Process(
+            self.wire, self._make_venue, self._open_journal, self.settings, self.clock, self._chance_of_life()
+        )
+        self.lives += 1
+        self.engine, self.journal = await self._nursery.start(self._process.run)
+        return self.engine
+
+    async def stop(self) -> None:
+        """End the process in order."""
+        if self._process is not None:
+            await self._process.stop()
+
+    def kill(self, *, power_loss: bool = False) -> None:
+        """Kill the process; with ``power_loss`` rows written and not synced may be gone too."""
+        if self._process is not None:
+            self._process.kill()
+        self.disk.power_loss(self._power) if power_loss else self.disk.process_kill()
+        self._process = None
 
     def fingerprint(self) -> tuple[int, str, str]:
         """Rows, chain head and wire hash: equal for equal seeds, to the byte."""
         rows, head = self.journal.head
         return rows, head, self.trace.digest
 
+    def _chance_of_life(self) -> SeededChance:
+        return SeededChance(self.seed if self.lives == 0 else f"{self.seed}/life{self.lives}")
+
+    def _make_venue(self, wire: Wire) -> KrakenVenue:
+        return venue_of(self.exchange, wire, self.clock, self.chance, self.nonces, **self._venue_changes)
+
+    def _open_journal(self, venue: Venue) -> AbstractContextManager[Journal]:
+        return closing(seeded_journal(self.disk, venue.identity, self.clock))
+
 
 def venue_of(
-    exchange: Exchange, wire: VirtualWire, clock: VirtualClock, chance: SeededChance, **changes: object
+    exchange: Exchange, wire: Wire, clock: VirtualClock, chance: SeededChance, nonces: NonceStore, **changes: object
 ) -> KrakenVenue:
     """Point the production adapter at a simulated exchange on the virtual wire."""
     settings = KrakenSettings(
@@ -79,7 +122,7 @@ def venue_of(
         ws_auth_url=f"ws://{HOST}:{PORT}/v2",
     )
     settings = msgspec.structs.replace(settings, **changes)
-    return KrakenVenue(settings, wire=wire, clock=clock, chance=chance, nonces=MemoryNonceStore())
+    return KrakenVenue(settings, wire=wire, clock=clock, chance=chance, nonces=nonces)
 
 
 @asynccontextmanager
@@ -94,18 +137,16 @@ async def open_world(
     """Run engine and exchange together while the block stands. Needs trio's MockClock with autojump.
 
     Everything depends on ``seed`` and the arguments alone when the run stands inside ``deterministic(seed)``.
-    ``venue_changes`` are members of KrakenSettings.
+    ``venue_changes`` are members of KrakenSettings. Leaving the block stops the engine in order.
     """
-    chance, clock, trace = SeededChance(seed), VirtualClock(), WireTrace()
-    exchange = Exchange(sim or SimSettings(), clock, chance)
-    settings = settings or EngineSettings()
-    async with open_virtual_wire(chance.stream("wire"), latency_s) as wire:
-        wire.observers.append(trace)
-        wire.listen(HOST, PORT, exchange.serve)
-        venue = venue_of(exchange, wire, clock, chance, **venue_changes)
-        journal = seeded_journal(Disk(), venue.identity, clock)
-        async with (
-            exchange.running(),
-            open_engine(settings, venue, journal=journal, clock=clock, chance=chance) as engine,
-        ):
-            yield World(seed, engine, exchange, wire, clock, chance, journal, trace, settings, venue)
+    async with open_virtual_wire(SeededChance(seed).stream("wire"), latency_s) as wire, trio.open_nursery() as nursery:
+        world = World(seed, wire, settings or EngineSettings(), sim or SimSettings(), nursery, venue_changes)
+        wire.observers.append(world.trace)
+        wire.listen(HOST, PORT, world.exchange.serve)
+        async with world.exchange.running():
+            await world.boot()
+            try:
+                yield world
+            finally:
+                with trio.CancelScope(shield=True):  # bounded by the engine's own shutdown bound
+                    await world.stop()

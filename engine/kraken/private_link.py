@@ -46,7 +46,7 @@ class _Asked:
 class PrivateLink:
     """One subscription after another to executions and balances, and the orders that travel on them.
 
-    ``up`` means: executions acknowledged and opened by their snapshot, so that what the sink knows of orders is complete.
+    ``up`` means: executions acknowledged and opened by their snapshot, so that the sink knows all about orders.
     """
 
     def __init__(
@@ -79,6 +79,11 @@ class PrivateLink:
         self.refused: VenueRefused | None = None
         self.decided = trio.Event()
         """Set once the stream has been up, or once it is certain that it never will be (``refused``)."""
+
+    def refresh(self) -> None:
+        """Give the connection up, so that the next one brings a fresh snapshot. One not yet complete goes as well."""
+        if self._socket is not None:
+            self._socket.abandon("a fresh snapshot was asked for")
 
     async def run(self) -> None:
         """Keep the stream up until cancelled."""
@@ -203,9 +208,9 @@ class PrivateLink:
             log.info("answer.late", method=response.method, req_id=response.req_id, success=response.success)
             return
         if response.time_in is not None and response.time_out is not None:
-            self._venue_time.observe_answer(
-                asked.sent_ns, self._clock.now_ns(), decode.moment(response.time_in), decode.moment(response.time_out)
-            )
+            time_in_ns, time_out_ns = decode.moment(response.time_in), decode.moment(response.time_out)
+            self._venue_time.observe_answer(asked.sent_ns, self._clock.now_ns(), time_in_ns, time_out_ns)
+            self._venue_time.hear(time_out_ns, trio.current_time())
         asked.response = response
         asked.done.set()
         if response.method == "subscribe":

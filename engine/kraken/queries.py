@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
+import trio
 
 from engine.errors import VenueProtocolError
 from engine.kraken.rest import COST_HISTORY, RestClient
@@ -81,6 +82,7 @@ class Queries:
         sent_ns = self._clock.now_ns()
         answer = await self._rest.ask("Time", {}, _Time, private=False)
         self._venue_time.observe_second(sent_ns, self._clock.now_ns(), answer.unixtime)
+        self._venue_time.hear(answer.unixtime * NS, trio.current_time())
 
     async def system_status(self) -> str:
         """Return online, maintenance, cancel_only or post_only."""
@@ -138,7 +140,8 @@ class Queries:
             ).trades
             found.update(trades)
             if len(trades) < PAGE:
-                reports = [trade_report(key, trade, self._symbols) for key, trade in found.items()]
+                # The venue lists newest first and cuts times to 0.1 ms: reversed, fills of one moment keep their order.
+                reports = [trade_report(key, trade, self._symbols) for key, trade in reversed(found.items())]
                 return sorted((r for r in reports if r.ts_ns >= since_ns), key=lambda report: report.ts_ns)
         raise VenueProtocolError(f"TradesHistory: more than {MOST_PAGES * PAGE} trades since {since_ns} ns")
 

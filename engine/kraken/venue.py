@@ -148,6 +148,19 @@ class KrakenLink:
         """Whether the private stream is complete up to now."""
         return self._private.up
 
+    @property
+    def unbroken_since_s(self) -> float | None:
+        """See VenueLink."""
+        return self._private.up_since_s if self._private.up else None
+
+    def passed(self, deadline_ns: int) -> bool:
+        """See VenueLink. Rests on the venue's own readings and the monotonic clock, not on our wall clock."""
+        return self._venue_time.certain_ns(trio.current_time()) > deadline_ns
+
+    def refresh(self) -> None:
+        """See VenueLink."""
+        self._private.refresh()
+
     def instrument(self, symbol: str) -> Instrument | None:
         """See VenueLink. The status is the stricter of the pair's and the whole exchange's."""
         return self._public.instrument(symbol)

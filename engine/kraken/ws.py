@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,10 +20,11 @@ MOST_MESSAGE_BYTES = 2**24
 QUEUE_FRAMES = 1_024
 """Read ahead of us, so that a burst does not hold up the answers to pings: a second of a very busy market."""
 CLOSE_S = 1.0
+FAREWELL_S = 0.05
 
 
 class Silent(Exception):
-    """The peer has sent nothing for longer than it ever should."""
+    """The peer has sent nothing for longer than it ever should, or we have given the connection up."""
 
 
 class Socket:
@@ -31,7 +33,7 @@ class Socket:
     def __init__(self, connection: trio_websocket.WebSocketConnection, silence_bound_s: float) -> None:
         self._connection = connection
         self._silence_bound_s = silence_bound_s
-        self._abandoned = False
+        self._abandoned = ""
         self._listening = trio.CancelScope()
         self.last_frame_s = trio.current_time()
 
@@ -49,11 +51,11 @@ class Socket:
             complete = True
         finally:
             if not complete:  # half a frame may be out, and whatever followed it would be read as its rest
-                self.abandon()
+                self.abandon("a send was cut off")
 
-    def abandon(self) -> None:
-        """Make ``receive`` give up: the connection cannot be used any further."""
-        self._abandoned = True
+    def abandon(self, why: str) -> None:
+        """Make ``receive`` give up: the connection shall not be used any further."""
+        self._abandoned = why
         self._listening.cancel()
 
     async def receive(self) -> str | bytes:
@@ -64,7 +66,7 @@ class Socket:
             message = await self._connection.get_message()
             self.last_frame_s = trio.current_time()
             return message
-        raise Silent("a send was cut off" if self._abandoned else f"nothing heard for {self._silence_bound_s:g} s")
+        raise Silent(self._abandoned or f"nothing heard for {self._silence_bound_s:g} s")
 
 
 LOST = (
@@ -118,7 +120,10 @@ async def open_socket(
         try:
             yield Socket(connection, silence_bound_s)
         finally:
-            with trio.move_on_after(CLOSE_S, shield=True):  # a half-open peer would keep us for ever
+            # A half-open peer would keep us for ever. Under cancellation the reader is gone and nobody would see the
+            # peer's farewell: then ours only has to get out.
+            cancelled = trio.current_effective_deadline() == -math.inf
+            with trio.move_on_after(FAREWELL_S if cancelled else CLOSE_S, shield=True):
                 await connection.aclose()
             socket_nursery.cancel_scope.cancel()
 

@@ -39,6 +39,7 @@ class TcpWire:
         try:
             await secure.do_handshake()
         except trio.BrokenResourceError as error:
+            await trio.aclose_forcefully(secure)
             raise OSError(f"TLS with {host}:{port} failed: {error.__cause__ or error}") from error
         except BaseException:
             await trio.aclose_forcefully(secure)
@@ -143,13 +144,17 @@ class VirtualStream(trio.abc.HalfCloseableStream):
 
     async def aclose(self) -> None:
         """Close both directions; what was sent before still arrives."""
+        self.drop()
+        await trio.lowlevel.checkpoint()
+
+    def drop(self) -> None:
+        """Close without a checkpoint, as the kernel does for a process that was killed."""
         if not self._closed:
             self._closed = True
             self._outgoing.eof = True
             self._outgoing.poke()
             self._incoming.broken = True  # our own pending receive wakes up
             self._incoming.poke()
-        await trio.lowlevel.checkpoint()
 
 
 @dataclass

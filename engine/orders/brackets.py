@@ -51,6 +51,7 @@ TRANSIENT_CODES: Final = frozenset(
         "POST_ONLY_MODE",
         "DEADLINE_ELAPSED",
         "NOT_SENT",
+        "NOT_APPLIED",
         "INVALID_NONCE",
         "INVALID_SESSION",
         "UNKNOWN_ORDER",
@@ -151,6 +152,7 @@ class Bracket:
         self.swap: Swap | None = None
         self.closing = ""
         self.close_all = False
+        self.entry_pending = False  # an attempt is still to be made
         self.vanished = 0  # resting stops that ended without us asking
         self.uncovered_qty_s = ZERO
         self._uncovered_since: int | None = None
@@ -262,6 +264,22 @@ class Bracket:
         return result, self._move(phase, result, now_ns, why, alarm)
 
     @property
+    def _entry_over(self) -> bool:
+        return all(o.ended for o in self.orders.values() if o.role == "entry")
+
+    @property
+    def _swap_bound(self) -> int:
+        return round(self.policy.swap_bound_s * NS)
+
+    def _overdue(self, now_ns: int) -> frozenset[str]:
+        """Targets whose bound, and long before it their wire deadline, has passed."""
+        targets = (o for o in self.orders.values() if _immediate(o))
+        return frozenset(o.cl_ord_id for o in targets if now_ns >= o.dispatched_ns + self._swap_bound)
+
+    def _targets_in_time(self, now_ns: int) -> bool:
+        return any(_immediate(o) and o.cl_ord_id not in self._overdue(now_ns) for o in self.orders.values())
+
+    @property
     def _taken(self) -> bool:
         return self.vanished >= MAX_VANISHED
 
@@ -273,28 +291,22 @@ class Bracket:
 
     def wake_ns(self, now_ns: int) -> int | None:
         """Next moment at which the plan may change by time alone."""
-        bound = round(self.policy.swap_bound_s * NS)
         moments: list[int] = [at for at in self._blocked.values() if at is not None]
         if self._deficit_since is not None:
             moments.append(self._deficit_since + round(self.policy.cover_window_s * NS))
         if self._uncovered_since is not None:
             moments.append(self._uncovered_since + round(self.policy.cover_bound_s * NS))
         if self.swap is not None:
-            moments.append(self.swap.started_ns + bound)
-        moments += [o.dispatched_ns + bound for o in self.orders.values() if _immediate(o)]
+            moments.append(self.swap.started_ns + self._swap_bound)
+        moments += [o.dispatched_ns + self._swap_bound for o in self.orders.values() if _immediate(o)]
         moments += [self._swap_ready_at, self._close_ready_at]
         return min((at for at in moments if at > now_ns), default=None)
 
     def _situation(self, market: MarketFacts, now_ns: int) -> Situation:
-        entry_over = all(o.ended for o in self.orders.values() if o.role == "entry")
         window = round(self.policy.cover_window_s * NS)
         gathered = self._deficit_since is not None and now_ns >= self._deficit_since + window
         swap_ready = self.swap is not None or now_ns >= self._swap_ready_at
-        bound = round(self.policy.swap_bound_s * NS)
-        expired = self.swap is not None and now_ns >= self.swap.started_ns + bound
-        overdue = frozenset(
-            o.cl_ord_id for o in self.orders.values() if _immediate(o) and now_ns >= o.dispatched_ns + bound
-        )
+        expired = self.swap is not None and now_ns >= self.swap.started_ns + self._swap_bound
         return Situation(
             signal=self.signal,
             instrument=self.instrument,
@@ -302,23 +314,25 @@ class Bracket:
             now_ns=now_ns,
             touch_qty=market.touch_qty if market.usable and swap_ready else NO_QTY,
             trigger_passed=market.usable and market.trigger_passed,
-            cover_ready=entry_over or gathered,
+            cover_ready=self._entry_over or gathered,
             swap=self.swap,
             swap_expired=expired,
             closing=self.closing,
             close_all=self.close_all,
             taken=self._taken,
+            entry_pending=self.entry_pending,
             asked=frozenset(self._asked_to_cancel),
             close_ready=now_ns >= self._close_ready_at,
-            overdue=overdue,
+            overdue=self._overdue(now_ns),
             blocked=frozenset(self._blocked),
         )
 
     def _watch_cover(self, result: Plan, now_ns: int) -> None:
-        missing = result.phase == "covering" and result.missing > 0
+        missing = result.phase == "covering" and result.missing > 0 and not self._entry_over
         self._deficit_since = _since(self._deficit_since, now_ns) if missing else None
-        # a swap leaves its quantity bare on purpose and has a bound of its own
-        bare = result.uncovered > 0 and result.phase in ("covering", "exiting") and result.swap is None
+        # a swap leaves its quantity bare on purpose, and it and its target have bounds of their own
+        targeting = result.swap is not None or self._targets_in_time(now_ns)
+        bare = result.uncovered > 0 and result.phase in ("covering", "exiting") and not targeting
         self._uncovered_since = _since(self._uncovered_since, now_ns) if bare else None
         self._uncovered = result.uncovered
 
@@ -369,7 +383,7 @@ class Bracket:
         if event.move:
             fire(self._machine, event.move)
             self.walk.append((event.from_state, event.move, event.to_state))
-        self.closing, self.close_all = event.closing or self.closing, event.close_all or self.close_all
+        self.closing, self.close_all = event.closing, event.close_all
         self._told = (self.closing, self.close_all)
 
 

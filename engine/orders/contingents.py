@@ -25,6 +25,8 @@ MAX_STOPS = 4
 AMEND_AGE_COST = ((5, 3), (10, 2), (15, 1))
 """Kraken's engine counter: an amend costs 1 plus this many points while the order is younger than so many seconds."""
 STEP_NS = 1_000_000_000
+THROUGH_STOP = "price is through the stop"
+"""The one reason to close that may pass again."""
 
 
 class PlaceStop(msgspec.Struct, frozen=True, tag="place_stop"):
@@ -118,6 +120,7 @@ class Situation(msgspec.Struct, frozen=True):
     touch_qty: Qty = NO_QTY
     trigger_passed: bool = False
     cover_ready: bool = True
+    entry_pending: bool = False
     swap: Swap | None = None
     swap_expired: bool = False
     closing: str = ""
@@ -180,10 +183,10 @@ class _Planner:
         self.returns = [o for o in s.orders if o.role != "entry" and o.spec.side == s.signal.side]  # of an excess
         self.stops = [o for o in self.exits if o.role == "stop" and o.most > 0]
         self.immediate = [o for o in self.exits if o.role != "stop" and o.most > 0 and o.cl_ord_id not in s.overdue]
-        self.entry_live = any(not o.ended for o in self.entries)
+        self.entry_live = s.entry_pending or any(not o.ended for o in self.entries)
         self.filled_any = any(o.done_qty for o in self.entries)
         self.excess = self.orderable(-self.exposure)
-        self.closing = s.closing or self._must_close()
+        self.closing = ("" if self._recovered() else s.closing) or self._must_close()
 
     # --- sums -----------------------------------------------------------------------------------------------------
 
@@ -231,8 +234,15 @@ class _Planner:
         if any(o.triggered for o in stops) and self.want > self.exit_most:
             return "quantity beyond the fired stop"
         if self.s.signal.stop_loss and self.s.trigger_passed and self.want > self.exit_most and self.s.cover_ready:
-            return "price is through the stop"
+            return THROUGH_STOP
         return ""
+
+    def _recovered(self) -> bool:
+        """The price came back before all was sold, and what is left rests under a stop that has not fired."""
+        s = self.s
+        if s.closing != THROUGH_STOP or s.close_all or s.trigger_passed or self.fired:
+            return False
+        return self.want > 0 and not self.uncovered and not self.immediate
 
     # --- rules ----------------------------------------------------------------------------------------------------
 

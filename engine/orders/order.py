@@ -84,6 +84,8 @@ class Order:
         if self.ended or self.state not in ("open", "partial", "pending_amend"):
             return NO_QTY, leaves
         changing = self.pending or self.outgoing
+        if isinstance(changing, NewOrder):
+            changing = None  # it rests: the venue has shown it, whether or not its answer ever comes
         if isinstance(changing, AmendOrder):
             after = Qty(max(ZERO, changing.order_qty - self.done_qty))
             return min(leaves, after), max(leaves, after)
@@ -190,6 +192,26 @@ class Order:
             events.append(self._note(report.ts_ns, "stop triggered", triggered=True))
         return events
 
+    def shown(self, report: OrderReport) -> list[OrderEvent]:
+        """Take a state asked for late enough that an unanswered amend or cancel must show in it, or was not applied."""
+        events = self.reported(report)
+        if report.ord_status in ("new", "partially_filled", "pending_new"):
+            if self.state == "pending_amend" and isinstance(self.pending, AmendOrder):
+                if _has_terms(report, self.pending, self.done_qty):
+                    events += self._amended_as_asked(report.ts_ns, self.pending)
+                else:
+                    events += self._not_applied(report.ts_ns)
+            elif self.state == "pending_cancel":
+                events += self._not_applied(report.ts_ns)
+        return events
+
+    def _not_applied(self, ts_ns: int) -> list[OrderEvent]:
+        return [self._conclude("refuse_change", ts_ns, why="the venue shows it unchanged", code="NOT_APPLIED")]
+
+    def doubt(self, why: str, ts_ns: int) -> list[OrderEvent]:
+        """Nobody is left who could hear the answer: it may be live."""
+        return [self._conclude("doubt", ts_ns, why=why, alarm="ORDER_UNKNOWN")]
+
     def prove_dead(self, why: str, ts_ns: int) -> list[OrderEvent]:
         """All proofs hold that the venue never took it."""
         return [self._conclude("prove_dead", ts_ns, why=why)]
@@ -220,12 +242,14 @@ class Order:
     def _amend_taken(self, answer: Answer) -> list[OrderEvent]:
         if self.state != "pending_amend" or not isinstance(self.pending, AmendOrder):
             return []
-        asked = self.pending
+        return self._amended_as_asked(answer.ts_ns, self.pending)
+
+    def _amended_as_asked(self, ts_ns: int, asked: AmendOrder) -> list[OrderEvent]:
         self._echoes.append(asked)
         return [
             self._conclude(
                 "amended",
-                answer.ts_ns,
+                ts_ns,
                 order_qty=Qty(max(asked.order_qty, self.done_qty)),
                 limit_price=asked.limit_price,
                 trigger_price=asked.trigger_price,
@@ -316,7 +340,10 @@ class Order:
         # the venue's own last word, after all its trades: less than we booked means a trade was taken back
         alarm = "CUM_SHRANK" if report.cum_qty is not None and report.cum_qty < self.cum_qty else ""
         total = self.order_qty if move == "fill_out" and report.cum_qty is None else None
-        return [self._conclude(move, report.ts_ns, why=report.reason, alarm=alarm, venue_cum=total)]
+        why = report.reason
+        if move == "cancel" and self.state == "pending_cancel" and self.reason:
+            why = f"{self.reason} ({why})" if why else self.reason  # the venue's "User requested" was us: say why
+        return [self._conclude(move, report.ts_ns, why=why, alarm=alarm, venue_cum=total)]
 
     def _note(
         self,

@@ -27,6 +27,8 @@ from engine.orders.order import Order
 from engine.orders.replay import Closed, Intent, rebuild_orders
 from engine.orders.reports import OrderReport
 from engine.orders.specs import close_order, entry_order, stop_order, target_order
+from engine.risk.checks import check_entry, check_instrument, check_validity
+from engine.runtime.entry_attempts import EntryAttempts
 from engine.runtime.history import facts_of
 from engine.runtime.messages import (
     Amend,
@@ -39,6 +41,7 @@ from engine.runtime.messages import (
 )
 from engine.runtime.order_desk import OrderHandle
 from engine.runtime.order_scope import OrderScope
+from engine.runtime.recovery import Loose
 from engine.runtime.services import Services
 from engine.values.money import Qty
 from engine.values.time import NS
@@ -49,8 +52,9 @@ log = structlog.get_logger()
 class BracketScope:
     """The shell around one Bracket. ``opened_row`` is the journal row of its signal.
 
-    ``progressed`` is called after every plan. ``late`` reopens an ended bracket: a report that says something new
-    about one of its orders.
+    ``progressed`` is called after every plan. ``loose`` are the unsettled orders of a resumed bracket: it plans
+    nothing before ``release`` (after the venue was asked). ``late`` reopens an ended bracket: a report that says
+    something new about one of its orders.
     """
 
     def __init__(
@@ -59,16 +63,21 @@ class BracketScope:
         bracket: Bracket,
         opened_row: int,
         progressed: Callable[[], None],
+        *,
+        loose: tuple[Loose, ...] | None = None,
         late: OrderReport | None = None,
     ) -> None:
-        self._services, self.bracket, self._late = services, bracket, late
-        self._progressed = progressed
+        self._services, self.bracket = services, bracket
+        self._progressed, self._loose, self._late = progressed, loose or (), late
         self._cause = opened_row
         self._inbox_send, self._inbox = trio.open_memory_channel[BracketMessage](services.settings.bracket_inbox)
-        self._handles: dict[str, OrderHandle] = {}
+        self.handles: dict[str, OrderHandle] = {}
+        self.begun = trio.Event()
+        self._released = loose is None
         self._commands: dict[str, int] = {}  # sent to each order; a view that has taken fewer is not news enough
         self._market_waiting = False
         self._entry_ends = ""  # why the entry is to be canceled, once anybody asked
+        self._attempts = EntryAttempts(bracket.signal, services.pauses)
 
     @property
     def signal_id(self) -> str:
@@ -87,6 +96,11 @@ class BracketScope:
         self._entry_ends = self._entry_ends or why  # survives a full inbox: the next turn sees it
         self._put(EndEntry(why))
 
+    def release(self) -> None:
+        """Let a resumed bracket act: the venue has been asked about its orders."""
+        self._released = True
+        self.market_moved()
+
     def late_report(self, report: OrderReport) -> bool:
         """Reopen an order whose scope has ended; False when the inbox is full."""
         return self._put(LateReport(report))
@@ -103,22 +117,33 @@ class BracketScope:
     async def run(self) -> None:
         """Live until the bracket has ended and its orders are settled."""
         structlog.contextvars.bind_contextvars(signal_id=self.signal_id)
-        signal, instrument = self.bracket.signal, self.bracket.instrument
-        async with self._services.link.watch(instrument.symbol) as book:
-            self._services.market.watch(instrument.symbol, signal, book, self.market_moved)
+        with self._inbox:
+            async with trio.open_nursery() as order_nursery:
+                order_nursery.start_soon(self._watch_market, name=f"watch/{self.bracket.instrument.symbol}")
+                await self._live(order_nursery)
+                order_nursery.cancel_scope.cancel("the bracket has ended")
+
+    async def _watch_market(self) -> None:
+        """Hold the symbol's subscription until the bracket ends. Protection never waits for it, entries do."""
+        signal, market = self.bracket.signal, self._services.market
+        async with self._services.link.watch(signal.symbol) as book:
+            market.watch(signal.symbol, signal, book, self.market_moved)
+            self.market_moved()
             try:
-                with self._inbox:
-                    async with trio.open_nursery() as order_nursery:
-                        await self._live(order_nursery)
+                await trio.sleep_forever()
             finally:
-                self._services.market.leave(instrument.symbol, signal.signal_id)
+                market.leave(signal.symbol, signal.signal_id)
 
     async def _live(self, order_nursery: trio.Nursery) -> None:
+        for loose in self._loose:
+            self._start(order_nursery, loose.order, self._cause, loose)
         if not self.bracket.orders:
-            order = entry_order(self.bracket.signal, self.bracket.instrument, self._services.new_cl_ord_id())
-            self._open(order_nursery, order, "entry", "signal accepted")
+            self._attempts.want(self._now())
         if self._late is not None:
             self._reopen(order_nursery, self._late)
+        self.begun.set()
+        while not self._released:
+            await self._listen(order_nursery, None)
         while True:
             wake_ns = self._act(order_nursery)
             if self._over():
@@ -156,31 +181,60 @@ class BracketScope:
         if change.taken < self._commands.get(view.cl_ord_id, 0) and not view.ended:
             view = msgspec.structs.replace(view, busy=True)  # it has not yet looked at our last command
         self.bracket.learn(view, list(change.events), self._now())
+        if view.role == "entry":
+            self._attempts.after(view, change.events, self._now())
 
     def _act(self, order_nursery: trio.Nursery) -> int | None:
         """Plan until nothing is missing; returns the moment to look again."""
         market = self._services.market.facts(self.bracket.instrument.symbol, self.bracket.signal)
         if self._entry_ends:
             self._cancel_entries(CancelEntry(self._entry_ends))
+            self._attempts.drop()
+        self._enter(order_nursery)
+        self.bracket.entry_pending = self._attempts.due_ns is not None
         plan, events = self.bracket.think(market, self._now())
         self._record(events)
         for step in plan.steps:
             self._do(order_nursery, step, plan)
         self._progressed()
-        return self.bracket.wake_ns(self._now())
+        moments = [self.bracket.wake_ns(self._now()), self._attempts.due_ns]
+        return min((at for at in moments if at is not None and at > self._now()), default=None)
+
+    def _enter(self, order_nursery: trio.Nursery) -> None:
+        """Make the entry attempt that is due, if every check passes at today's price.
+
+        It waits for a verified book, for a complete private stream, and for unknown orders on its symbol.
+        """
+        signal, instrument, services = self.bracket.signal, self.bracket.instrument, self._services
+        if self._attempts.due_ns is None or self._now() < self._attempts.due_ns:
+            return
+        denial = check_validity(signal, self._now())
+        book = services.link.book(signal.symbol)
+        if denial is None:
+            if book is None or not book.usable or not services.stream_up() or services.desk.doubtful(signal.symbol):
+                return
+            listed = services.link.instrument(signal.symbol)
+            denial = check_instrument(signal, listed) or check_entry(signal, instrument, book)
+        if denial is not None:
+            log.warning("entry.denied", code=denial.code, reason=denial.reason)
+            self._attempts.refuse(denial)
+            return
+        self._attempts.begun(self._now())
+        spec = entry_order(signal, instrument, services.new_cl_ord_id())
+        why = "signal accepted" if self._attempts.made == 1 else f"attempt {self._attempts.made}"
+        self._open(order_nursery, spec, "entry", why)
 
     def _do(self, order_nursery: trio.Nursery, step: Step, plan: Plan) -> None:
-        signal, instrument = self.bracket.signal, self.bracket.instrument
-        cl_ord_id = self._services.new_cl_ord_id()
+        signal, instrument, name = self.bracket.signal, self.bracket.instrument, self._services.new_cl_ord_id
         why = plan.closing or plan.phase
         match step:
             case PlaceStop():
-                self._open(order_nursery, stop_order(signal, instrument, cl_ord_id, step.qty), "stop", why, step)
+                self._open(order_nursery, stop_order(signal, instrument, name(), step.qty), "stop", why, step)
             case PlaceTarget():
-                order = target_order(signal, instrument, cl_ord_id, step.qty)
+                order = target_order(signal, instrument, name(), step.qty)
                 self._open(order_nursery, order, "target", "target touched", step)
             case PlaceClose():
-                order = close_order(instrument, cl_ord_id, step.side, step.qty)
+                order = close_order(instrument, name(), step.side, step.qty)
                 self._open(order_nursery, order, "close", step.why, step)
             case AmendStop():
                 self._command(step.cl_ord_id, Amend(step.order_qty, why), step)
@@ -211,15 +265,15 @@ class BracketScope:
             self.bracket.commanded(spec.cl_ord_id, step)
         self._start(order_nursery, Order(spec, role), row)
 
-    def _start(self, order_nursery: trio.Nursery, order: Order, row: int) -> OrderScope:
-        scope = OrderScope(self._services, order, self.bracket.signal, row, self._inbox_send.send)
-        self._handles[order.cl_ord_id] = scope.handle
+    def _start(self, order_nursery: trio.Nursery, order: Order, row: int, loose: Loose | None = None) -> OrderScope:
+        scope = OrderScope(self._services, order, self.bracket.signal, row, self._inbox_send.send, loose)
+        self.handles[order.cl_ord_id] = scope.handle
         self.bracket.learn(order.view(), [], self._now())
         order_nursery.start_soon(scope.run, name=f"order/{order.cl_ord_id[:8]}")
         return scope
 
     def _command(self, cl_ord_id: str, message: Cancel | Amend, step: Step) -> None:
-        handle = self._handles.get(cl_ord_id)
+        handle = self.handles.get(cl_ord_id)
         if handle is None or not handle.put(message):
             return  # ended or overfull: its next view brings a new plan
         self._commands[cl_ord_id] = self._commands.get(cl_ord_id, 0) + 1
@@ -248,7 +302,8 @@ class BracketScope:
     def _close(self) -> None:
         outcome = outcome_of(self.bracket)
         money = money_of(self.bracket.signal.side, self.bracket.instrument, self.bracket.orders.values())
-        reason = end_reason(self.bracket)
+        denial = self._attempts.denial
+        reason = f"{denial.code}: {denial.reason}" if denial else end_reason(self.bracket)
         self._services.journal.append(
             "closed",
             Closed(outcome, Qty(money.net_qty), reason),

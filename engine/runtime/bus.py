@@ -10,11 +10,14 @@ import msgspec
 import trio
 
 from engine.journal.journal import Journal
+from engine.journal.reader import JournalReader
+from engine.journal.row import Row
 from engine.orders.events import ExecutionReport, OrderEvent
 from engine.orders.execution import execution_report
 from engine.orders.order import Order
-from engine.orders.replay import FACT_OF_KIND, Fact, Intent, Opened
+from engine.orders.replay import FACT_OF_KIND, Intent, rebuild_orders
 from engine.orders.signal import Signal
+from engine.runtime.history import accepted_signal
 
 
 class Lagged(msgspec.Struct, frozen=True):
@@ -65,6 +68,16 @@ class Bus:
         self._wake = trio.Event()
         self._subscribers: list[Subscription] = []
         self.published = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many reports wait for their rows to be durable."""
+        return len(self._waiting)
+
+    @property
+    def subscribers(self) -> int:
+        """How many read along."""
+        return len(self._subscribers)
 
     def post(self, report: ExecutionReport) -> None:
         """Publish this report once its row is durable."""
@@ -119,23 +132,28 @@ async def call_each(subscription: Subscription, callback: Callable[[ExecutionRep
             await result
 
 
-def reports_from(journal: Journal, after: int) -> Iterator[ExecutionReport]:
-    """Fold the journal again and yield every report with an offset beyond ``after``."""
+def reports_from(journal: JournalReader, after: int) -> Iterator[ExecutionReport]:
+    """Yield the report of every step behind row ``after``; what came before is folded only for orders that go on."""
     signals: dict[str, Signal] = {}
     orders: dict[str, Order] = {}
-    for row in journal.rows():
-        kind = FACT_OF_KIND.get(row.kind)
-        if kind not in (Opened, Intent, OrderEvent):
-            continue
-        fact: Fact = row.decode(kind)
-        if isinstance(fact, Opened):
-            signals[row.signal_id] = fact.signal
-        elif isinstance(fact, Intent):
-            orders[row.cl_ord_id] = Order(fact.spec, fact.role)
-        elif isinstance(fact, OrderEvent):
-            order = orders[row.cl_ord_id]
-            order.apply(fact)
-            if row.seq > after:
-                yield execution_report(order, fact, signals[row.signal_id], row.seq)
-            if order.state == "settled":
-                orders.pop(row.cl_ord_id)
+    for row in journal.rows(after=after):
+        if row.kind == "intent":
+            intent = row.decode(Intent)
+            orders[row.cl_ord_id] = Order(intent.spec, intent.role)
+        elif row.kind == "order":
+            event = row.decode(OrderEvent)
+            order = orders.pop(row.cl_ord_id, None) or _order_before(journal, row)
+            order.apply(event)
+            if row.signal_id not in signals:
+                signals[row.signal_id] = accepted_signal(journal, row.signal_id)
+            yield execution_report(order, event, signals[row.signal_id], row.seq)
+            if order.state != "settled":  # settled ones leave memory; a late report brings one back
+                orders[row.cl_ord_id] = order
+        elif row.kind == "closed":
+            signals.pop(row.signal_id, None)
+
+
+def _order_before(journal: JournalReader, row: Row) -> Order:
+    """Fold one order again, up to the row before ``row``."""
+    before = (r for r in journal.rows(cl_ord_id=row.cl_ord_id) if r.seq < row.seq and r.kind in FACT_OF_KIND)
+    return rebuild_orders((r.cl_ord_id, r.decode(FACT_OF_KIND[r.kind])) for r in before)[row.cl_ord_id]

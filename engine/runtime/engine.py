@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
 
 import structlog
 import trio
 
-from engine.errors import ConfigError, EngineError, JournalError
+from engine.errors import ConfigError, EngineError, VenueError
 from engine.journal.journal import Journal
 from engine.journal.opening import open_journal
 from engine.market.book import Book
@@ -20,12 +21,13 @@ from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal
 from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.bus import Bus, Lagged, Subscription, call_each, reports_from
-from engine.runtime.history import facts_of, signal_of, unfinished
+from engine.runtime.history import facts_of, signal_of
 from engine.runtime.intake import Intake, Submitted
 from engine.runtime.investigator import Investigator
 from engine.runtime.market_desk import MarketDesk
-from engine.runtime.order_desk import OrderDesk
+from engine.runtime.order_desk import OrderDesk, OrderHandle
 from engine.runtime.poll_task import PollTask
+from engine.runtime.recovery import Loose, Unfinished, load_unfinished, reconcile
 from engine.runtime.sender import Sender
 from engine.runtime.services import Services
 from engine.runtime.settings import EngineSettings
@@ -34,6 +36,7 @@ from engine.seams.chance import Chance, SystemChance
 from engine.seams.clock import Clock, SteadyClock, SystemClock
 from engine.values.ids import is_marked
 from engine.values.instrument import Instrument
+from engine.values.money import ZERO
 from engine.venue.protocol import Balance, PublicTrade, Venue, VenueLink
 
 log = structlog.get_logger()
@@ -59,10 +62,12 @@ class Sink:
         self._desk.suspect_missing({r.cl_ord_id for r in open_orders if r.cl_ord_id})
 
     def on_private_link(self, *, up: bool, why: str) -> None:
-        """Remember whether the stream is complete up to now."""
+        """Remember whether the stream is complete up to now; entries wait for it."""
         if up != self.stream_up:
             log.info("stream.complete" if up else "stream.lost", why=why)
         self.stream_up = up
+        if up:
+            self._market.wake_all()
 
     def on_book(self, book: Book) -> None:
         """Let brackets look at a changed book."""
@@ -93,6 +98,11 @@ class Engine:
     def journal(self) -> Journal:
         """The journal, for reading."""
         return self._services.journal
+
+    @property
+    def services(self) -> Services:
+        """What its scopes stand on, for looking at."""
+        return self._services
 
     async def submit(self, signal: Signal) -> Submitted:
         """Judge a signal; returns once the verdict is durable. The same id with the same content starts nothing."""
@@ -128,7 +138,7 @@ class Engine:
         with self._services.bus.subscribe(capacity) as subscription:
             yield subscription
 
-    async def reports(self, after: int | None = None) -> AsyncIterator[ExecutionReport]:
+    async def reports(self, after: int | None = None) -> AsyncGenerator[ExecutionReport, None]:
         """Yield execution reports for ever, each once, in journal order.
 
         With ``after`` (an offset, 0 = from the start) first what the journal holds beyond it. A reader that falls
@@ -158,11 +168,19 @@ class Engine:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _start(self, bracket: Bracket, opened_row: int, late: OrderReport | None = None) -> None:
-        scope = BracketScope(self._services, bracket, opened_row, self._progressed, late)
+    def _start(
+        self,
+        bracket: Bracket,
+        opened_row: int,
+        *,
+        loose: tuple[Loose, ...] | None = None,
+        late: OrderReport | None = None,
+    ) -> BracketScope:
+        scope = BracketScope(self._services, bracket, opened_row, self._progressed, loose=loose, late=late)
         self._scopes[bracket.signal.signal_id] = scope
         self._idle = trio.Event()
         self._nursery.start_soon(self._run_scope, scope, name=f"bracket/{bracket.signal.signal_id[:8]}")
+        return scope
 
     async def _run_scope(self, scope: BracketScope) -> None:
         try:
@@ -171,6 +189,42 @@ class Engine:
             del self._scopes[scope.signal_id]
             self._idle.set()
             self._progress.set()
+
+    def rebuild(self, left: list[Unfinished]) -> list[BracketScope]:
+        """Give the brackets an earlier process left a scope again; they act only after ``resume``."""
+        return [self._start(u.bracket, u.opened_row, loose=u.loose) for u in left]
+
+    async def resume(self, scopes: list[BracketScope]) -> None:
+        """Ask the venue about every order of rebuilt brackets, then let them act.
+
+        Returns when they act. While the venue cannot be asked it is asked again; with a complete private stream
+        protection waits no longer than ``resume_bound_s`` for REST.
+        """
+        handles: list[OrderHandle] = []
+        for scope in scopes:
+            await scope.begun.wait()
+            handles += list(scope.handles.values())
+        await self._reconcile(handles)
+        for scope in sorted(scopes, key=_bare, reverse=True):  # naked quantity first
+            scope.release()
+        if scopes:
+            log.info("brackets.resumed", brackets=len(scopes), orders=len(handles))
+
+    async def _reconcile(self, handles: list[OrderHandle]) -> None:
+        services = self._services
+        until_s = trio.current_time() + services.settings.resume_bound_s
+        pause_s = 0.5
+        while handles:
+            try:
+                await reconcile(services.desk, services.link, handles)
+                return
+            except VenueError as error:
+                log.warning("reconcile.failed", error=str(error))
+            if trio.current_time() >= until_s and services.stream_up():
+                log.warning("reconcile.put_off", why="REST does not answer; the stream's snapshot must do")
+                return
+            await trio.sleep(pause_s)
+            pause_s = min(pause_s * 2, 10.0)
 
     async def run_strays(self) -> None:
         """Look up reports whose order has no scope: old news, a late fill, an orphan of ours, or somebody else's."""
@@ -203,7 +257,7 @@ class Engine:
             return
         bracket = rebuild_bracket(facts_of(self.journal, signal_id=signal_id), self._services.settings.policy)
         if bracket is not None:
-            self._start(bracket, self.journal.head[0], report)
+            self._start(bracket, self.journal.head[0], late=report)
 
     async def shut_down(self) -> None:
         """Detach: end entries, wait (bounded) until they have ended, leave protection on the venue."""
@@ -221,6 +275,12 @@ class Engine:
 
     def _progressed(self) -> None:
         self._progress.set()
+
+
+def _bare(scope: BracketScope) -> Decimal:
+    """Quantity held without a resting stop: those brackets are let act first."""
+    resting = sum((o.least for o in scope.bracket.orders.values() if o.role == "stop"), ZERO)
+    return max(ZERO, scope.bracket.exposure - resting)
 
 
 def _has_work(bracket: Bracket) -> bool:
@@ -288,16 +348,19 @@ class _Core:
         desk, market = OrderDesk(), MarketDesk()
         sink = Sink(desk, market)
         with self._open_journal() as journal:
-            refuse_unfinished(journal)
+            journal.verify()
+            left = load_unfinished(journal, self._settings.policy)
             async with self._venue.open(sink) as link, trio.open_nursery() as service_nursery:
-                services = self._services(journal, desk, market, link, service_nursery)
+                services = self._services(journal, desk, market, link, service_nursery, sink)
                 poll = PollTask(self._settings, desk, link, lambda: sink.stream_up)
                 service_nursery.start_soon(services.bus.run, name="bus")
                 service_nursery.start_soon(poll.run, name="poll/orders")
                 service_nursery.start_soon(Investigator(self._settings, desk, link).run, name="poll/unknown")
                 async with trio.open_nursery() as bracket_nursery:
                     engine = Engine(services, bracket_nursery)
+                    scopes = engine.rebuild(left)
                     bracket_nursery.start_soon(engine.run_strays, name="strays")
+                    await engine.resume(scopes)
                     yield engine
                     bracket_nursery.cancel_scope.cancel("the engine has shut down")
                 await services.bus.flush()
@@ -317,7 +380,13 @@ class _Core:
             yield journal
 
     def _services(
-        self, journal: Journal, desk: OrderDesk, market: MarketDesk, link: VenueLink, sender_nursery: trio.Nursery
+        self,
+        journal: Journal,
+        desk: OrderDesk,
+        market: MarketDesk,
+        link: VenueLink,
+        sender_nursery: trio.Nursery,
+        sink: Sink,
     ) -> Services:
         steady = SteadyClock(self._clock)
         return Services(
@@ -329,16 +398,8 @@ class _Core:
             market=market,
             link=link,
             sender=Sender(journal, link, steady, sender_nursery, self._settings.send_bound_s),
+            stream_up=lambda: sink.stream_up,
             id_stream=self._chance.stream("cl_ord_id"),
+            pauses=self._chance.stream("pauses"),
             mark_key=self._venue.mark_key,
-        )
-
-
-def refuse_unfinished(journal: Journal) -> None:
-    """Raise JournalError when brackets of an earlier run have not ended: this version cannot resume them."""
-    left = unfinished(journal)
-    if left:
-        raise JournalError(
-            f"{len(left)} bracket(s) of an earlier run have not ended (first: signal {left[0]}). This version cannot "
-            "resume them: look at their orders on the venue, then start with another --data-dir"
         )

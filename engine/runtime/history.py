@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.journal.reader import JournalReader
-from engine.orders.replay import FACT_OF_KIND, Fact
+from engine.orders.replay import FACT_OF_KIND, Fact, Opened
+from engine.orders.signal import Signal
 
 
 def facts_of(
@@ -19,12 +20,8 @@ def signal_of(journal: JournalReader, cl_ord_id: str) -> str | None:
     return next((row.signal_id for row in journal.rows(cl_ord_id=cl_ord_id, kind="intent")), None)
 
 
-def unfinished(journal: JournalReader) -> list[str]:
-    """Return the signals whose bracket opened and was not closed."""
-    opened: dict[str, None] = {}
-    for row in journal.rows():
-        if row.kind == "signal":
-            opened[row.signal_id] = None
-        elif row.kind == "closed":
-            opened.pop(row.signal_id, None)
-    return list(opened)
+def accepted_signal(journal: JournalReader, signal_id: str) -> Signal:
+    """Return the content of a signal that was accepted. Raises KeyError when there is none."""
+    for row in journal.rows(signal_id=signal_id, kind="signal"):
+        return row.decode(Opened).signal
+    raise KeyError(signal_id)

@@ -38,7 +38,7 @@ class Submitted(msgspec.Struct, frozen=True):
 class Intake:
     """Judges signals. ``start`` opens a bracket's scope; it is called in the same tick as the signal's row."""
 
-    def __init__(self, services: Services, start: Callable[[Bracket, int], None]) -> None:
+    def __init__(self, services: Services, start: Callable[[Bracket, int], object]) -> None:
         self._services, self._start = services, start
         self._judging: dict[str, trio.Event] = {}  # same id twice at once: the second waits for the first
         self.closed = False
@@ -84,6 +84,12 @@ class Intake:
         if self.closed:
             return Denial("ENGINE_CLOSING", "the engine is shutting down")
         return check_validity(signal, self._services.clock.now_ns()) or check_instrument(signal, instrument)
+
+    def _doubt(self, signal: Signal) -> Denial | None:
+        """While an order may be live unseen, its symbol takes no new risk."""
+        if self._services.desk.doubtful(signal.symbol):
+            return Denial("SYMBOL_IN_DOUBT", f"an order on {signal.symbol} has an unknown outcome")
+        return None
 
     def _decide(self, signal: Signal, instrument: Instrument, book: Book) -> Submitted:
         services = self._services

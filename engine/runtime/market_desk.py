@@ -64,6 +64,12 @@ class MarketDesk:
                 watcher.told = facts
                 watcher.wake()
 
+    def wake_all(self) -> None:
+        """Wake every watcher, whatever it was last told."""
+        for watchers in self._watchers.values():
+            for watcher in watchers.values():
+                watcher.wake()
+
 
 class _Watcher:
     def __init__(self, signal: Signal, wake: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import trio
 
 from engine.orders.commands import Request
 from engine.orders.events import OrderEvent
@@ -44,7 +45,19 @@ class ProvenDead(msgspec.Struct, frozen=True):
     why: str
 
 
-OrderMessage = OrderReport | Sent | Answered | Cancel | Amend | ProvenDead
+class Shown(msgspec.Struct, frozen=True):
+    """A state asked for late enough that an unanswered amend or cancel must show in it, or was not applied."""
+
+    report: OrderReport
+
+
+class Barrier(msgspec.Struct, frozen=True):
+    """Recovery to order: ``passed`` is set once everything queued before this was taken and the bracket was told."""
+
+    passed: trio.Event
+
+
+OrderMessage = OrderReport | Sent | Answered | Cancel | Amend | ProvenDead | Shown | Barrier
 
 
 class OrderChanged(msgspec.Struct, frozen=True):

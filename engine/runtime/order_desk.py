@@ -41,6 +41,8 @@ class OrderHandle:
         self.sent_s = -math.inf  # of the new-order request; -inf: by a process before this one
         self.deadline_ns = 0  # its wire deadline in venue time
         self.doubt = Doubt()
+        self.change_deadline_ns = 0  # of the last amend or cancel
+        self.change_passed_s: float | None = None  # when that had certainly passed
 
     def put(self, message: OrderMessage) -> bool:
         """Queue a message; a full inbox marks the order suspect and returns False."""
@@ -70,6 +72,11 @@ class OrderDesk:
         self._strays: deque[OrderReport] = deque(maxlen=MAX_STRAYS)
         self._strays_wake = trio.Event()
 
+    @property
+    def strays(self) -> int:
+        """How many reports wait to be looked up because their order has no scope."""
+        return len(self._strays)
+
     def open(self, handle: OrderHandle) -> None:
         """Let an order receive."""
         self.live[handle.view.cl_ord_id] = handle
@@ -93,12 +100,20 @@ class OrderDesk:
         cl_ord_id = report.cl_ord_id or self._by_order_id.get(report.order_id, "")
         handle = self.live.get(cl_ord_id)
         if handle is None:
-            if len(self._strays) == MAX_STRAYS:
-                self.counts["strays_dropped"] += 1
-            self._strays.append(report)
-            self._strays_wake.set()
+            self.stray(report)
         elif not handle.put(report):
             self.counts["inbox_full"] += 1
+
+    def stray(self, report: OrderReport) -> None:
+        """Keep a report whose order has no scope, to be looked up."""
+        if len(self._strays) == MAX_STRAYS:
+            self.counts["strays_dropped"] += 1
+        self._strays.append(report)
+        self._strays_wake.set()
+
+    def doubtful(self, symbol: str) -> bool:
+        """Tell whether an unknown order may be live on this symbol: no new risk there until it is not."""
+        return any(h.view.state == "unknown" and h.view.spec.symbol == symbol for h in self.live.values())
 
     def suspect_missing(self, open_orders: set[str]) -> None:
         """Mark resting orders that a fresh snapshot does not hold: they ended while the stream was away."""

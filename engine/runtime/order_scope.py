@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Awaitable, Callable
 
@@ -11,20 +12,23 @@ import trio
 
 from engine.orders.commands import AmendOrder, CancelOrder, Request
 from engine.orders.events import OrderEvent, Role
-from engine.orders.execution import execution_report
+from engine.orders.execution import Tally
 from engine.orders.order import Order
 from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal
 from engine.runtime.messages import (
     Amend,
     Answered,
+    Barrier,
     Cancel,
     OrderChanged,
     OrderMessage,
     ProvenDead,
     Sent,
+    Shown,
 )
 from engine.runtime.order_desk import OrderHandle
+from engine.runtime.recovery import Loose, catch_up
 from engine.runtime.sender import Outgoing
 from engine.runtime.services import Services
 from engine.values.time import NS
@@ -43,7 +47,11 @@ LANE_OF_ROLE: dict[Role, Lane] = {
 
 
 class OrderScope:
-    """The shell around one Order. ``intent_row`` is the journal row of its intent (or the row that reopened it)."""
+    """The shell around one Order. ``intent_row`` is the journal row of its intent (or the row that reopened it).
+
+    ``loose`` is given for an order that an earlier process left unsettled: nothing is sent for it before the venue
+    has been asked.
+    """
 
     def __init__(
         self,
@@ -52,9 +60,12 @@ class OrderScope:
         signal: Signal,
         intent_row: int,
         tell: Callable[[OrderChanged], Awaitable[None]],
+        loose: Loose | None = None,
     ) -> None:
         self._services, self._order, self._signal, self._tell = services, order, signal, tell
+        self._loose = loose
         self._cause = intent_row
+        self._tally = Tally(order)
         inbox_send, self._inbox = trio.open_memory_channel[OrderMessage](services.settings.order_inbox)
         self.handle = OrderHandle(order.view(), signal.signal_id, inbox_send)
         self._outgoing: Outgoing | None = None
@@ -69,10 +80,13 @@ class OrderScope:
         structlog.contextvars.bind_contextvars(cl_ord_id=self._order.cl_ord_id)
         try:
             with self._inbox:
-                if self._order.state == "new":
+                if self._loose is not None:
+                    await self._catch_up(self._loose)
+                elif self._order.state == "new":
                     self._start(self._order.spec)
                 while self._order.state != "settled":
                     await self._turn()
+                self._let_pass()
         finally:
             self._services.desk.close(self._order.cl_ord_id)
         self._log_settled()
@@ -83,10 +97,13 @@ class OrderScope:
         with trio.move_on_at(self._deadline_s) as waiting:
             message = await self._inbox.receive()
         events: list[OrderEvent] = []
+        barriers: list[Barrier] = []
         if message is None and waiting.cancelled_caught:
             self._deadline_s = math.inf
             events += self._ask_cancel(self._why or "entry timed out")
         while message is not None:
+            if isinstance(message, Barrier):
+                barriers.append(message)
             events += self._take(message)
             try:
                 message = self._inbox.receive_nowait()
@@ -96,9 +113,39 @@ class OrderScope:
         self._retry_entry_cancel(events)
         if self._order.cancel_wanted:
             self._try_cancel()
+        await self._show(events)
+        for barrier in barriers:
+            barrier.passed.set()
+
+    def _let_pass(self) -> None:
+        """Answer barriers that came after the settlement; reports that did are looked up again as strays."""
+        with contextlib.suppress(trio.WouldBlock):
+            while True:
+                message = self._inbox.receive_nowait()
+                if isinstance(message, Barrier):
+                    message.passed.set()
+                elif isinstance(message, OrderReport):
+                    self._services.desk.stray(message)
+
+    async def _show(self, events: list[OrderEvent]) -> None:
         view = self._order.view()
         self._services.desk.update(view)
         await self._tell(OrderChanged(view, tuple(events), self._taken))
+
+    async def _catch_up(self, loose: Loose) -> None:
+        """Conclude what the process before could not, and let the venue's answers be waited for."""
+        self.handle.suspect = loose.order.order_id is not None
+        if self._order.pending is not None:
+            self.handle.change_deadline_ns = self._order.pending.deadline_ns
+        self._order.outgoing = None  # whoever sent it is gone: evidence must tell
+        if loose.request is not None:
+            self.handle.deadline_ns = loose.request.request.deadline_ns
+        if self._order.role == "entry" and self._signal.entry_timeout_s is not None and self._order.dispatched_ns:
+            elapsed_s = (self._now() - self._order.dispatched_ns) / NS
+            self._deadline_s = trio.current_time() + float(self._signal.entry_timeout_s) - elapsed_s
+        events = self._record(catch_up(loose, self._now()))
+        events += self._record(self._order.settle(self._now()))
+        await self._show(events)
 
     def _take(self, message: OrderMessage) -> list[OrderEvent]:
         order, now = self._order, self._now()
@@ -113,6 +160,10 @@ class OrderScope:
                 return self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))
             case ProvenDead() if order.state == "unknown":
                 return self._record(order.prove_dead(message.why, now))
+            case Shown():
+                return self._record(order.shown(msgspec.structs.replace(message.report, ts_ns=now)))
+            case Barrier():
+                return []  # answered at the end of the turn
             case ProvenDead():
                 return []  # evidence came first
             case Cancel():
@@ -136,6 +187,7 @@ class OrderScope:
     def _sent_change(self, request: AmendOrder | CancelOrder, now: int) -> list[OrderEvent]:
         if self._order.state not in ("open", "partial"):
             return []  # it ended while the request waited for the limiter: the answer will say so
+        self.handle.change_deadline_ns, self.handle.change_passed_s = request.deadline_ns, None
         return self._record(self._order.ask(request, now, self._why))
 
     def _ask_cancel(self, why: str) -> list[OrderEvent]:
@@ -186,7 +238,7 @@ class OrderScope:
                 cl_ord_id=self._order.cl_ord_id,
                 causation_id=self._cause,
             )
-            self._services.bus.post(execution_report(self._order, event, self._signal, row))
+            self._services.bus.post(self._tally.report(event, self._signal, row))
             if event.alarm:
                 log.warning("order.alarm", alarm=event.alarm, why=event.why, state=self._order.state)
         return events

@@ -13,6 +13,7 @@ import trio
 from engine.errors import VenueError
 from engine.orders.machine import ENDED
 from engine.orders.order import OrderView
+from engine.runtime.messages import Shown
 from engine.runtime.order_desk import OrderDesk, OrderHandle
 from engine.runtime.settings import EngineSettings
 from engine.values.time import NS
@@ -62,12 +63,26 @@ class PollTask:
 
     async def _ask_states(self, handles: list[OrderHandle]) -> None:
         for start in range(0, len(handles), 50):
-            part = handles[start : start + 50]
+            part = {h.view.order_id: h for h in handles[start : start + 50]}
+            conclusive = {order_id for order_id, handle in part.items() if self._may_conclude(handle)}
             self.queries += 1
-            for report in await self._link.query_orders([h.view.order_id or "" for h in part]):
-                self._desk.route(report)
-            for handle in part:
+            for report in await self._link.query_orders([order_id for order_id in part if order_id]):
+                if report.order_id in conclusive:
+                    part[report.order_id].put(Shown(report))
+                else:
+                    self._desk.route(report)
+            for handle in part.values():
                 handle.suspect = False
+
+    def _may_conclude(self, handle: OrderHandle) -> bool:
+        """Whether a state asked for now decides what became of an unanswered amend or cancel."""
+        if handle.view.state not in ("pending_amend", "pending_cancel"):
+            return False
+        now_s = trio.current_time()
+        if handle.change_passed_s is None and self._link.passed(handle.change_deadline_ns):
+            handle.change_passed_s = now_s
+        lag_s = self._settings.visibility_lag_s if self._stream_up() else self._settings.visibility_lag_broken_s
+        return handle.change_passed_s is not None and now_s >= handle.change_passed_s + lag_s
 
     async def _ask_fills(self, handles: list[OrderHandle]) -> None:
         if not handles:

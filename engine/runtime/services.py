@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.journal.journal import Journal
@@ -27,7 +28,10 @@ class Services:
     desk: OrderDesk
     market: MarketDesk
     link: VenueLink
+    stream_up: Callable[[], bool]
+    """Whether the private stream is complete up to now: entries wait while it is not."""
     id_stream: random.Random
+    pauses: random.Random
     mark_key: bytes
     sender: Sender
 

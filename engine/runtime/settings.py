@@ -18,6 +18,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     policy: Policy = Policy()
     book_wait_s: float = 10.0
     """How long a signal may wait for its symbol's first verified book before it is denied."""
+    resume_bound_s: float = 5.0
+    """How long protection waits for REST after a restart while the private stream stands: its bound is 10 s in all."""
     shutdown_bound_s: float = 15.0
     send_bound_s: float = 30.0
     """A sender gives up after this long: more than Kraken's longest default deadline (5 s) and any REST time-out."""

@@ -99,6 +99,10 @@ class _StepReader:
         if "when" in self._row and not symbol and "symbol" not in self._row:
             self._fault("symbol", "needed by when")
         pair = pairs.get(symbol)
+        price = self._amount("price", pair.price_precision if pair else 18, pair.tick if pair else None)
+        qty = self._amount("qty", pair.qty_precision if pair else 18, None)
+        if pair is not None:
+            self._check_minima(do, pair, price, qty)
         side: Side = "sell" if self._choice("side", ("buy", "sell")) == "sell" else "buy"
         return Step(
             do=do,
@@ -108,9 +112,15 @@ class _StepReader:
             fills=self._count("fills"),
             symbol=symbol,
             side=side,
-            price=self._amount("price", pair.price_precision if pair else 18, pair.tick if pair else None),
-            qty=self._amount("qty", pair.qty_precision if pair else 18, None),
+            price=price,
+            qty=qty,
         )
+
+    def _check_minima(self, do: str, pair: PairSpec, price: Decimal, qty: Decimal) -> None:
+        if do in ("quote", "take") and 0 < qty < pair.qty_min:
+            self._fault("qty", f"must be at least {pair.qty_min}")
+        elif do == "quote" and 0 < price * qty < pair.cost_min:
+            self._fault("qty", f"costs less than {pair.cost_min}")
 
     def _choice(self, name: str, allowed: tuple[str, ...]) -> str | None:
         value = self._row.get(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from random import Random
 
 import trio
@@ -79,10 +78,4 @@ class SyntheticMaker:
         elif ask is not None and ask <= middle:
             side = "buy"
         lots = self._takers.randint(*self._spec.taker_lots)
-        qty = max(lots * self._spec.lot, self._market.pair.qty_min)
-        if self._worth(side, qty):
-            self._house.take(self._spec.symbol, side, qty)
-
-    def _worth(self, side: Side, qty: Decimal) -> bool:
-        price = self._market.reference_price(side)
-        return price is not None and qty * price >= self._market.pair.cost_min
+        self._house.take(self._spec.symbol, side, max(lots * self._spec.lot, self._market.pair.qty_min))

@@ -128,7 +128,7 @@ async def open_stage(**sim) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-async def stage(autojump_clock):
+async def stage():
     """A quiet exchange without a market."""
     async with open_stage() as one:
         yield one
@@ -202,7 +202,7 @@ class ScriptedHttp:
 
 
 @pytest.fixture
-async def scripted(autojump_clock):
+async def scripted():
     """A scripted HTTP server on a virtual wire, and a REST client that talks to it."""
     async with open_virtual_wire(random.Random(3)) as wire:
         server = ScriptedHttp()

@@ -12,7 +12,7 @@ from engine.venue.protocol import Lane
 FORM = {"pair": "XBTUSD"}
 
 
-async def test_private_call_is_signed_over_the_bytes_sent(scripted):
+async def test_private_call_is_signed_over_the_bytes_sent(scripted, autojump_clock):
     """Path, nonce, body and signature belong together; the nonce rises from call to call."""
     server, rest, wire = scripted
     seen = []
@@ -29,7 +29,7 @@ async def test_private_call_is_signed_over_the_bytes_sent(scripted):
         assert f"API-Sign: {api_sign('/0/private/AddOrder', nonce, body.encode(), 'c2VjcmV0c2VjcmV0')}" in sent
 
 
-async def test_order_is_sent_once_whatever_happens(scripted):
+async def test_order_is_sent_once_whatever_happens(scripted, autojump_clock):
     """An order-bearing call is never repeated: time-out, reset, 502 and HTML leave one request each."""
     server, rest, _ = scripted
     server.acts = ["hang", "reset", (502, "<html>"), "<html>"]
@@ -43,9 +43,9 @@ async def test_order_is_sent_once_whatever_happens(scripted):
     ]
 
 
-async def test_refused_connection_is_certainly_not_sent(scripted):
+async def test_refused_connection_is_certainly_not_sent(scripted, autojump_clock):
     """Nothing listens: not one byte was written, and REST counts as down until a call gets through."""
-    server, rest, wire = scripted
+    _server, rest, wire = scripted
     wire.refuse(10)
     reply = await rest.call("AddOrder", FORM, Lane.ENTRY, 5)
     assert (reply.sent, reply.answered) == (False, False)
@@ -55,16 +55,16 @@ async def test_refused_connection_is_certainly_not_sent(scripted):
     assert rest.down_since_s is None
 
 
-async def test_dead_keepalive_connection_is_not_written_to(scripted):
+async def test_dead_keepalive_connection_is_not_written_to(scripted, autojump_clock):
     """A connection that ended while idle is noticed, and the order goes over a fresh one."""
-    server, rest, wire = scripted
+    _server, rest, wire = scripted
     assert (await rest.call("AddOrder", FORM, Lane.ENTRY, 5)).answered
     wire.connections[0].reset()
     assert (await rest.call("AddOrder", FORM, Lane.ENTRY, 5)).answered
     assert len(wire.connections) == 1
 
 
-async def test_reads_are_repeated_and_end(scripted):
+async def test_reads_are_repeated_and_end(scripted, autojump_clock):
     """A read survives a reset and a 502; three failures end it as unknown, refused connections as unavailable."""
     server, rest, wire = scripted
     server.acts = ["reset", (502, ""), '{"error":[],"result":{"a":"1"}}']
@@ -78,7 +78,7 @@ async def test_reads_are_repeated_and_end(scripted):
         await rest.ask("Balance", {}, dict[str, str])
 
 
-async def test_definite_errors_are_raised_at_once(scripted):
+async def test_definite_errors_are_raised_at_once(scripted, autojump_clock):
     """A refusal is not repeated; a refused nonce is, with a fresh one; a strange shape breaks the contract."""
     server, rest, _ = scripted
     server.acts = ['{"error":["EGeneral:Permission denied"]}']
@@ -92,7 +92,7 @@ async def test_definite_errors_are_raised_at_once(scripted):
         await rest.ask("Balance", {}, dict[str, str])
 
 
-async def test_hanging_read_gives_way_to_an_order(scripted):
+async def test_hanging_read_gives_way_to_an_order(scripted, autojump_clock):
     """An order waits at most three seconds for a read that hangs on the nonce line."""
     server, rest, _ = scripted
     server.acts = ["hang"]
@@ -108,7 +108,7 @@ async def test_hanging_read_gives_way_to_an_order(scripted):
         assert trio.current_time() - began < 3.2
 
 
-async def test_order_that_gets_no_turn_is_not_sent(scripted):
+async def test_order_that_gets_no_turn_is_not_sent(scripted, autojump_clock):
     """An order behind another that hangs is not sent, and says so."""
     server, rest, _ = scripted
     server.acts = ["hang"]
@@ -119,7 +119,7 @@ async def test_order_that_gets_no_turn_is_not_sent(scripted):
         assert (reply.sent, len(server.requests)) == (False, 1)
 
 
-async def test_reads_keep_within_the_rest_counter(scripted):
+async def test_reads_keep_within_the_rest_counter(scripted, autojump_clock):
     """Twenty points at once, then one every two seconds on Intermediate."""
     _, rest, _ = scripted
     for _ in range(20):
@@ -130,7 +130,7 @@ async def test_reads_keep_within_the_rest_counter(scripted):
     assert trio.current_time() - began > 8
 
 
-async def test_no_secret_in_any_message(scripted):
+async def test_no_secret_in_any_message(scripted, autojump_clock):
     """Details, errors and reprs show neither key, secret nor signature."""
     server, rest, wire = scripted
     server.acts = ["reset", (502, "<html>")]

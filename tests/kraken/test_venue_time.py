@@ -23,6 +23,17 @@ def test_skew_moves_only_as_far_as_proved():
     assert time.skew_ns == 3 * S
 
 
+def test_certainty_rests_on_the_venues_readings_alone():
+    """A reading ages by the monotonic clock, a little slowly; an older one never takes time back."""
+    time = VenueTime()
+    assert time.certain_ns(1e6) < 10**16
+    time.hear(1_000 * S, 50.0)
+    assert time.certain_ns(50.0) == 1_000 * S
+    assert 1_009 * S < time.certain_ns(60.0) < 1_010 * S
+    time.hear(900 * S, 60.0)
+    assert time.certain_ns(60.0) > 1_009 * S
+
+
 def test_a_step_of_our_clock_is_no_measurement():
     """An exchange that seems to end before it began says nothing."""
     time = VenueTime()

@@ -53,7 +53,9 @@ def refused(request: RequestKind = "new", code: str = "INVALID_PRICE") -> Answer
 
 
 def report(kind: ReportType, status: VenueStatus, **said: Any) -> OrderReport:
-    said = {key: qty(value) if isinstance(value, str) and key.endswith("_qty") else value for key, value in said.items()}
+    said = {
+        key: qty(value) if isinstance(value, str) and key.endswith("_qty") else value for key, value in said.items()
+    }
     return OrderReport(**{"source": "stream", "order_id": OID, "ts_ns": 3, **said}, report_type=kind, ord_status=status)
 
 

@@ -267,6 +267,18 @@ def test_trade_after_settled_reopens() -> None:
     assert [event.move for event in order.settle(6)] == ["settle"]
 
 
+def test_reopened_order_is_replayed() -> None:
+    """A reopening has no row of its own; the rows after it say enough."""
+    order = Order(new_order(), "entry")
+    events = order.dispatched(1) + order.reported(canceled()) + order.settle(2)
+    order.reopen()
+    events += order.settle(3) + order.reported(trade("e1", "4")) + order.settle(4)
+    again = Order(new_order(), "entry")
+    for event in events:
+        again.apply(event)
+    assert again.view() == order.view()
+
+
 def test_higher_count_after_settled_reopens_until_the_details_come() -> None:
     """REST counts more than we settled with: not settled any more."""
     order = an_open_order()
@@ -380,7 +392,7 @@ def test_replay_refuses_a_row_that_cannot_follow() -> None:
         order.apply(OrderEvent("dispatch", "new", "open", 1))
 
 
-# --- the rule: whatever the order of telling, the venue's quantities come out ------------------------------------------
+# --- the rule: whatever the order of telling, the quantities come out -------------------------------------------------
 
 
 def replayed(order: Order, events: list[OrderEvent]) -> Order:

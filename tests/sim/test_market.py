@@ -86,6 +86,11 @@ def test_every_fault_of_a_script_is_told_at_once() -> None:
     side = "buy"
     price = "50000.05"
     qty = "a"
+    [[step]]
+    do = "take"
+    symbol = "BTC/USD"
+    side = "buy"
+    qty = "0.00001"
     """
     with pytest.raises(ValueError) as caught:
         parse_script(text)
@@ -95,9 +100,10 @@ def test_every_fault_of_a_script_is_told_at_once() -> None:
         "step[1].symbol: must be one of BTC/USD, ETH/USD, SOL/USD",
         "step[1].side: must be one of buy, sell",
         "step[2].do: must be one of quote, cancel_all, take, print, end",
-        "step[3].at_s: must be seconds, zero or more",
         "step[3].price: must be above zero with at most 1 decimals",
         "step[3].qty: not a number",
+        "step[3].at_s: must be seconds, zero or more",
+        "step[4].qty: must be at least 0.00005",
     ]
 
 

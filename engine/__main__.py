@@ -1,0 +1,18 @@
+"""``python -m engine``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    if sys.platform == "win32":
+        sys.exit("kraken-order-engine runs on Linux and macOS, not on Windows: use WSL there.")
+    from engine.cli.app import main as run_app  # behind the check: its rooms need what Windows has not
+
+    sys.exit(run_app(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

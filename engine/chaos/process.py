@@ -1,0 +1,129 @@
+"""One simulated process: the engine with its own grip on wire and disk, which a crash tears away."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import trio
+
+from engine.journal.journal import Journal
+from engine.net.wire import VirtualStream, VirtualWire, Wire
+from engine.runtime.engine import Engine, open_engine
+from engine.runtime.settings import EngineSettings
+from engine.seams.chance import Chance
+from engine.seams.clock import Clock
+from engine.venue.protocol import Venue
+
+
+class ProcessWire:
+    """A process' view of the network: once it is dead nothing leaves any more; what was sent still arrives."""
+
+    def __init__(self, wire: VirtualWire) -> None:
+        self._wire = wire
+        self._streams: list[_MortalStream] = []
+        self.dead = False
+
+    async def connect(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> trio.abc.Stream:
+        """Open a virtual connection for this process."""
+        if self.dead:
+            raise OSError("the process is dead")
+        inner = await self._wire.connect(host, port, tls=tls)
+        assert isinstance(inner, VirtualStream)  # noqa: S101 - the virtual wire gives nothing else
+        stream = _MortalStream(inner, self)
+        self._streams.append(stream)
+        return stream
+
+    def die(self) -> None:
+        """Close every socket as a kernel does for a killed process: behind the bytes already handed over."""
+        self.dead = True
+        for stream in self._streams:
+            stream.inner.drop()
+
+
+class _MortalStream(trio.abc.HalfCloseableStream):
+    def __init__(self, inner: VirtualStream, wire: ProcessWire) -> None:
+        self.inner, self._wire = inner, wire
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+    def is_readable(self) -> bool:
+        return self.inner.is_readable()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self._alive()
+        await self.inner.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        self._alive()
+        await self.inner.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        self._alive()
+        return await self.inner.receive_some(max_bytes)
+
+    async def send_eof(self) -> None:
+        self._alive()
+        await self.inner.send_eof()
+
+    async def aclose(self) -> None:
+        if not self._wire.dead:
+            await self.inner.aclose()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    def _alive(self) -> None:
+        if self._wire.dead:
+            raise trio.BrokenResourceError("the process is dead")
+
+
+class Process:
+    """Runs one engine until it is stopped in order or killed. ``make_venue`` builds the adapter on a given wire."""
+
+    def __init__(
+        self,
+        wire: VirtualWire,
+        make_venue: Callable[[Wire], Venue],
+        open_journal: Callable[[Venue], AbstractContextManager[Journal]],
+        settings: EngineSettings,
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
+        self._wire = ProcessWire(wire)
+        self._make_venue, self._open_journal = make_venue, open_journal
+        self._settings, self._clock, self._chance = settings, clock, chance
+        self._stop = trio.Event()
+        self._scope = trio.CancelScope()
+        self.ended = trio.Event()
+
+    async def run(self, task_status: trio.TaskStatus[tuple[Engine, Journal]]) -> None:
+        """Live; errors of a killed process go nowhere, those of a living one rise."""
+        try:
+            with self._scope:
+                await self._live(task_status)
+        except BaseException:
+            if not self._wire.dead:
+                raise
+        finally:
+            self.ended.set()
+
+    async def _live(self, task_status: trio.TaskStatus[tuple[Engine, Journal]]) -> None:
+        venue = self._make_venue(self._wire)
+        with self._open_journal(venue) as journal:
+            async with open_engine(
+                self._settings, venue, journal=journal, clock=self._clock, chance=self._chance
+            ) as engine:
+                task_status.started((engine, journal))
+                await self._stop.wait()
+
+    async def stop(self) -> None:
+        """End it in order and wait for that."""
+        self._stop.set()
+        await self.ended.wait()
+
+    def kill(self) -> None:
+        """Kill it now: nothing it still runs can reach wire or disk (whose handles the caller kills)."""
+        self._wire.die()
+        self._scope.cancel("killed")

@@ -1,0 +1,177 @@
+"""The command line: one verb per function, each with an example in its help."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import trio
+from cyclopts import App, Parameter
+
+import engine
+from engine.cli.complaints import complain
+from engine.cli.exits import FORCED, Exit
+from engine.cli.output import talk
+from engine.config import Settings, load_settings
+from engine.errors import EngineError
+from engine.runtime.logs import Logs, configure_logs
+
+app = App(
+    name="kraken-order-engine",
+    help="Order execution for Kraken spot: signals in, protected orders out, every step in a journal.",
+    version=engine.__version__,
+    default_parameter=Parameter(negative=()),
+    result_action="return_value",
+    help_format="plaintext",
+)
+
+journal = App(name="journal", help="Look at the journal of a data directory.")
+app.command(journal)
+
+DataDir = Annotated[Path | None, Parameter(help="Directory of journal, exchange state and nonce marks.")]
+Config = Annotated[Path | None, Parameter(help="Settings file. Default: config/engine.toml when it is there.")]
+Seed = Annotated[int | None, Parameter(help="Seed of the synthetic market.")]
+Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
+Order = Annotated[str | None, Parameter(help="cl_ord_id, any unique beginning of it, or the venue's order_id.")]
+LogLevel = Annotated[str | None, Parameter(help="debug, info, warning, error or critical; to stderr.")]
+LogFile = Annotated[Path | None, Parameter(help="Also write the log into this file, as JSON lines.")]
+
+
+def _settings(config: Path | None, log: dict[str, Any], **given: Any) -> Settings:
+    """Load settings with what the command line gave on top; None means not given."""
+    command_line = {name: value for name, value in given.items() if value is not None}
+    level_and_file = {name: value for name, value in log.items() if value is not None}
+    return load_settings(config, {**command_line, **({"log": level_and_file} if level_and_file else {})})
+
+
+def _logs(settings: Settings) -> Logs:
+    return configure_logs(sys.stderr, level=settings.log.level, file=settings.log.file)
+
+
+@app.command
+@app.default
+def run(
+    *,
+    signals: Annotated[str | None, Parameter(help="File with a signal a line, or - for standard input.")] = None,
+    until_idle: Annotated[bool, Parameter(help="End when every bracket has ended.")] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+    seed: Seed = None,
+    as_json: Json = False,
+    log_level: LogLevel = None,
+    log_file: LogFile = None,
+) -> Exit:
+    """Run the engine; without settings on an exchange of its own, simulated in the same process.
+
+    Ends in order on Ctrl-C: entries are canceled, stops stay on the venue.
+
+    Example: python -m engine run --signals signals.jsonl --until-idle --json
+    """
+    from engine.cli.run import RunOptions
+    from engine.cli.run import run as run_engine
+
+    settings = _settings(config, {"level": log_level, "file": log_file}, data_dir=data_dir, seed=seed)
+    options = RunOptions(
+        settings=settings, logs=_logs(settings), signals=signals, until_idle=until_idle, as_json=as_json
+    )
+    return trio.run(run_engine, options)
+
+
+@app.command
+def demo(*, as_json: Json = False) -> Exit:
+    """Show one bracket from signal to flat: an entry filled in three parts, covered each time, then the target.
+
+    Needs nothing: no key, no network, no settings. Takes about fifteen seconds.
+
+    Example: python -m engine demo
+    """
+    from engine.cli.demo import demo as play
+
+    logs = configure_logs(sys.stderr, level="warning")
+    return trio.run(partial(play, logs, as_json=as_json))
+
+
+@app.command
+def exchange(
+    *,
+    port: Annotated[int | None, Parameter(help="Port on 127.0.0.1; 0 takes any that is free.")] = None,
+    seed: Seed = None,
+    market: Annotated[str, Parameter(help="synthetic, or script:FILE with timed steps.")] = "synthetic",
+    data_dir: DataDir = None,
+    config: Config = None,
+    log_level: LogLevel = None,
+    log_file: LogFile = None,
+) -> Exit:
+    """Run the simulated Kraken alone, REST and WebSocket v2 on one port, until Ctrl-C.
+
+    Prints one line of JSON when ready: the addresses and the API key of this data directory.
+
+    Example: python -m engine exchange --port 8791 --seed 7
+    """
+    from engine.cli.exchange import exchange as serve
+    from engine.cli.exchange import market_of
+
+    log = {"level": log_level, "file": log_file}
+    listen = {"port": port} if port is not None else None
+    settings = _settings(config, log, data_dir=data_dir, seed=seed, exchange=listen)
+    return trio.run(serve, settings, market_of(market), _logs(settings))
+
+
+@app.command
+def diagram(
+    *,
+    machine: Annotated[Literal["order", "bracket"], Parameter(help="Which machine.")],
+    format: Annotated[  # noqa: A002 - the option's name
+        Literal["mermaid", "dot", "svg", "png", "md"], Parameter(help="svg and png need Graphviz.")
+    ] = "mermaid",
+    order: Order = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    out: Annotated[Path | None, Parameter(help="Write into this file instead of standard output.")] = None,
+) -> Exit:
+    """Draw a state machine; with --order the way that order (or its bracket) walked, numbered and lit.
+
+    Example: python -m engine diagram --machine order --order 9f3c --format svg --out order.svg
+    """
+    from engine.cli.diagram import diagram as draw
+    from engine.cli.diagram import walk_of
+
+    walk = None
+    if order is not None:
+        walk = walk_of(_settings(config, {}, data_dir=data_dir).directory, machine, order)
+    return draw(machine, format, walk, out)
+
+
+@journal.command
+def verify(*, data_dir: DataDir = None, config: Config = None, as_json: Json = False) -> Exit:
+    """Walk the whole hash chain and say whether it holds; exit code 5 when not.
+
+    Example: python -m engine journal verify --data-dir ~/engine
+    """
+    from engine.cli.journal import verify_journal
+
+    return verify_journal(_settings(config, {}, data_dir=data_dir).directory, as_json=as_json)
+
+
+@journal.command
+def show(*, order: Order = None, data_dir: DataDir = None, config: Config = None, as_json: Json = False) -> Exit:
+    """Print the journal's rows, of one order or all, also while an engine writes them.
+
+    Example: python -m engine journal show --order 9f3c
+    """
+    from engine.cli.journal import show_journal
+
+    return show_journal(_settings(config, {}, data_dir=data_dir).directory, order, as_json=as_json)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb and return the exit code."""
+    try:
+        return int(app(arguments) or Exit.DONE)
+    except EngineError as error:
+        return complain(error)
+    except KeyboardInterrupt:
+        talk("interrupted before anything had begun")
+        return FORCED + 2

@@ -1,0 +1,134 @@
+"""Where the engine's exchange comes from: Kraken itself, a simulated one elsewhere, or one embedded in this process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from engine.config import Settings, load_credentials
+from engine.errors import ConfigError
+from engine.kraken.nonce_file import FileNonceStore
+from engine.kraken.settings import KrakenSettings, Secret
+from engine.kraken.venue import KrakenVenue
+from engine.net.wire import TcpWire
+from engine.seams.chance import Chance, SeededChance, SystemChance
+from engine.seams.clock import SystemClock
+from engine.sim import Exchange, SimSettings, load_or_make_identity
+
+LOOPBACK = "127.0.0.1"
+
+
+def prepare_directory(path: Path) -> Path:
+    """Make the data directory (0700), or make sure that nobody else can write into it. Raises ConfigError."""
+    try:
+        if not path.exists():
+            path.mkdir(mode=0o700, parents=True)
+        elif path.is_dir() and not any(path.iterdir()):
+            path.chmod(0o700)
+        if not path.is_dir():
+            raise NotADirectoryError(None, "it is no directory")
+        mode = path.stat().st_mode & 0o777
+    except OSError as error:
+        raise ConfigError(f"cannot use the data directory {path}: {error.strerror}; choose one with --data-dir") from error
+    if mode & 0o022:
+        raise ConfigError(f"others can write into the data directory {path} (mode {mode:04o}): run chmod 700 {path}")
+    return path
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A simulated exchange and the port it listens on."""
+
+    exchange: Exchange
+    port: int
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The settings that point an adapter at it."""
+        ws = f"ws://{LOOPBACK}:{self.port}/v2"
+        return {"rest_url": f"http://{LOOPBACK}:{self.port}", "ws_url": ws, "ws_auth_url": ws}
+
+    def ready_line(self) -> dict[str, str]:
+        """What a client needs to know: addresses, and the key that was made for this data directory."""
+        addresses = self.addresses
+        return {
+            "rest": addresses["rest_url"],
+            "ws": addresses["ws_url"],
+            "ws_auth": addresses["ws_auth_url"],
+            "api_key": self.exchange.api_key,
+            "api_secret": self.exchange.api_secret,
+        }
+
+
+def market_chance(settings: Settings) -> Chance:
+    """Return what shapes the market: the seed when one is set. Keys and order ids never hang on it."""
+    return SystemChance() if settings.seed is None else SeededChance(settings.seed)
+
+
+def sim_settings(settings: Settings, directory: Path, **changes: object) -> SimSettings:
+    """Return the exchange's settings with the key and the boot count of this data directory. Raises ConfigError."""
+    try:
+        identity = load_or_make_identity(directory / "exchange", SystemChance())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot use the exchange's identity in {directory}: {error}") from error
+    kept = {"api_key": identity.api_key, "api_secret": identity.api_secret, "boot": identity.boot}
+    return settings.sim_settings(**kept, **changes)
+
+
+@asynccontextmanager
+async def open_exchange(sim: SimSettings, chance: Chance, port: int) -> AsyncIterator[Listening]:
+    """Run a simulated exchange on loopback TCP. Raises ConfigError when the port is taken."""
+    exchange = Exchange(sim, SystemClock(), chance)
+    taken: OSError | None = None
+    async with trio.open_nursery() as exchange_nursery:
+        try:
+            listening = Listening(exchange, await _listen(exchange_nursery, exchange, port))
+        except OSError as error:
+            taken = error
+        else:
+            async with exchange.running():
+                yield listening
+            exchange_nursery.cancel_scope.cancel()
+    if taken is not None:
+        said = os.strerror(taken.errno) if taken.errno else str(taken)
+        raise ConfigError(f"cannot listen on {LOOPBACK}:{port}: {said}; choose another port, or 0 for any that is free")
+
+
+async def _listen(exchange_nursery: trio.Nursery, exchange: Exchange, port: int) -> int:
+    """Bind here, not in the serving task, so that a taken port is an OSError and not a group of them."""
+    listeners = await trio.open_tcp_listeners(port, host=LOOPBACK)
+    exchange_nursery.start_soon(trio.serve_listeners, exchange.serve, listeners, name="exchange/listen")
+    return int(listeners[0].socket.getsockname()[1])
+
+
+@asynccontextmanager
+async def open_venue(
+    settings: Settings, directory: Path, hide: Callable[[str], object], **sim_changes: object
+) -> AsyncIterator[KrakenVenue]:
+    """Give the configured venue; an embedded exchange runs while the block stands.
+
+    ``hide`` is told every secret before it is used. ``sim_changes`` are members of SimSettings for the embedded one.
+    """
+    if settings.venue != "embedded":
+        key, secret = load_credentials(settings)
+        yield _adapter(settings.kraken_settings(key, secret), directory, hide)
+        return
+    sim = sim_settings(settings, directory, **sim_changes)
+    async with open_exchange(sim, market_chance(settings), settings.exchange.port) as listening:
+        exchange = listening.exchange
+        key, secret = Secret(exchange.api_key), Secret(exchange.api_secret)
+        yield _adapter(settings.kraken_settings(key, secret, **listening.addresses), directory, hide)
+
+
+def _adapter(kraken: KrakenSettings, directory: Path, hide: Callable[[str], object]) -> KrakenVenue:
+    for secret in (kraken.api_key, kraken.api_secret):
+        hide(secret.reveal())
+    account = hashlib.sha256(kraken.api_key.reveal().encode()).hexdigest()[:16]
+    nonces = FileNonceStore(directory / f"nonce-{account}")  # a mark per key: a second key starts its own
+    return KrakenVenue(kraken, wire=TcpWire(), clock=SystemClock(), chance=SystemChance(), nonces=nonces)

@@ -1,0 +1,126 @@
+"""The verb ``run``: engine and exchange in one process, signals in, execution reports out, in order to the end."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import structlog
+import trio
+
+from engine.cli.blotter import closing_lines, head_line, report_line
+from engine.cli.complaints import complain
+from engine.cli.exchanges import open_venue, prepare_directory
+from engine.cli.exits import Exit
+from engine.cli.interrupts import open_interrupts
+from engine.cli.output import Output
+from engine.cli.signal_lines import SignalLines, open_signals
+from engine.config import Settings
+from engine.errors import JournalError
+from engine.journal.opening import read_journal
+from engine.runtime.bus import reports_from
+from engine.runtime.engine import JOURNAL_FILE, Engine, open_engine
+from engine.runtime.logs import Logs
+from engine.runtime.summary import RunSummary, summarize
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the command line asked for."""
+
+    settings: Settings
+    logs: Logs
+    signals: str | None = None
+    until_idle: bool = False
+    as_json: bool = False
+
+
+async def run(options: RunOptions) -> Exit:
+    """Run until idle or until told to end; say what it came to, however it ended."""
+    session = RunSession(options)
+    code = Exit.DONE
+    try:
+        async with open_interrupts() as stop:
+            await session.run(stop)
+    except Exception as error:  # whatever it was, what the journal holds is still to be told
+        code = complain(error, options.logs)
+    return session.conclude(code)
+
+
+class RunSession:
+    """One run, from its options to its summary."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options, self._output = options, Output()
+        self._journal = options.settings.directory / JOURNAL_FILE
+        self._lines: SignalLines | None = None
+        self._after = self._shown = 0  # journal rows before this run; the last row whose report was shown
+        self._started = False
+
+    async def run(self, stop: trio.CancelScope) -> None:
+        """Open everything, feed signals, and leave in order when idle or when ``stop`` is cancelled."""
+        settings = self._options.settings
+        descriptor = open_signals(self._options.signals) if self._options.signals else None
+        directory = prepare_directory(settings.directory)
+        async with open_venue(settings, directory, self._options.logs.hide) as venue:
+            with stop:  # around the engine alone: while it ends in order it needs its exchange
+                async with open_engine(settings.engine_settings(), venue) as engine:
+                    self._after = self._shown = engine.journal.head[0]
+                    self._started = True
+                    log.info("run.ready", venue=settings.venue, journal=str(self._journal))
+                    await self._serve(engine, descriptor, stop)
+
+    async def _serve(self, engine: Engine, descriptor: int | None, stop: trio.CancelScope) -> None:
+        self._lines = SignalLines(engine)
+        async with trio.open_nursery() as nursery:
+            if not self._options.as_json:
+                nursery.start_soon(self._show, engine, stop, name="show")
+            if descriptor is not None:
+                await self._lines.feed(descriptor)
+            if not self._options.until_idle:
+                await trio.sleep_forever()
+            await engine.wait_idle()
+            nursery.cancel_scope.cancel("idle")
+
+    async def _show(self, engine: Engine, stop: trio.CancelScope) -> None:
+        self._output.line(head_line())
+        async with aclosing(engine.reports(after=self._after)) as reports:
+            async for report in reports:
+                self._output.line(report_line(report))
+                self._shown = report.offset
+                if self._output.closed:
+                    stop.cancel("nobody reads the reports any more")
+
+    def conclude(self, code: Exit) -> Exit:
+        """Fold the journal, print the result, and return the exit code."""
+        lines = self._lines
+        signals = [(line.signal.signal_id, line.denial) for line in lines.taken] if lines else []
+        summary = summarize(self._journal, signals, lines.faults if lines else (), after=self._after)
+        if code is Exit.DONE and self._started and not summary.journal.verified:
+            code = Exit.JOURNAL
+        if code is Exit.DONE and not summary.clean:
+            code = Exit.REFUSED
+        self._print(msgspec.structs.replace(summary, ok=code is Exit.DONE))
+        return code
+
+    def _print(self, summary: RunSummary) -> None:
+        if self._options.as_json:
+            self._output.json(summary)
+        elif self._started:
+            self._show_rest(self._journal)
+            self._output.text("\n")
+            for line in closing_lines(summary):
+                self._output.line(line)
+
+    def _show_rest(self, path: Path) -> None:
+        """Show what came while the engine was ending."""
+        try:
+            with read_journal(path) as journal:
+                for report in reports_from(journal, self._shown):
+                    self._output.line(report_line(report))
+        except JournalError:
+            return  # the closing lines say that it cannot be trusted

@@ -1,0 +1,67 @@
+"""A command that is not carried out: what, why, and what to do about it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """The JSON form of every error at the door. ``code`` is stable, ``exit`` the command line's exit code for it."""
+
+    code: str
+    message: str
+    what_to_do: str
+    exit: int
+
+
+class Refusal(Exception):
+    """Ends a command with a complaint. ``status`` is the HTTP status it travels with."""
+
+    def __init__(self, status: int, code: str, message: str, what_to_do: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.status = status
+        self.complaint = Complaint(code, message, what_to_do, exit_code)
+
+
+USAGE, REFUSED, NO_ENGINE, OTHER = 2, 4, 6, 1
+"""Exit codes of the command line, as issue and help pages name them."""
+
+
+def bad_request(message: str) -> Refusal:
+    """The command itself cannot be understood."""
+    return Refusal(400, "BAD_REQUEST", message, "see the verb's --help for its parameters", USAGE)
+
+
+def not_found(what: str) -> Refusal:
+    """Nothing of that name is known."""
+    return Refusal(
+        404, "NOT_FOUND", f"the journal knows nothing named {what!r}", "orders --history lists what there was", REFUSED
+    )
+
+
+def ambiguous(what: str, candidates: list[str]) -> Refusal:
+    """A beginning that several things share."""
+    named = ", ".join(candidates[:5]) + (", …" if len(candidates) > 5 else "")
+    return Refusal(409, "AMBIGUOUS", f"{what!r} may be {named}", "give more of the id", REFUSED)
+
+
+def refused(code: str, message: str, what_to_do: str) -> Refusal:
+    """Understood, and not done."""
+    return Refusal(409, code, message, what_to_do, REFUSED)
+
+
+def no_engine(where: str) -> Refusal:
+    """A verb that needs a live engine found none."""
+    return Refusal(
+        503, "NO_ENGINE", f"no engine runs on {where}", "start one with run, or name another --data-dir", NO_ENGINE
+    )
+
+
+def not_ready(message: str) -> Refusal:
+    """The door stands, the engine behind it is starting or has ended."""
+    return Refusal(503, "NOT_READY", message, "try again in a moment", NO_ENGINE)
+
+
+def overloaded(message: str) -> Refusal:
+    """A bound of the door itself is reached."""
+    return Refusal(503, "OVERLOADED", message, "end other readers of this engine, or try again", OTHER)

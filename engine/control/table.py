@@ -1,0 +1,115 @@
+"""Every verb of the door, once. Routes, client, command line and help are made from this table."""
+
+from __future__ import annotations
+
+from engine.control.acting import Canceling, Resolved, cancel, resolve
+from engine.control.command import Command, Parameter
+from engine.control.reading import OrderDetail, OrderList, explain, follow_reports, list_orders, show_order
+from engine.control.status import Status, tell_status
+from engine.orders.events import ExecutionReport
+from engine.runtime.executions import MAX_EXECUTIONS
+from engine.runtime.story import Story
+
+_ORDER = Parameter(
+    name="order",
+    required=True,
+    doc="cl_ord_id, any unique beginning of it, or the venue's order_id",
+)
+_FOUND = {0: "told", 2: "the id or the command line is no good", 4: "no such order", 5: "the journal is no good"}
+_DONE = {0: "set in motion", 2: "the command line is no good", 4: "refused, with the reason", 6: "no engine runs"}
+
+ORDERS = Command(
+    name="orders",
+    method="GET",
+    path="/api/orders",
+    doc="List the orders that have not settled, and with history the last fills.",
+    parameters=(
+        Parameter(name="history", kind="number", least=1, most=MAX_EXECUTIONS, doc="how many of the last fills"),
+    ),
+    result=OrderList,
+    exits={0: "told", 2: "the command line is no good", 5: "the journal is no good"},
+    answer=list_orders,
+)
+ORDER = Command(
+    name="order",
+    method="GET",
+    path="/api/orders/{order}",
+    doc="Show one order, living or settled, and every report about it.",
+    parameters=(_ORDER,),
+    result=OrderDetail,
+    exits=_FOUND,
+    answer=show_order,
+)
+WHY = Command(
+    name="why",
+    method="GET",
+    path="/api/why/{id}",
+    doc="Tell the whole story of an order or a signal, cause by cause.",
+    parameters=(
+        Parameter(
+            name="id",
+            required=True,
+            doc="cl_ord_id or signal_id, any unique beginning of one, or the venue's order_id",
+        ),
+    ),
+    result=Story,
+    exits=_FOUND,
+    answer=explain,
+)
+STATUS = Command(
+    name="status",
+    method="GET",
+    path="/api/status",
+    doc="Say how the engine is: counts, links, breaker, headroom, queues, journal.",
+    result=Status,
+    exits={0: "told", 2: "the command line is no good", 6: "no engine runs"},
+    needs_engine=True,
+    answer=tell_status,
+)
+REPORTS = Command(
+    name="reports",
+    method="GET",
+    path="/api/reports",
+    doc="Give execution reports in journal order, one JSON object a line, each once.",
+    parameters=(
+        Parameter(name="after", kind="number", doc="offset of the last report already seen; 0 = from the start"),
+        Parameter(name="follow", kind="flag", doc="go on until the engine ends"),
+    ),
+    result=ExecutionReport,
+    exits={0: "told to the end", 2: "the command line is no good", 5: "the journal is no good"},
+    stream=follow_reports,
+)
+CANCEL = Command(
+    name="cancel",
+    method="POST",
+    path="/api/cancel",
+    doc="Cancel one order, or what is left of the entries of a signal, a symbol or all; fills stay protected.",
+    parameters=(
+        Parameter(name="order", doc=_ORDER.doc),
+        Parameter(name="signal", doc="signal_id or any unique beginning of it"),
+        Parameter(name="symbol", doc="a market in any spelling, such as BTC/USD"),
+        Parameter(name="all", kind="flag", doc="every entry of ours; never another program's orders"),
+        Parameter(name="reason", doc="why, for the journal"),
+    ),
+    result=Canceling,
+    exits=_DONE,
+    needs_engine=True,
+    answer=cancel,
+)
+RESOLVE = Command(
+    name="resolve",
+    method="POST",
+    path="/api/resolve",
+    doc="Decide what became of an unknown order when the venue cannot be asked. Journalled with its reason.",
+    parameters=(
+        _ORDER,
+        Parameter(name="as", required=True, choices=("live", "dead"), doc="live or dead"),
+        Parameter(name="reason", required=True, doc="how you know, for the journal"),
+    ),
+    result=Resolved,
+    exits=_DONE,
+    needs_engine=True,
+    answer=resolve,
+)
+
+TABLE: tuple[Command, ...] = (ORDERS, ORDER, WHY, STATUS, REPORTS, CANCEL, RESOLVE)

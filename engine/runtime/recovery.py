@@ -1,0 +1,128 @@
+"""From a journal to running brackets: what had not ended is rebuilt, asked about, and only then acted upon."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+import trio
+
+from engine.journal.reader import JournalReader
+from engine.orders.brackets import Bracket, BracketEvent, Policy
+from engine.orders.commands import NewOrder
+from engine.orders.events import OrderEvent
+from engine.orders.order import Order
+from engine.orders.replay import Fact, Requested, rebuild_bracket, rebuild_orders
+from engine.orders.reports import Answer, OrderReport
+from engine.runtime.history import facts_of
+from engine.runtime.messages import Barrier
+from engine.runtime.order_desk import OrderDesk, OrderHandle
+from engine.values.time import NS
+from engine.venue.protocol import VenueLink
+
+log = structlog.get_logger()
+
+FILLS_MARGIN_NS = 120 * NS
+"""Fills are asked for from this long before the oldest unfinished order was sent: clocks and REST may lag."""
+
+
+class Loose(msgspec.Struct, frozen=True):
+    """An order as the last process left it: its last new-order request and answers that no event had drawn on yet."""
+
+    order: Order
+    request: Requested | None
+    answers: tuple[Answer, ...]
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """A bracket that had not ended, with every order it ever had."""
+
+    bracket: Bracket
+    opened_row: int
+    loose: tuple[Loose, ...]
+
+
+def load_unfinished(journal: JournalReader, policy: Policy) -> list[Unfinished]:
+    """Rebuild every bracket that opened and was not closed. Raises OrderInvariantError for rows that cannot follow."""
+    found = []
+    for signal_id, row in unfinished(journal).items():
+        facts = facts_of(journal, signal_id=signal_id)
+        bracket = rebuild_bracket(facts, policy)
+        if bracket is not None:
+            orders = rebuild_orders(facts)
+            loose = tuple(_loose(order, facts) for order in orders.values() if order.state != "settled")
+            found.append(Unfinished(bracket, row, loose))
+    return found
+
+
+def unfinished(journal: JournalReader) -> dict[str, int]:
+    """Return signal id and first row of every bracket that opened and was not closed, or was opened again."""
+    rows: dict[str, int] = {}
+    living: dict[str, int] = {}
+    for row in journal.rows():
+        if row.kind == "signal":
+            rows[row.signal_id] = living[row.signal_id] = row.seq
+        elif row.kind == "closed":
+            living.pop(row.signal_id, None)
+        elif row.kind == "bracket" and row.signal_id not in living and row.decode(BracketEvent).move == "reopen":
+            living[row.signal_id] = rows[row.signal_id]
+    return living
+
+
+def _loose(order: Order, facts: list[tuple[str, Fact]]) -> Loose:
+    request: Requested | None = None
+    answers: list[Answer] = []
+    for cl_ord_id, fact in facts:
+        if cl_ord_id != order.cl_ord_id:
+            continue
+        if isinstance(fact, Requested) and isinstance(fact.request, NewOrder):
+            request = fact
+        elif isinstance(fact, Answer):
+            answers.append(fact)
+        elif isinstance(fact, OrderEvent):
+            answers.clear()  # whatever was answered before this event has been drawn upon
+    return Loose(order, request, tuple(answers))
+
+
+def catch_up(loose: Loose, now_ns: int) -> list[OrderEvent]:
+    """Conclude what the last process could not.
+
+    No request row = certainly not sent; a request without an answer = unknown. Amends and cancels without an answer
+    keep their state: the venue is asked about them.
+    """
+    order = loose.order
+    events: list[OrderEvent] = []
+    if order.state == "new" and loose.request is None:
+        return order.deny("the engine stopped before it was sent", "NOT_SENT", now_ns)
+    if order.state == "new":
+        events += order.dispatched(now_ns)
+    for answer in loose.answers:
+        events += order.answered(answer)
+    if order.state == "pending":
+        events += order.doubt("the engine stopped before the answer came", now_ns)
+    return events
+
+
+async def reconcile(desk: OrderDesk, link: VenueLink, handles: list[OrderHandle]) -> None:
+    """Read orders and fills from the venue and put them into the orders' inboxes; returns once all were looked at.
+
+    Open orders of ours that no scope knows come out among the desk's strays. Raises VenueError.
+    """
+    asked = [h.view.order_id for h in handles if h.view.order_id is not None and h.view.state != "settled"]
+    reports: list[OrderReport] = await link.open_orders()
+    for start in range(0, len(asked), 50):
+        reports += await link.query_orders(asked[start : start + 50])
+    sent = [h.view.dispatched_ns for h in handles if h.view.dispatched_ns]
+    if sent:
+        reports += await link.trades_since(min(sent) - FILLS_MARGIN_NS)
+    for report in reports:
+        desk.route(report)
+    await wait_taken(handles)
+
+
+async def wait_taken(handles: list[OrderHandle]) -> None:
+    """Return when every order has taken what waits in its inbox and has told its bracket."""
+    for handle in handles:
+        if handle.view.state != "settled":
+            barrier = Barrier(trio.Event())
+            if handle.put(barrier):
+                await barrier.passed.wait()

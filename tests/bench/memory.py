@@ -1,0 +1,111 @@
+"""Memory of a live bracket with its entry order, at 1 000 of them. Each figure comes from a process of its own."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import trio
+
+from tests.bench import floor
+from tests.bench.figures import Figure, Section, against
+from tests.bench.peer import open_peer
+from tests.bench.rig import EngineSubject, open_subject, quiet, signal_line
+
+ORDERS, PAIRS = 1_000, 10
+WARM_UP = 2 * PAIRS
+
+
+class Usage(msgspec.Struct):
+    """What one more live order costs."""
+
+    rss: float
+    objects: float
+    traced: float
+
+
+def _now() -> Usage:
+    gc.collect()
+    gc.collect()
+    pages = subprocess.run(["ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, check=True, text=True)
+    return Usage(int(pages.stdout) * 1024, len(gc.get_objects()), tracemalloc.get_traced_memory()[0])
+
+
+def _each(before: Usage, after: Usage) -> Usage:
+    return Usage(*((getattr(after, name) - getattr(before, name)) / ORDERS for name in Usage.__struct_fields__))
+
+
+async def of_engine(*, traced: bool) -> Usage:
+    """Hold 1 000 brackets open on a real engine."""
+    quiet()
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory) / "a"
+        async with open_peer(PAIRS, ["a"]) as peer, open_subject(peer, "a", place, "process") as subject:
+            if traced:
+                tracemalloc.start()
+            await _open_orders(subject, WARM_UP)
+            before = _now()
+            await _open_orders(subject, ORDERS)
+            if len(subject.engine.active()) != WARM_UP + ORDERS:
+                raise RuntimeError("not all brackets are open")
+            return _each(before, _now())
+
+
+async def _open_orders(subject: EngineSubject, count: int) -> None:
+    for turn in range(count):
+        await subject.open(signal_line(turn % PAIRS))
+    await trio.sleep(0.3)  # until the last answer is digested
+    subject.subscriber.seen_s.clear()
+
+
+async def of_floor(*, traced: bool) -> Usage:
+    """Hold 1 000 of the floor's orders open."""
+    if traced:
+        tracemalloc.start()
+    async with trio.open_nursery() as nursery:
+        orders = floor.Orders(nursery)
+        for number in range(WARM_UP):
+            orders.open(number)
+        await trio.sleep(0.1)
+        before = _now()
+        for number in range(WARM_UP, WARM_UP + ORDERS):
+            orders.open(number)
+        await trio.sleep(0.1)
+        usage = _each(before, _now())
+        nursery.cancel_scope.cancel()
+    return usage
+
+
+async def measure(_directory: Path) -> list[Section]:
+    """Ask four processes: engine and floor, once plain and once traced (tracing takes memory of its own)."""
+    found: dict[tuple[str, str], Usage] = {}
+
+    async def ask(whom: str, how: str) -> None:
+        command = [sys.executable, "-m", "tests.bench.memory", whom, how]
+        done = await trio.run_process(command, capture_stdout=True)
+        found[whom, how] = msgspec.json.decode(done.stdout, type=Usage)
+
+    async with trio.open_nursery() as nursery:
+        for how in ("plain", "traced"):
+            for whom in ("engine", "floor"):
+                nursery.start_soon(ask, whom, how)
+    figures = []
+    for name, unit, how in (("rss", "B", "plain"), ("traced", "B", "traced"), ("objects", "", "plain")):
+        title = {"rss": "resident memory", "traced": "allocated by Python (tracemalloc)", "objects": "tracked objects"}
+        ours, base = (Figure(title[name], unit, ORDERS, getattr(found[who, how], name)) for who in ("engine", "floor"))
+        base.name = "floor: a record, an inbox, a task"
+        figures += against(ours, base)
+    return [Section(f"Memory of a live bracket with its entry order, at {ORDERS:,}", figures)]
+
+
+if __name__ == "__main__":
+    asked = {"engine": of_engine, "floor": of_floor}[sys.argv[1]]
+    usage = trio.run(partial(asked, traced=sys.argv[2] == "traced"))
+    sys.stdout.buffer.write(msgspec.json.encode(usage))

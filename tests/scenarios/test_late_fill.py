@@ -1,0 +1,57 @@
+"""Stories of fills that are told after the end of their order: they count, and are undone or protected."""
+
+from __future__ import annotations
+
+from tests.scenarios.story import d
+
+
+async def test_late_fill_reopens_an_abandoned_bracket_and_is_covered(open_story, autojump_clock):
+    """A fill told after cancel and settlement is booked on the canceled entry and gets its stop."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", entry_timeout_s=5)
+        await story.ended(case)
+        assert case.outcome == "abandoned"
+        await story.wait(3)
+        story.fill_late(case.sent("entry")[0], "0.01", "50000")
+        await story.until(lambda: case.covered("0.01"), within_s=2)
+        story.market("48990", "49010")
+        story.print("48990")
+        await story.until(lambda: case.outcome == "stop")
+    assert case.entry().states()[-2:] == ("canceled", "settled")
+    assert case.entry().cum_qty == d("0.01")
+    (late,) = story.of(case, "trade", "entry")
+    assert (late.ord_status, late.reason) == ("canceled", "late fill")
+    assert case.longest_bare_s() < 0.3
+
+
+async def test_late_fill_of_a_live_bracket_is_added_to_its_cover(open_story, autojump_clock):
+    """A fill told after the entry's time-out widens the protection of what had filled before."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", entry_timeout_s=5)
+        await story.until(lambda: case.resting("entry"))
+        story.ask("50000", "0.01")
+        await story.until(lambda: case.entry_is("settled"))
+        await story.until(lambda: case.covered("0.01"))
+        await story.wait(20)
+        story.fill_late(case.sent("entry")[0], "0.005", "50000")
+        await story.until(lambda: case.covered("0.015"), within_s=2)
+    assert case.entry().cum_qty == d("0.015")
+
+
+async def test_late_fill_of_a_swapped_out_stop_is_traded_back(open_story, autojump_clock):
+    """Stop and target both sold: the excess is detected and bought back, and the bracket ends flat."""
+    async with open_story() as story:
+        story.market()
+        case = await story.bought("0.02")
+        story.market("51000", "51010")
+        await story.until(lambda: case.outcome == "target")
+        await story.wait(1)
+        story.fill_late(case.sent("stop")[0], "0.02", "49000")
+        await story.until(lambda: bool(case.closes()) and case.phase == "flat", within_s=5)
+        await story.wait(1)
+    (close,) = case.sent("close")
+    assert (close.side, close.cum_qty) == ("buy", d("0.02"))
+    assert story.truth.balances()["BTC"] == d("2")
+    assert case.closed.net_qty == 0
