@@ -4,6 +4,10 @@
 default:
     @just --list --unsorted
 
+# one bracket from signal to flat, told as it happens
+demo *args:
+    python -m engine demo {{ args }}
+
 # run the engine with the embedded exchange
 run *args:
     python -m engine run {{ args }}
@@ -24,6 +28,11 @@ check:
     lint-imports
     deptry .
     codespell
+    python -m tests.readme --check
+
+# renew the order table and the diagrams in the README
+diagrams:
+    python -m tests.readme
 
 # put the source into shape
 fmt:

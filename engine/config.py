@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import annotated_types
 import platformdirs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -129,7 +128,6 @@ class MarketSection(Section):
     level_lots: tuple[Lots, Lots]
     taker_every_s: Seconds
     taker_lots: tuple[Lots, Lots]
-
 
 
 def _market(symbol: Any, price: str, lot: str, *ticks: int, level_lots: tuple[int, int], taker: int) -> MarketSection:
@@ -315,16 +313,14 @@ def _permitted(path: tuple[Any, ...]) -> str:
             return ""
         field = fields[part]
         model = field.annotation
-    ends: dict[type, str] = {}
-    for mark in getattr(field, "metadata", ()):
-        match mark:
-            case annotated_types.Ge():
-                ends[annotated_types.Ge] = f"from {mark.ge}"
-            case annotated_types.Gt():
-                ends[annotated_types.Gt] = f"above {mark.gt}"
-            case annotated_types.Le():
-                ends[annotated_types.Le] = f"to {mark.le}"
-    return f" (permitted: {' '.join(ends.values())})" if ends else ""
+    marks = getattr(field, "metadata", ())
+    ends = [
+        f"{word} {getattr(mark, end)}"
+        for end, word in (("ge", "from"), ("gt", "above"), ("le", "to"))
+        for mark in marks
+        if hasattr(mark, end)
+    ]
+    return f" (permitted: {' '.join(ends)})" if ends else ""
 
 
 # --- the key -------------------------------------------------------------------------------------------------------
@@ -371,4 +367,3 @@ def _read_private(path: Path, *, guarded: bool) -> str:
     if not guarded and mode & 0o077:
         raise ConfigError(f"others can read {path} (mode {mode & 0o777:04o}): run chmod 600 {path}")
     return text
-

@@ -10,7 +10,8 @@ import trio
 
 from engine.journal.journal import Journal
 from engine.net.wire import VirtualStream, VirtualWire, Wire
-from engine.runtime.engine import Engine, open_engine
+from engine.runtime.engine import Engine
+from engine.runtime.opening import open_engine
 from engine.runtime.settings import EngineSettings
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock

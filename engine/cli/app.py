@@ -14,12 +14,13 @@ import engine
 from engine.cli.complaints import complain
 from engine.cli.exits import FORCED, Exit
 from engine.cli.output import talk
+from engine.cli.verbs import register
 from engine.config import Settings, load_settings
-from engine.errors import EngineError
+from engine.errors import ConfigError, EngineError
 from engine.runtime.logs import Logs, configure_logs
 
 app = App(
-    name="kraken-order-engine",
+    name="python -m engine",
     help="Order execution for Kraken spot: signals in, protected orders out, every step in a journal.",
     version=engine.__version__,
     default_parameter=Parameter(negative=()),
@@ -29,6 +30,7 @@ app = App(
 
 journal = App(name="journal", help="Look at the journal of a data directory.")
 app.command(journal)
+register(app)
 
 DataDir = Annotated[Path | None, Parameter(help="Directory of journal, exchange state and nonce marks.")]
 Config = Annotated[Path | None, Parameter(help="Settings file. Default: config/engine.toml when it is there.")]
@@ -54,7 +56,9 @@ def _logs(settings: Settings) -> Logs:
 @app.default
 def run(
     *,
-    signals: Annotated[str | None, Parameter(help="File with a signal a line, or - for standard input.")] = None,
+    signals: Annotated[
+        str | None, Parameter(help="File with a signal a line, or - for standard input.", allow_leading_hyphen=True)
+    ] = None,
     until_idle: Annotated[bool, Parameter(help="End when every bracket has ended.")] = False,
     data_dir: DataDir = None,
     config: Config = None,
@@ -166,9 +170,16 @@ def show(*, order: Order = None, data_dir: DataDir = None, config: Config = None
     return show_journal(_settings(config, {}, data_dir=data_dir).directory, order, as_json=as_json)
 
 
+def _verbs() -> list[str]:
+    return sorted(name for name in app if not name.startswith("-"))
+
+
 def main(arguments: list[str]) -> int:
     """Run one verb and return the exit code."""
     try:
+        verb = next(iter(arguments), "-")
+        if not verb.startswith("-") and verb not in app:  # with a default verb the library takes it for an argument
+            raise ConfigError(f"there is no verb {verb!r}: it is one of {', '.join(_verbs())}; see --help")
         return int(app(arguments) or Exit.DONE)
     except EngineError as error:
         return complain(error)

@@ -51,8 +51,7 @@ def _what(report: ExecutionReport) -> str:
 def closing_lines(summary: RunSummary) -> list[Text]:
     """Return what a run came to: a line for each bracket and fault, and the proof."""
     lines = [_bracket_line(bracket) for bracket in summary.brackets]
-    for fault in summary.faults:
-        lines.append(Text(f"line {fault.line} is no signal: {'; '.join(fault.errors)}", "red"))
+    lines += [Text(f"line {fault.line} is no signal: {'; '.join(fault.errors)}", "red") for fault in summary.faults]
     kept = summary.journal
     proof = "chain verified" if kept.verified else "NOT verified"
     said = f"{summary.reports} reports; journal {kept.path}: {kept.rows} rows, {proof}"
@@ -62,7 +61,9 @@ def closing_lines(summary: RunSummary) -> list[Text]:
 def _bracket_line(bracket: BracketSummary) -> Text:
     said = f"signal {bracket.signal_id[:8]}: {bracket.outcome}"
     if bracket.orders:
-        said += f", {len(bracket.orders)} orders, net {bracket.net_qty}, pnl {bracket.realized_pnl}, fees {bracket.fees}"
+        said += (
+            f", {len(bracket.orders)} orders, net {bracket.net_qty}, pnl {bracket.realized_pnl}, fees {bracket.fees}"
+        )
     if bracket.reason:
         said += f" ({bracket.reason})"
     return Text(said, "red" if bracket.outcome == "denied" else "bold")

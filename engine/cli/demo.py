@@ -15,10 +15,10 @@ from engine.cli.complaints import complain
 from engine.cli.exchanges import open_venue
 from engine.cli.exits import Exit
 from engine.cli.interrupts import open_interrupts
-from engine.cli.lane import lane, stations
 from engine.cli.journal import rows_table
+from engine.cli.lane import lane, stations
 from engine.cli.output import Output
-from engine.cli.story import BRACKET, Step, Story, order_name, short_id
+from engine.cli.story import BRACKET, Step, Story, order_name, short_id, signal_words
 from engine.config import Settings
 from engine.journal.opening import read_journal
 from engine.journal.reader import JournalReader
@@ -28,9 +28,10 @@ from engine.orders.machine import OrderMachine
 from engine.orders.order import Order
 from engine.orders.replay import rebuild_bracket, rebuild_orders
 from engine.orders.signal import Signal, parse_signal
-from engine.runtime.engine import JOURNAL_FILE, Engine, open_engine
+from engine.runtime.engine import Engine
 from engine.runtime.history import facts_of
 from engine.runtime.logs import Logs
+from engine.runtime.opening import JOURNAL_FILE, open_engine
 from engine.runtime.summary import RunSummary, summarize
 from engine.sim import parse_script
 
@@ -100,7 +101,7 @@ class DemoShow:
             return
         self._output.show(
             Text("A simulated Kraken listens on a loopback port; the engine talks to it as to the real one.", "dim"),
-            Text(f"The signal: buy {signal.order_qty} {signal.symbol} at 50000, stop at 49000, target at 51000.", "dim"),
+            Text(f"The signal: {signal_words(signal)}.", "dim"),
         )
         self._heading("What happens")
 
@@ -122,7 +123,7 @@ class DemoShow:
 
     def _step_line(self, step: Step) -> Table:
         line = Table.grid(padding=(0, 1))
-        for width in (8, 15, 26):
+        for width in (8, 16, 26):
             line.add_column(width=width, no_wrap=True)
         line.add_column(overflow="fold")
         tone = _TONES.get(step.to_state, "")
@@ -130,7 +131,9 @@ class DemoShow:
         since = f"{(step.row.ts_ns - self._start_ns) / 1e9:6.2f} s"
         who = "bold" if step.who.startswith(BRACKET) else "dim" if tone == "dim" else ""
         why = f"{step.why} [{step.alarm}]" if step.alarm else step.why
-        line.add_row(Text(since, "dim"), Text(step.who, who), Text(way, tone), Text(why, "dim" if tone == "dim" else ""))
+        line.add_row(
+            Text(since, "dim"), Text(step.who, who), Text(way, tone), Text(why, "dim" if tone == "dim" else "")
+        )
         return line
 
     def _heading(self, title: str) -> None:
@@ -163,7 +166,7 @@ class DemoShow:
             return
         self._show_lanes(entry, bracket)
         self._heading("The journal: what a restart or an auditor reads")
-        self._output.show(rows_table(journal.rows()))
+        self._output.show(rows_table(journal.rows(), fold=False))
         self._show_diagram(f"The order machine, and the way of {_name(entry)}", OrderMachine, entry.walk)
         self._show_diagram("The bracket machine, and its way", BracketMachine, bracket.walk)
         self._show_next(entry, summary)
@@ -188,7 +191,10 @@ class DemoShow:
         )
         self._heading("Where to go next")
         for what, command in (
-            ("the same diagram as a picture", f"diagram --machine order --order {short_id(entry.cl_ord_id)} {place} --format svg --out way.svg"),
+            (
+                "the same diagram as a picture",
+                f"diagram --machine order --order {short_id(entry.cl_ord_id)} {place} --format svg --out way.svg",
+            ),
             ("the journal again, and its proof", f"journal verify {place}"),
             ("an engine of your own, simulated", "run --signals signals.jsonl"),
             ("every verb", "--help"),

@@ -17,8 +17,8 @@ from engine.orders.brackets import BracketMachine, Policy
 from engine.orders.diagram import Walk, diagram_of, dot, mermaid, table
 from engine.orders.machine import OrderMachine
 from engine.orders.replay import rebuild_bracket, rebuild_orders
-from engine.runtime.engine import JOURNAL_FILE
 from engine.runtime.history import facts_of, signal_of
+from engine.runtime.opening import JOURNAL_FILE
 
 Machine = Literal["order", "bracket"]
 Format = Literal["mermaid", "dot", "svg", "png", "md"]

@@ -35,7 +35,9 @@ def prepare_directory(path: Path) -> Path:
             raise NotADirectoryError(None, "it is no directory")
         mode = path.stat().st_mode & 0o777
     except OSError as error:
-        raise ConfigError(f"cannot use the data directory {path}: {error.strerror}; choose one with --data-dir") from error
+        raise ConfigError(
+            f"cannot use the data directory {path}: {error.strerror}; choose one with --data-dir"
+        ) from error
     if mode & 0o022:
         raise ConfigError(f"others can write into the data directory {path} (mode {mode:04o}): run chmod 700 {path}")
     return path

@@ -19,7 +19,7 @@ from engine.journal.opening import read_journal
 from engine.journal.reader import JournalReader
 from engine.journal.row import Row
 from engine.orders.events import OrderEvent
-from engine.runtime.engine import JOURNAL_FILE
+from engine.runtime.opening import JOURNAL_FILE
 from engine.values.time import rfc3339
 
 
@@ -99,12 +99,12 @@ def _told(rows: Iterable[Row], only: str | None) -> Iterator[tuple[Row, str, str
             yield row, step.who, f"{way}{step.why}"
 
 
-def rows_table(rows: Iterable[Row], only: str | None = None) -> Table:
-    """Lay rows out for a terminal."""
+def rows_table(rows: Iterable[Row], only: str | None = None, *, fold: bool = True) -> Table:
+    """Lay rows out for a terminal; ``fold`` keeps every word, without it a row is one line."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     for title, justify in (("row", "right"), ("time (UTC)", "left"), ("kind", "left"), ("who", "left")):
         table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # both are justify methods
-    table.add_column("what", overflow="fold")
+    table.add_column("what", overflow="fold" if fold else "ellipsis", no_wrap=not fold)
     for row, who, what in _told(rows, only):
         tone = "" if row.kind in ("order", "bracket", "signal", "closed", "denied") else "dim"
         table.add_row(Text(str(row.seq), "dim"), Text(_clock(row), "dim"), Text(row.kind, tone), who, Text(what, tone))

@@ -7,6 +7,7 @@ from rich.text import Text
 from engine.orders.diagram import Walk
 
 ARROW = " → "
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def stations(walk: Walk, initial: str) -> list[str]:
@@ -18,7 +19,7 @@ def stations(walk: Walk, initial: str) -> list[str]:
         else:
             names.append(state)
             stays.append(1)
-    return [name if count == 1 else f"{name} ×{count}" for name, count in zip(names, stays, strict=True)]
+    return [name if count == 1 else f"{name} {TIMES}{count}" for name, count in zip(names, stays, strict=True)]
 
 
 def lane(names: list[str], width: int) -> list[Text]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import IO, Any
+from typing import Any, TextIO
 
 import msgspec
 from rich.console import Console, RenderableType
@@ -24,8 +24,8 @@ class _Console(Console):
 class Output:
     """Standard output. ``closed`` is set once its reader has gone; everything said after that is dropped."""
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
-        self._stream = stream or sys.stdout
+    def __init__(self) -> None:
+        self._stream: TextIO = sys.stdout
         self.closed = False
         if isinstance(self._stream, io.TextIOWrapper):
             self._stream.reconfigure(errors="replace")  # an old terminal may lack a character; that is no fault
@@ -62,7 +62,7 @@ class Output:
 
     def raw(self, data: bytes) -> None:
         """Write bytes as they are."""
-        self._guarded(lambda: self._stream.buffer.write(data))  # type: ignore[attr-defined]  # a text stream over one
+        self._guarded(lambda: sys.stdout.buffer.write(data))
 
     def _guarded(self, write: Any) -> None:
         if self.closed:

@@ -131,9 +131,7 @@ class SignalLines:
         self._last.update(dict.fromkeys(keys, done))
         return before, done
 
-    async def _submit(
-        self, line: SignalLine, before: list[trio.Event], done: trio.Event, room: trio.Semaphore
-    ) -> None:
+    async def _submit(self, line: SignalLine, before: list[trio.Event], done: trio.Event, room: trio.Semaphore) -> None:
         try:
             for event in before:
                 await event.wait()

@@ -63,7 +63,7 @@ class Story:
         kind = FACT_OF_KIND.get("denied" if row.kind == "conflict" else row.kind)
         match row.decode(kind) if kind else None:
             case Opened(signal=signal):
-                return Step(row, _bracket(row), "", "entering", _signal_words(signal))
+                return Step(row, _bracket(row), "", "entering", signal_words(signal))
             case Refused(code=code, reason=reason):
                 return Step(row, _bracket(row), "", "denied", f"{code}: {reason}", alarm=code)
             case Intent() as intent:
@@ -104,7 +104,8 @@ def _bracket(row: Row) -> str:
     return f"{BRACKET} {short_id(row.signal_id)}"
 
 
-def _signal_words(signal: Signal) -> str:
+def signal_words(signal: Signal) -> str:
+    """Say what a signal asks for."""
     at = "at market" if signal.limit_price is None else f"at {trimmed(signal.limit_price)}"
     stop = f", stop {trimmed(signal.stop_loss.trigger_price)}" if signal.stop_loss else ""
     target = f", target {trimmed(signal.take_profit.price)}" if signal.take_profit else ""
@@ -112,15 +113,19 @@ def _signal_words(signal: Signal) -> str:
 
 
 def _spec_words(spec: NewOrder) -> str:
-    trigger = f" at {trimmed(spec.trigger_price)}" if spec.trigger_price is not None else ""
-    limit = f" limit {trimmed(spec.limit_price)}" if spec.limit_price is not None else ""
-    kind = "" if spec.order_type == "limit" else f" {spec.order_type}"
-    return f"{spec.side} {trimmed(spec.order_qty)}{kind}{trigger}{limit}{' ioc' if spec.time_in_force == 'ioc' else ''}"
+    words = [spec.side, trimmed(spec.order_qty)]
+    if spec.order_type == "market":
+        words.append("at market")
+    if spec.trigger_price is not None:
+        words.append(f"stop at {trimmed(spec.trigger_price)}")
+    if spec.limit_price is not None:
+        words.append(f"limit {trimmed(spec.limit_price)}")
+    return " ".join([*words, "ioc"] if spec.time_in_force == "ioc" else words)
 
 
 def _request_words(requested: Requested) -> str:
     kind = kind_of(requested.request)
-    return f"{kind} request to the wire ({requested.transport}), content {requested.payload_hash[:8]}"
+    return f"{kind} request to the wire ({requested.transport})"
 
 
 def _answer_words(answer: Answer) -> str:

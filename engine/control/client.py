@@ -97,8 +97,17 @@ class _Pump:
         if response.status_code != 200:
             self.refusal = _refusal(response.status_code, await response.aread())
             return
-        async for line in response.aiter_lines():
-            await self._lines.send(msgspec.json.decode(line, type=self._command.result))
+        lines = response.aiter_lines()
+        try:
+            async for line in lines:
+                await self._lines.send(msgspec.json.decode(line, type=self._command.result))
+        finally:
+            # httpx reads through a tower of generators; one left half-read is complained of when it is collected.
+            # A read that is cancelled at once unwinds the tower from below.
+            with trio.CancelScope(shield=True) as unwinding:
+                unwinding.cancel("no more is wanted")
+                async for _ in lines:
+                    pass
 
 
 def _refusal(status: int, content: bytes) -> Refusal:

@@ -17,14 +17,16 @@ BACKLOG = 32
 
 
 @contextmanager
-def listening_socket(data_dir: Path) -> Iterator[tuple[socket.socket, Path]]:
+def listening_socket(data_dir: Path, now_ns: int) -> Iterator[tuple[socket.socket, Path]]:
     """Listen for an engine on ``data_dir`` (which exists) while the block stands; give the socket and its path.
 
     What a dead engine left is replaced. Raises JournalBusy while another process listens for the same directory, and
     ConfigError when no socket can be made.
     """
     path = choose_socket(data_dir)
-    with hold_lease(data_dir / LOCK_NAME):  # whoever holds it may take a socket away: nobody living listens on it
+    # Whoever holds the lease may take a socket away: nobody living listens on it.
+    lock = data_dir / LOCK_NAME
+    with hold_lease(lock, what=f"the door of {data_dir}", data_dir=data_dir, now_ns=now_ns):
         listener = _bind(path)
         pointer = data_dir / POINTER_NAME
         try:

@@ -16,6 +16,7 @@ from engine.control.desk import Desk
 from engine.control.http_server import HttpServer
 from engine.control.listener import listening_socket
 from engine.runtime.engine import Engine
+from engine.seams.clock import Clock, SystemClock
 
 log = structlog.get_logger()
 
@@ -81,14 +82,14 @@ class Control:
 
 
 @asynccontextmanager
-async def open_control(data_dir: Path) -> AsyncIterator[Control]:
+async def open_control(data_dir: Path, clock: Clock | None = None) -> AsyncIterator[Control]:
     """Keep a door open for the engine on ``data_dir`` (which exists) while the block stands.
 
     Open it around the engine and ``attach`` the engine once it runs: so its last reports still go out. Raises
     JournalBusy while another process holds this door, ConfigError when no socket can be made.
     """
     failure: Exception | None = None
-    with listening_socket(data_dir) as (listener, path):
+    with listening_socket(data_dir, (clock or SystemClock()).now_ns()) as (listener, path):
         control = Control(path)
         async with trio.open_nursery() as control_nursery:
             sock = trio.socket.from_stdlib_socket(listener)

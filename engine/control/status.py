@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import trio
@@ -14,43 +13,19 @@ from engine.control.command import Arguments
 from engine.control.desk import Desk
 from engine.control.refusal import no_engine
 from engine.journal.journal import Statistics
+from engine.net.link_view import LinkView
+from engine.risk.breaker import Breaker, BreakerView
 from engine.runtime.engine import Engine
+from engine.runtime.services import Services
 from engine.runtime.statistics import OrderCounts
+from engine.venue.protocol import Headroom
 
 
 @runtime_checkable
-class TellsLinks(Protocol):
-    """A venue link that can describe its streams: each record has at least ``name`` and ``state``."""
+class HasBreaker(Protocol):
+    """Services whose entries stand behind a breaker."""
 
-    def link_records(self) -> Sequence[msgspec.Struct]:
-        """Return one record for each link."""
-        ...
-
-
-@runtime_checkable
-class TellsCounters(Protocol):
-    """A venue link that models the venue's counters: each record has at least ``name``, ``level``, ``headroom``."""
-
-    def counter_records(self) -> Sequence[msgspec.Struct]:
-        """Return one record for each counter that has been charged."""
-        ...
-
-
-@runtime_checkable
-class TellsBreaker(Protocol):
-    """An engine whose entries stand behind a breaker: the record has at least ``state``."""
-
-    def breaker_record(self) -> msgspec.Struct:
-        """Return how the breaker stands."""
-        ...
-
-
-class LinkState(msgspec.Struct, frozen=True):
-    """What is known of a link that tells nothing more. ``state`` is ``up`` when its stream is complete up to now."""
-
-    name: str
-    state: str
-    since_s: float | None = None
+    breaker: Breaker
 
 
 class Queues(msgspec.Struct, frozen=True):
@@ -67,7 +42,7 @@ class Queues(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """The engine now. ``orders`` counts since ``since_row``, when this engine started.
 
-    ``breaker`` is None while the engine has none; ``links`` and ``counters`` hold what the venue's link tells.
+    ``breaker`` is None while the engine has none. ``halted`` names every reason that keeps entries back.
     """
 
     pid: int
@@ -82,9 +57,10 @@ class Status(msgspec.Struct, frozen=True):
     reports_published: int
     active_brackets: int
     active_orders: int
-    links: list[dict[str, Any]]
-    breaker: dict[str, Any] | None
-    counters: list[dict[str, Any]]
+    links: tuple[LinkView, ...]
+    breaker: BreakerView | None
+    counters: list[Headroom]
+    halted: dict[str, str]
     queues: Queues
     messages: dict[str, int]
     journal: Statistics
@@ -110,28 +86,18 @@ async def tell_status(desk: Desk, arguments: Arguments) -> Status:  # noqa: ARG0
         reports_published=services.bus.published,
         active_brackets=len(engine.active()),
         active_orders=sum(h.view.state != "settled" for h in services.desk.live.values()),
-        links=_links(engine),
-        breaker=msgspec.to_builtins(engine.breaker_record()) if isinstance(engine, TellsBreaker) else None,
-        counters=_counters(engine),
+        links=services.link.links(),
+        breaker=_breaker(services),
+        counters=services.link.headroom(),
+        halted=services.gate.reasons(),
         queues=_queues(engine),
         messages=dict(sorted(services.desk.counts.items())),
         journal=engine.journal.statistics(),
     )
 
 
-def _links(engine: Engine) -> list[dict[str, Any]]:
-    link = engine.services.link
-    if isinstance(link, TellsLinks):
-        return [msgspec.to_builtins(record) for record in link.link_records()]
-    since_s = link.unbroken_since_s
-    up_s = None if since_s is None else round(trio.current_time() - since_s, 3)
-    return [msgspec.to_builtins(LinkState("private", "down" if since_s is None else "up", up_s))]
-
-
-def _counters(engine: Engine) -> list[dict[str, Any]]:
-    link = engine.services.link
-    records = link.counter_records() if isinstance(link, TellsCounters) else ()
-    return [msgspec.to_builtins(record) for record in records]
+def _breaker(services: Services) -> BreakerView | None:
+    return services.breaker.view(trio.current_time()) if isinstance(services, HasBreaker) else None
 
 
 def _queues(engine: Engine) -> Queues:

@@ -35,7 +35,8 @@ def open_journal(
     code, JournalCorrupt when its first or last row cannot be read. The chain between is not walked: call verify().
     """
     _require_directory(path.parent)
-    with hold_lease(path.with_name(path.name + ".lock")):
+    lock = path.with_name(path.name + ".lock")
+    with hold_lease(lock, what=f"the journal {path}", data_dir=path.parent, now_ns=clock.now_ns()):
         if not path.exists():
             create_sqlite(path, header_row(identity, clock.now_ns()))
         store = SqliteStore(path, durability)

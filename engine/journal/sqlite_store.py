@@ -35,6 +35,9 @@ _rows = sa.Table(
 sa.Index("rows_by_signal", _rows.c.signal_id, sqlite_where=_rows.c.signal_id != "")
 sa.Index("rows_by_order", _rows.c.cl_ord_id, sqlite_where=_rows.c.cl_ord_id != "")
 
+_NOTHING: sa.ColumnElement[str] = sa.literal_column(
+    "''"
+)  # spelled out in queries: SQLite proves a partial index only from a literal
 _insert = _rows.insert()
 _newest = sa.select(_rows).order_by(_rows.c.seq.desc()).limit(1)
 
@@ -149,9 +152,9 @@ class SqliteStore:
 def _page(wanted: Selection, after: int) -> sa.Select[tuple[object, ...]]:
     query = sa.select(_rows).where(_rows.c.seq > after, _rows.c.seq <= wanted.upto)
     if wanted.signal_id is not None:
-        query = query.where(_rows.c.signal_id == wanted.signal_id)
+        query = query.where(_rows.c.signal_id == wanted.signal_id, _rows.c.signal_id != _NOTHING)
     if wanted.cl_ord_id is not None:
-        query = query.where(_rows.c.cl_ord_id == wanted.cl_ord_id)
+        query = query.where(_rows.c.cl_ord_id == wanted.cl_ord_id, _rows.c.cl_ord_id != _NOTHING)
     if wanted.kind is not None:
         query = query.where(_rows.c.kind == wanted.kind)
     return query.order_by(_rows.c.seq).limit(_PAGE_ROWS)

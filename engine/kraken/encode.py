@@ -85,6 +85,41 @@ def cancel_order(cancel: CancelOrder, token: str) -> Params:
     return {key: [value] for key, value in _one_id(cancel.order_id, cancel.cl_ord_id).items()} | {"token": token}
 
 
+def batch_add(orders: Sequence[NewOrder], token: str) -> Params:
+    """Return the params of ``batch_add`` (§8.5): one symbol and one deadline for all."""
+    shared = ("symbol", "deadline", "token")
+    first = add_order(orders[0], token)
+    rows = [{name: value for name, value in add_order(o, token).items() if name not in shared} for o in orders]
+    return {"symbol": first["symbol"], "orders": rows, "deadline": first["deadline"], "token": token}
+
+
+def batch_cancel(cancels: Sequence[CancelOrder], token: str) -> Params:
+    """Return the params of ``batch_cancel`` (§8.4): each order once, by the venue's id where it is known."""
+    ids, names = _ids(cancels)
+    params: Params = {"orders": ids} if ids else {}
+    return params | ({"cl_ord_id": names} if names else {}) | {"token": token}
+
+
+def add_batch_body(orders: Sequence[NewOrder], pair: str) -> Params:
+    """Return the body of REST AddOrderBatch (§1.6), to be sent as JSON; amounts are texts there too."""
+    shared = ("pair", "deadline")
+    forms = [add_order_form(order, pair) for order in orders]
+    rows = [{name: value for name, value in form.items() if name not in shared} for form in forms]
+    return {"pair": pair, "orders": rows, "deadline": forms[0]["deadline"]}
+
+
+def cancel_batch_body(cancels: Sequence[CancelOrder]) -> Params:
+    """Return the body of REST CancelOrderBatch (§1.9), to be sent as JSON."""
+    ids, names = _ids(cancels)
+    body: Params = {"orders": ids} if ids else {}
+    return body | ({"cl_ord_ids": names} if names else {})
+
+
+def _ids(cancels: Sequence[CancelOrder]) -> tuple[list[str], list[str]]:
+    ids = [cancel.order_id for cancel in cancels if cancel.order_id]
+    return ids, [cancel.cl_ord_id for cancel in cancels if not cancel.order_id]
+
+
 def add_order_form(order: NewOrder, pair: str) -> Form:
     """Return the fields of REST AddOrder (§1.5); ``pair`` is the altname.
 
@@ -133,6 +168,11 @@ def cancel_order_form(cancel: CancelOrder) -> Form:
 def form_body(fields: Mapping[str, str]) -> bytes:
     """Return a form body. Signed and sent as these very bytes."""
     return urlencode(fields).encode("ascii")
+
+
+def json_body(members: Mapping[str, Any]) -> bytes:
+    """Return a JSON body. Signed and sent as these very bytes."""
+    return msgspec.json.encode(members)
 
 
 def _one_id(order_id: str, cl_ord_id: str) -> Params:

@@ -135,6 +135,12 @@ def rule_of(text: str) -> Rule | None:
     return None
 
 
+def code_of(text: str) -> str:
+    """Return the stable code of one error text."""
+    rule = rule_of(text)
+    return rule.code if rule is not None else UNLISTED
+
+
 def is_warning(text: str) -> bool:
     """Tell whether a text of the error list is a warning beside a result (severity W)."""
     return text[:1] == "W" and ":" in text

@@ -28,6 +28,7 @@ class Feed:
 
     def __init__(self, instrument: Instrument, depth: int, rng: random.Random) -> None:
         self.symbol = instrument.symbol
+        self.channel = f"book {instrument.symbol}"
         self.book = Book(instrument.symbol, depth, instrument.price_precision, instrument.qty_precision)
         self.holders = 0
         self.synced = False

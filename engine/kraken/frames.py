@@ -133,9 +133,31 @@ class PairInfo(msgspec.Struct, frozen=True):
 
 
 class InstrumentData(msgspec.Struct, frozen=True):
-    """The instrument channel's data object."""
+    """The instrument channel's data object; each pair is decoded as PairInfo by itself."""
 
-    pairs: tuple[PairInfo, ...] = ()
+    pairs: tuple[msgspec.Raw, ...] = ()
+
+
+class MemberInfo(msgspec.Struct, frozen=True):
+    """What the answer to a batch says of one order: over REST ``txid``, over WebSocket ``order_id``."""
+
+    order_id: str | None = None
+    txid: str | tuple[str, ...] | None = None
+    cl_ord_id: str | None = None
+    error: str | tuple[str, ...] | None = None
+    success: bool | None = None
+
+    @property
+    def identity(self) -> str | None:
+        """The order's id, when the venue gave one."""
+        listed = (self.txid,) if isinstance(self.txid, str) else self.txid or ()
+        return self.order_id or next((one for one in listed if one), None)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """The venue's errors about this order."""
+        listed = (self.error,) if isinstance(self.error, str) else self.error or ()
+        return tuple(one for one in listed if one)
 
 
 class ResultInfo(msgspec.Struct, frozen=True):
@@ -147,6 +169,8 @@ class ResultInfo(msgspec.Struct, frozen=True):
     cl_ord_id: str | None = None
     amend_id: str | None = None
     maxratecount: Decimal | None = None
+    count: int | None = None
+    orders: tuple[MemberInfo, ...] | None = None
     warnings: tuple[str, ...] = ()
 
 

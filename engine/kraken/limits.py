@@ -5,15 +5,22 @@ Any clock that never runs backwards will do, as long as one object sees only one
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
+
+from engine.kraken.open_orders import OpenOrders
+from engine.orders.reports import OrderReport, ReportType
+from engine.values.time import NS
 
 Transaction = Literal["add", "amend", "edit", "cancel"]
 
 
 class TierLimits(NamedTuple):
-    """What one verification tier may do. Decays are points per second."""
+    """What one verification tier may do. Decays are points per second, ``open_orders`` is per pair."""
 
     engine_threshold: float
     engine_decay: float
@@ -37,10 +44,10 @@ _BY_AGE: dict[Transaction, tuple[int, ...]] = {
     "cancel": (8, 6, 5, 4, 2, 1, 0),
 }
 
-ENTRY_RESERVE = 10
-"""Points an entry leaves free for its own protection: the dearest live swap is cancel 8 + exit 1 + stop 1."""
-
 _ORDERS_KEPT = 10_000
+_ROUNDING = 1e-9
+_AGED = frozenset((ReportType.PENDING_NEW, ReportType.NEW, ReportType.AMENDED))
+_ENDED = frozenset(("filled", "canceled", "expired"))
 
 
 def cost(transaction: Transaction, age_s: float) -> int:
@@ -49,38 +56,92 @@ def cost(transaction: Transaction, age_s: float) -> int:
     return _FIXED[transaction] + _BY_AGE[transaction][step]
 
 
+def batch_add_cost(orders: int) -> float:
+    """Return the points of one batch of new orders: half a point each."""
+    return orders / 2
+
+
+def batch_cancel_cost(ages_s: Iterable[float]) -> int:
+    """Return the points of one batch cancel: what the single cancels would cost."""
+    return sum(cost("cancel", age_s) for age_s in ages_s)
+
+
 class Counter:
-    """A counter that decays towards zero; above ``threshold`` the venue refuses."""
+    """A counter that decays towards zero; above ``threshold`` the venue refuses.
+
+    What is held belongs to a request without an answer. It does not decay: the venue counts it later than we do, and
+    from then on. So the venue's count of our own requests never lies above this one.
+    """
 
     def __init__(self, threshold: float, decay_per_s: float) -> None:
         self.threshold, self.decay_per_s = threshold, decay_per_s
         self._level, self._at = 0.0, 0.0
+        self._held: dict[int, float] = {}
+        self._numbers = itertools.count(1)
 
     def level(self, now_s: float) -> float:
-        """Return the points that count now."""
+        """Return the points that count now, those of unanswered requests included."""
+        return self._settled(now_s) + sum(self._held.values())
+
+    def _settled(self, now_s: float) -> float:
         return max(0.0, self._level - (now_s - self._at) * self.decay_per_s)
 
     def charge(self, points: float, now_s: float) -> None:
         """Add points."""
-        self._level, self._at = self.level(now_s) + points, now_s
+        self._level, self._at = self._settled(now_s) + points, now_s
+
+    def hold(self, points: float) -> int:
+        """Add the points of a request that goes now; returns the number to settle them by."""
+        number = next(self._numbers)
+        self._held[number] = points
+        return number
+
+    def settle(self, number: int, now_s: float, *, charged: bool = True) -> None:
+        """Let held points decay from now on, or give them back when the request certainly was not sent."""
+        points = self._held.pop(number, 0.0)
+        if charged:
+            self.charge(points, now_s)
 
     def correct(self, level: float, now_s: float) -> None:
-        """Take the venue's own count."""
+        """Take the venue's own count. Unanswered requests stay on top of it: it may not know them yet."""
         self._level, self._at = level, now_s
 
     def wait_s(self, points: float, now_s: float, reserve: float = 0) -> float:
-        """Return how long to wait until ``points`` more leave ``reserve`` below the threshold; 0 when they do now."""
-        excess = self.level(now_s) + points - max(self.threshold - reserve, points)
-        return max(0.0, excess / self.decay_per_s)
+        """Return how long to wait until ``points`` more leave ``reserve`` below the threshold; 0 when they do now.
+
+        Infinite when decay alone will never do it. What is dearer than the whole threshold passes at zero.
+        """
+        settled = self._settled(now_s)
+        excess = self.level(now_s) + points - (max(self.threshold, points) - reserve)
+        if excess <= _ROUNDING:
+            return 0.0
+        return excess / self.decay_per_s if excess <= settled + _ROUNDING else math.inf
 
 
 class EngineCounters:
-    """One engine counter per pair, and the age of every order whose amend or cancel may be charged."""
+    """One engine counter per pair, the age of every order whose amend or cancel may be charged, and what rests.
+
+    ``changed`` is called with a pair whose room may have grown, None for all pairs.
+    """
 
     def __init__(self, tier: str) -> None:
         self._limits = TIERS[tier]
         self._counters: dict[str, Counter] = {}
         self._born_s: OrderedDict[str, float] = OrderedDict()
+        self._symbols: OrderedDict[str, str] = OrderedDict()
+        self._adds: dict[str, tuple[str, int]] = {}
+        self.open_orders = OpenOrders()
+        self.changed: Callable[[str | None], None] = _nobody
+
+    @property
+    def most_open_orders(self) -> int:
+        """How many orders may rest on one pair."""
+        return self._limits.open_orders
+
+    @property
+    def symbols(self) -> list[str]:
+        """The pairs counted so far."""
+        return list(self._counters)
 
     def of(self, symbol: str) -> Counter:
         """Return the counter of a pair."""
@@ -88,15 +149,57 @@ class EngineCounters:
             self._counters[symbol] = Counter(self._limits.engine_threshold, self._limits.engine_decay)
         return self._counters[symbol]
 
+    def hold(self, symbol: str, points: float, cl_ord_ids: Iterable[str]) -> int:
+        """Hold the points of a request on a pair; ``cl_ord_ids`` are those of its new orders.
+
+        The first report on one of them proves that the venue has counted the request.
+        """
+        number = self.of(symbol).hold(points)
+        self._adds.update((name, (symbol, number)) for name in cl_ord_ids)
+        return number
+
+    def settle(self, symbol: str, number: int, now_s: float, *, charged: bool) -> None:
+        """End a hold: its answer is here, or it certainly was not sent."""
+        self._adds = {name: held for name, held in self._adds.items() if held != (symbol, number)}
+        self.of(symbol).settle(number, now_s, charged=charged)
+
     def correct(self, symbol: str, level: Decimal, now_s: float) -> None:
         """Take the count that the venue wrote into a report."""
         self.of(symbol).correct(float(level), now_s)
+        self.changed(symbol)
 
     def allow(self, threshold: Decimal) -> None:
-        """Take the threshold the venue states (``maxratecount``); it outranks the configured tier."""
-        self._limits = self._limits._replace(engine_threshold=float(threshold))
+        """Take the threshold the venue states (``maxratecount``); its tier outranks the configured one."""
+        stated = next((tier for tier in TIERS.values() if tier.engine_threshold == threshold), self._limits)
+        self._limits = stated._replace(engine_threshold=float(threshold))
         for counter in self._counters.values():
-            counter.threshold = float(threshold)
+            counter.threshold, counter.decay_per_s = self._limits.engine_threshold, self._limits.engine_decay
+        self.changed(None)
+
+    def snapshot(self, open_orders: Sequence[OrderReport], venue_now_ns: int, now_s: float) -> None:
+        """Take the private stream's opening state: what rests, and since when."""
+        self.open_orders.snapshot(open_orders)
+        for report in open_orders:
+            self._name(report)
+            self.touch(report.order_id, now_s - max(0.0, (venue_now_ns - report.ts_ns) / NS))
+        self.changed(None)
+
+    def note(self, report: OrderReport, now_s: float) -> None:
+        """Take one report of the private stream."""
+        self._name(report)
+        self.open_orders.report(report)
+        held = self._adds.get(report.cl_ord_id or "")
+        if held is not None:
+            self.settle(*held, now_s, charged=True)
+        if report.report_type in _AGED:
+            self.touch(report.order_id, now_s)
+        elif report.ord_status in _ENDED:
+            self.forget(report.order_id)
+            self.changed(report.symbol)
+
+    def symbol_of(self, order_id: str) -> str | None:
+        """Return the pair of an order the stream has named: later frames leave it out."""
+        return self._symbols.get(order_id)
 
     def touch(self, order_id: str, now_s: float) -> None:
         """Note that an order was created or amended: its age starts again."""
@@ -109,6 +212,22 @@ class EngineCounters:
         """Drop an order that has ended."""
         self._born_s.pop(order_id, None)
 
+    def age_s(self, order_id: str, now_s: float) -> float:
+        """Return an order's age for the table of costs. One of unknown age is taken for a young one, the dearest."""
+        return now_s - self._born_s.get(order_id, now_s)
+
     def points(self, transaction: Transaction, order_id: str, now_s: float) -> int:
-        """Return what a transaction costs now. An order of unknown age is taken for a young one, the dearest case."""
-        return cost(transaction, now_s - self._born_s.get(order_id, now_s))
+        """Return what a transaction costs now."""
+        return cost(transaction, self.age_s(order_id, now_s))
+
+    def _name(self, report: OrderReport) -> None:
+        if report.symbol is None:
+            return
+        self._symbols[report.order_id] = report.symbol
+        self._symbols.move_to_end(report.order_id)
+        if len(self._symbols) > _ORDERS_KEPT:
+            self._symbols.popitem(last=False)
+
+
+def _nobody(_symbol: str | None) -> None:
+    """Tell nobody."""

@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import ssl
 from collections.abc import Callable
-from typing import Literal
 
 import structlog
 import trio
 
-from engine.errors import VenueError, VenueRefused, VenueUnavailable
+from engine.errors import VenueError, VenueProtocolError, VenueRefused, VenueUnavailable
 from engine.kraken import decode, encode, errors, ws
-from engine.kraken.frames import Channel, ExecutionRow, Response, Throttled
+from engine.kraken.executions import Executions
+from engine.kraken.frame_cache import FrameCache
+from engine.kraken.frames import Channel, Heartbeat, Message, Response, Throttled
 from engine.kraken.limits import EngineCounters
 from engine.kraken.queries import Queries
-from engine.kraken.sequence import SequenceTracker
-from engine.kraken.session import TERMINAL, Session, balances
-from engine.kraken.settings import KrakenSettings, Secret
+from engine.kraken.sequence import SequenceBroken, SequenceTracker
+from engine.kraken.session import balances
+from engine.kraken.settings import KrakenSettings
+from engine.kraken.stream import Stream
 from engine.kraken.venue_time import VenueTime
-from engine.net.backoff import Backoff
+from engine.kraken.ws_orders import WsOrders
+from engine.kraken.ws_token import WsToken
+from engine.net.budget import RollingBudget
+from engine.net.link_view import LinkView
 from engine.net.wire import Wire
 from engine.orders.commands import RequestKind
-from engine.orders.reports import Answer, OrderReport, Outcome, ReportType
+from engine.orders.reports import Answer
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
-from engine.values.time import NS
 from engine.venue.protocol import VenueSink
 
 log = structlog.get_logger()
 
-NAMING_ATTEMPTS = 5
-_BORN = frozenset((ReportType.PENDING_NEW, ReportType.NEW, ReportType.AMENDED))
-
-
-class _Asked:
-    """A request on its way, and its answer once it has come."""
-
-    def __init__(self, method: str, sent_ns: int) -> None:
-        self.method, self.sent_ns = method, sent_ns
-        self.done = trio.Event()
-        self.response: Response | None = None
+CHANNELS = ("executions", "balances")
+_WANTED = {
+    "executions": {"snap_orders": True, "snap_trades": True, "order_status": True, "ratecounter": True},
+    "balances": {"snapshot": True},
+}
+ACK_TIMEOUT_S = 5.0
+ASKED_TIMES = 3
+"""An unanswered subscription is asked for so many times, ``ACK_TIMEOUT_S`` apart."""
 
 
 class PrivateLink:
     """One subscription after another to executions and balances, and the orders that travel on them.
 
-    ``up`` means: executions acknowledged and opened by their snapshot, so that the sink knows all about orders.
+    ``usable`` means: executions are acknowledged and opened by their snapshot, so that orders can go. ``up`` means
+    more: the fills of the time away have reached the sink too, so that it knows all about orders.
     """
 
     def __init__(
@@ -61,24 +63,38 @@ class PrivateLink:
         queries: Queries,
         counters: EngineCounters,
         venue_time: VenueTime,
+        budget: RollingBudget,
     ) -> None:
-        self._settings, self._sink, self._wire, self._tls, self._clock = settings, sink, wire, tls, clock
-        self._queries, self._counters, self._venue_time = queries, counters, venue_time
-        self._backoff = Backoff(chance.stream("kraken/private"), settings.backoff_first_s, settings.backoff_most_s)
-        self._req_ids = itertools.count(1)
-        self._asked: dict[int, _Asked] = {}
-        self._session = Session()
-        self._sequences: dict[str, SequenceTracker] = {}
+        self._sink, self._clock, self._counters, self._venue_time = sink, clock, counters, venue_time
+        rng, url = chance.stream("kraken/private"), settings.ws_auth_url
+        self._stream = Stream("private", url, tls, settings=settings, wire=wire, rng=rng, budget=budget)
+        self._monitor = self._stream.monitor
+        self._token = WsToken(queries)
+        self._orders = WsOrders(
+            settings, clock, venue_time, counters=counters, token=self._token, req_ids=self._stream.req_ids
+        )
+        self._executions = Executions(queries, sink, counters, self._venue_now_ns)
         self._socket: ws.Socket | None = None
-        self._token = Secret("")
-        self._acknowledged = self._opened = False
-        self._unnamed = trio.Event()
+        self._begin()
         self.up = False
         self.up_since_s = 0.0
-        self.why = "never connected"
         self.refused: VenueRefused | None = None
         self.decided = trio.Event()
         """Set once the stream has been up, or once it is certain that it never will be (``refused``)."""
+
+    @property
+    def why(self) -> str:
+        """Why the stream is not up; empty while it is."""
+        return self._stream.why
+
+    @property
+    def usable(self) -> bool:
+        """Whether orders can go this way now."""
+        return self._socket is not None and self._socket.open and self._ready["executions"].is_set()
+
+    def view(self, now_s: float) -> LinkView:
+        """Return the link's figures."""
+        return self._monitor.view(now_s)
 
     def refresh(self) -> None:
         """Give the connection up, so that the next one brings a fresh snapshot. One not yet complete goes as well."""
@@ -87,153 +103,165 @@ class PrivateLink:
 
     async def run(self) -> None:
         """Keep the stream up until cancelled."""
-        while True:
-            why = await self._live_once()
-            lived_s = trio.current_time() - self.up_since_s if self.up else 0.0
-            self._lose(why)
-            wait_s = self._backoff.next_s(lived_s)
-            log.warning("link.lost", link="private", why=why, retry_in_s=round(wait_s, 3), attempt=self._backoff.tries)
-            await trio.sleep(wait_s)
+        await self._stream.run(self)
 
-    async def _live_once(self) -> str:
-        why = ""
-        try:
-            self._token = await self._queries.websockets_token()
-            async with ws.open_socket(
-                self._wire,
-                self._settings.ws_auth_url,
-                self._tls,
-                user_agent=self._settings.user_agent,
-                connect_timeout_s=self._settings.connect_timeout_s,
-                silence_bound_s=self._settings.heartbeat_bound_s,
-            ) as socket:
-                await self._serve(socket)
-        except* ws.LOST as group:
-            why = ws.why(group.exceptions)
-        except* VenueError as group:
-            why = ws.why(group.exceptions)
-            self._judge(group)
-        return why or "closed"
+    async def name_orders(self) -> None:
+        """Ask for orders that the stream named without saying what they are, until cancelled."""
+        await self._executions.name_orders()
 
-    def _judge(self, group: BaseExceptionGroup[VenueError]) -> None:
-        for error in group.exceptions:
-            if isinstance(error, BaseExceptionGroup):
-                self._judge(error)
-            elif isinstance(error, VenueRefused):
-                rules = [errors.rule_of(text) for text in error.errors]
-                if any(rule is not None and rule.code in errors.FATAL_CODES for rule in rules):
-                    self.refused = error
-                    self.decided.set()
+    # the life of a connection
 
-    async def _serve(self, socket: ws.Socket) -> None:
-        self._session = Session()
-        self._sequences = {name: SequenceTracker(name) for name in ("executions", "balances")}
-        self._acknowledged = self._opened = False
+    async def prepare(self) -> None:
+        """Fetch a token for the next connection."""
+        await self._token.renew()
+
+    async def serve(self, socket: ws.Socket) -> None:
+        """Subscribe and listen until the connection ends."""
+        self._begin()
         self._socket = socket
-        token = self._token.reveal()
-        executions = encode.subscription(
-            "executions", snap_orders=True, snap_trades=True, order_status=True, ratecounter=True, token=token
-        )
-        await self._send("subscribe", executions)
-        await self._send("subscribe", encode.subscription("balances", snapshot=True, token=token))
-        while True:
-            self._take(await socket.receive())
+        async with trio.open_nursery() as session_nursery:
+            session_nursery.start_soon(self._open_up, socket, session_nursery, name="link/private/executions")
+            while True:
+                self._take(await socket.receive())
 
-    async def _send(self, method: str, params: encode.Params) -> None:
-        assert self._socket is not None  # noqa: S101 - only called by the task that has just opened it
-        req_id = next(self._req_ids)
-        self._asked[req_id] = _Asked(method, self._clock.now_ns())
-        await self._socket.send(encode.frame(method, params, req_id))
-
-    def _lose(self, why: str) -> None:
-        self._socket = None
-        self.why = why
-        lost, self._asked = self._asked, {}
-        for asked in lost.values():
-            asked.done.set()
+    def lose(self, why: str) -> None:
+        """Everything that waited for the connection learns that it has gone."""
+        socket, self._socket = self._socket, None
+        now_s = trio.current_time()
+        self._orders.close()
+        for name, tracker in self._sequences.items():
+            if tracker.last is not None:
+                self._monitor.away(name, tracker.last + 1, None, now_s)
         if self.up:
             self.up = False
+            self._executions.lose(now_s - socket.last_frame_s if socket is not None else 0.0)
             self._sink.on_private_link(up=False, why=why)
+
+    def failed(self, error: VenueError) -> None:
+        """Note a refusal that no further try will change."""
+        if isinstance(error, VenueRefused):
+            rules = [errors.rule_of(text) for text in error.errors]
+            if any(rule is not None and rule.code in errors.FATAL_CODES for rule in rules):
+                self.refused = error
+                self.decided.set()
+
+    def _begin(self) -> None:
+        self._executions.begin()
+        self._frames = FrameCache()
+        self._sequences = {name: SequenceTracker(name) for name in CHANNELS}
+        self._subscribing: dict[int, str] = {}
+        self._acknowledged: set[str] = set()
+        self._ready = {name: trio.Event() for name in CHANNELS}
+
+    async def _open_up(self, socket: ws.Socket, session_nursery: trio.Nursery) -> None:
+        """Subscribe to executions. If fills were missed the stream is complete only when they have been fetched."""
+        if not await self._subscribe(socket, "executions"):
+            socket.abandon("the subscription to executions was not answered")
+            return
+        session_nursery.start_soon(self._subscribe, socket, "balances", name="link/private/balances")
+        if self._executions.hole is not None:
+            await self._executions.fill_hole(self._executions.hole)
+            self._go_up()
+
+    def _go_up(self) -> None:
+        self._executions.complete()
+        self.up, self.up_since_s = True, trio.current_time()
+        self._stream.complete()
+        self._monitor.heal("executions")
+        self._sink.on_private_link(up=True, why="")
+        self.decided.set()
+
+    async def _subscribe(self, socket: ws.Socket, channel: str) -> bool:
+        """Subscribe, and again while the answer is missing; tell whether it came."""
+        for _ in range(ASKED_TIMES):
+            token = await self._token.current()
+            req_id = await self._orders.send(
+                socket, "subscribe", {"channel": channel, **_WANTED[channel], "token": token}
+            )
+            self._subscribing[req_id] = channel
+            with trio.move_on_after(ACK_TIMEOUT_S):
+                await self._ready[channel].wait()
+                return True
+            log.warning("subscription.unanswered", link="private", channel=channel)
+        return False
 
     # what comes in
 
     def _take(self, text: str | bytes) -> None:
-        frame = decode.message(text)
-        if isinstance(frame, Channel):
-            if frame.name in self._sequences:
-                self._sequences[frame.name].check(frame.sequence)
+        now_s = trio.current_time()
+        try:
+            self._route(decode.message(text), text, now_s)
+        except SequenceBroken as error:
+            self._monitor.gap(error.channel, error.first, error.last, now_s)
+            raise
+        except VenueProtocolError as error:
+            self._monitor.invalid(now_s)
+            log.warning("frame.invalid", link="private", why=str(error))
+            raise
+
+    def _route(self, frame: Message, text: str | bytes, now_s: float) -> None:
+        if isinstance(frame, Heartbeat):
+            self._monitor.beat(now_s)
+        elif isinstance(frame, Channel) and frame.name in self._sequences:
+            self._monitor.beat(now_s)
+            if self._frames.repeated(_digest(text), now_s):
+                self._monitor.duplicate(now_s)
+                return
+            self._sequences[frame.name].check(frame.sequence)
             if frame.name == "executions":
-                self._executions(frame)
-            elif frame.name == "balances":
-                for balance in balances(decode.balances(frame)):
-                    self._sink.on_balance(balance)
+                self._executions.take(frame, now_s)
+                self._check_ready()
+            else:
+                self._balances(frame)
+        elif isinstance(frame, Channel):
+            if frame.name == "status":
+                for status in decode.statuses(frame):
+                    self._stream.mode = status.system
         elif isinstance(frame, Response):
-            self._answered(frame)
+            self._answered(frame, now_s)
         elif isinstance(frame, Throttled):
+            self._monitor.error(now_s)
             log.warning("request.dropped", link="private", text=frame.text)
 
-    def _executions(self, frame: Channel) -> None:
-        rows = decode.executions(frame)
-        if frame.snapshot and not self._opened:
-            open_orders, trades = self._session.snapshot(rows)
-            for report in open_orders:
-                age_s = max(0.0, (self._venue_now_ns() - report.ts_ns) / NS)
-                self._counters.touch(report.order_id, trio.current_time() - age_s)
-            self._sink.on_snapshot(open_orders, trades)
-            self._opened = True
-            self._maybe_up()
-        else:
-            for report in self._session.update(rows, trio.current_time()):
-                self._note(report)
-                self._sink.on_report(report)
-        self._count(rows)
-        if self._session.unnamed:
-            self._unnamed.set()
+    def _balances(self, frame: Channel) -> None:
+        for balance in balances(decode.balances(frame)):
+            self._sink.on_balance(balance)
+        self._monitor.heal("balances")
 
-    def _note(self, report: OrderReport) -> None:
-        if report.report_type in _BORN:
-            self._counters.touch(report.order_id, trio.current_time())
-        elif report.ord_status in TERMINAL:
-            self._counters.forget(report.order_id)
-
-    def _count(self, rows: tuple[ExecutionRow, ...]) -> None:
-        for row in rows:
-            level = row.ratecount if row.ratecount is not None else row.rate_count
-            if level is not None and row.symbol is not None:
-                self._counters.correct(row.symbol, level, trio.current_time())
-
-    def _answered(self, response: Response) -> None:
-        asked = self._asked.get(response.req_id) if response.req_id is not None else None
-        if asked is None or asked.method != response.method:
-            log.info("answer.late", method=response.method, req_id=response.req_id, success=response.success)
+    def _answered(self, response: Response, now_s: float) -> None:
+        if response.method == "pong":
+            self._monitor.ponged(response.req_id, now_s)
+            self._orders.hear(response)
             return
-        if response.time_in is not None and response.time_out is not None:
-            time_in_ns, time_out_ns = decode.moment(response.time_in), decode.moment(response.time_out)
-            self._venue_time.observe_answer(asked.sent_ns, self._clock.now_ns(), time_in_ns, time_out_ns)
-            self._venue_time.hear(time_out_ns, trio.current_time())
-        asked.response = response
-        asked.done.set()
-        if response.method == "subscribe":
-            self._subscribed(response)
+        if self._orders.answered(response) and response.method == "subscribe":
+            self._subscribed(response, now_s)
         rule = errors.rule_of(response.error) if response.error is not None else None
         if rule is not None and rule.code == "INVALID_SESSION":
             raise VenueUnavailable("the token is not accepted any more")
 
-    def _subscribed(self, response: Response) -> None:
-        if not response.success:
+    def _subscribed(self, response: Response, now_s: float) -> None:
+        channel = self._subscribing.pop(response.req_id or 0, "")
+        if not response.success and not (response.error or "").startswith("Already subscribed"):
+            self._monitor.error(now_s)
             raise VenueRefused([response.error or "subscription refused without a reason"])
-        if response.result is not None and response.result.channel == "executions":
-            if response.result.maxratecount is not None:
-                self._counters.allow(response.result.maxratecount)
-            self._acknowledged = True
-            self._maybe_up()
+        self._token.held = True
+        if channel == "executions" and channel not in self._acknowledged:
+            self._monitor.authenticated(now_s)
+        self._acknowledged.add(channel)
+        if response.result is not None and response.result.maxratecount is not None:
+            self._counters.allow(response.result.maxratecount)
+        self._check_ready()
 
-    def _maybe_up(self) -> None:
-        if self._acknowledged and self._opened and not self.up:
-            self.up, self.up_since_s, self.why = True, trio.current_time(), ""
-            log.info("link.up", link="private")
-            self._sink.on_private_link(up=True, why="")
-            self.decided.set()
+    def _check_ready(self) -> None:
+        if self._executions.opened and "executions" in self._acknowledged and not self._ready["executions"].is_set():
+            self._ready["executions"].set()
+            if self._executions.hole is None:
+                self._go_up()
+        if "balances" in self._acknowledged:
+            self._ready["balances"].set()
+
+    def _venue_now_ns(self) -> int:
+        return self._venue_time.now_ns(self._clock.now_ns())
 
     # what goes out
 
@@ -249,68 +277,17 @@ class PrivateLink:
 
         ``params`` is given the token. Never raises for what happens on the way.
         """
-        socket = self._socket
-        if socket is None or not socket.open or not self.up:
-            return self._answer(kind, cl_ord_id, errors.of_transport(sent=False, timed_out=False), self.why)
-        left_s = (deadline_ns - self._venue_now_ns()) / NS
-        if left_s <= 0:
-            return self._answer(kind, cl_ord_id, errors.Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"), "")
-        req_id = next(self._req_ids)
-        text = encode.frame(method, params(self._token.reveal()), req_id)
-        asked = self._asked[req_id] = _Asked(method, self._clock.now_ns())
-        try:
-            with trio.move_on_after(left_s + self._settings.answer_grace_s):
-                await socket.send(text)
-                await asked.done.wait()
-        except ws.LOST:
-            asked.done.set()  # lost while writing: how far it came nobody knows
-        finally:
-            self._asked.pop(req_id, None)
-        if asked.response is not None:
-            return self._judged(kind, cl_ord_id, asked.response)
-        verdict = errors.of_transport(sent=True, timed_out=not asked.done.is_set())
-        return self._answer(kind, cl_ord_id, verdict, self.why)
+        response, verdict = await self.exchange(method, params, deadline_ns)
+        if response is not None:
+            return self._orders.judged(kind, cl_ord_id, response)
+        return self._orders.answer(kind, cl_ord_id, verdict, self.why)
 
-    def _judged(self, kind: RequestKind, cl_ord_id: str, response: Response) -> Answer:
-        if response.success:
-            order_id = response.result.order_id if response.result is not None else None
-            if order_id is not None and kind != "cancel":
-                self._counters.touch(order_id, trio.current_time())
-            return self._answer(kind, cl_ord_id, errors.Verdict(Outcome.ACCEPTED, ""), "", order_id)
-        text = response.error or "no reason given"
-        return self._answer(kind, cl_ord_id, errors.of_errors(kind, [text]), text)
+    async def exchange(
+        self, method: str, params: Callable[[str], encode.Params], deadline_ns: int
+    ) -> tuple[Response | None, errors.Verdict]:
+        """Send one request and return its response; without one, the verdict says how far the request came."""
+        return await self._orders.exchange(self._socket if self.usable else None, method, params, deadline_ns)
 
-    def _answer(
-        self, kind: RequestKind, cl_ord_id: str, verdict: errors.Verdict, text: str, order_id: str | None = None
-    ) -> Answer:
-        transport: Literal["ws", "none"] = "none" if verdict.outcome is Outcome.NOT_SENT else "ws"
-        return Answer(kind, cl_ord_id, verdict.outcome, self._clock.now_ns(), order_id, verdict.code, text, transport)
 
-    def _venue_now_ns(self) -> int:
-        return self._venue_time.now_ns(self._clock.now_ns())
-
-    # orders whose first frame we missed
-
-    async def name_orders(self) -> None:
-        """Ask for orders that the stream named without saying what they are, until cancelled."""
-        while True:
-            await self._unnamed.wait()
-            self._unnamed = trio.Event()
-            for attempt in range(NAMING_ATTEMPTS):
-                if not self._session.unnamed:
-                    break
-                await self._name_some()
-                await trio.sleep(2.0**attempt)  # REST may lag behind the stream
-            if self._session.unnamed:
-                log.warning("order.unnamed", order_ids=list(self._session.unnamed))
-                self._session.unnamed.clear()
-
-    async def _name_some(self) -> None:
-        session = self._session
-        try:
-            found = await self._queries.query_orders(list(session.unnamed))
-        except VenueError as error:
-            log.warning("query.failed", query="QueryOrders", why=str(error))
-            return
-        for asked in found:
-            self._sink.on_report(session.name(asked))
+def _digest(text: str | bytes) -> bytes:
+    return hashlib.blake2b(text.encode() if isinstance(text, str) else text, digest_size=16).digest()

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
 import structlog
 import trio
 
-from engine.errors import VenueError, VenueRefused
+from engine.errors import VenueError, VenueProtocolError, VenueRefused
 from engine.kraken import decode, encode, ws
 from engine.kraken.feed import Feed, under_system
-from engine.kraken.frames import BookRow, Channel, Response, Throttled, TickerRow
+from engine.kraken.frames import BookRow, Channel, Heartbeat, Message, Response, Throttled, TickerRow
 from engine.kraken.settings import KrakenSettings
+from engine.kraken.stream import Stream
+from engine.kraken.subscriptions import ACK_TIMEOUT_S, Subscriptions
 from engine.kraken.symbols import Symbols
 from engine.market.book import Book
-from engine.net.backoff import Backoff
+from engine.net.budget import RollingBudget
+from engine.net.link_view import LinkView
 from engine.net.wire import Wire
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
@@ -28,25 +29,15 @@ from engine.venue.protocol import PublicTrade, VenueSink
 
 log = structlog.get_logger()
 
-ACK_TIMEOUT_S = 5.0
-"""Requests above the message rate are dropped without an answer; what is not acknowledged by then is asked again."""
-CHANNELS = ("book", "trade", "ticker")
-
-Subscription = tuple[str, str]
-"""(channel, symbol)"""
-
-
-class _Asked:
-    """A subscribe or unsubscribe request: one answer per symbol is due."""
-
-    def __init__(self, channel: str, symbols: Iterable[str]) -> None:
-        self.channel = channel
-        self.waiting = dict.fromkeys(symbols)
-        self.done = trio.Event()
+ASKED_TIMES = 3
+"""The instruments are asked for so many times, ``ACK_TIMEOUT_S`` apart, before a connection is given up."""
 
 
 class PublicLink:
-    """One connection after another, brought to the wanted set of subscriptions each time."""
+    """One connection after another, brought to the wanted set of subscriptions each time.
+
+    It counts as complete once the instruments are known; each book tells for itself whether it is usable.
+    """
 
     def __init__(
         self,
@@ -58,23 +49,31 @@ class PublicLink:
         clock: Clock,
         chance: Chance,
         symbols: Symbols,
+        budget: RollingBudget,
     ) -> None:
-        self._settings, self._sink, self._wire, self._tls, self._clock = settings, sink, wire, tls, clock
-        self._symbols = symbols
+        self._settings, self._sink, self._clock, self._symbols = settings, sink, clock, symbols
         self._rng = chance.stream("kraken/public")
-        self._backoff = Backoff(self._rng, settings.backoff_first_s, settings.backoff_most_s)
-        self._req_ids = itertools.count(1)
-        self._asked: dict[int, _Asked] = {}
+        self._stream = Stream(
+            "public", settings.ws_url, tls, settings=settings, wire=wire, rng=self._rng, budget=budget
+        )
+        self._monitor = self._stream.monitor
         self._feeds: dict[str, Feed] = {}
-        self._subscribed: dict[Subscription, None] = {}
-        self._broken: dict[str, float] = {}  # symbol to the time its book is asked for again
-        self._changed = trio.Event()
-        self._up_since_s = math.inf
+        self._subscriptions = Subscriptions(settings, self._feeds, self._monitor, self._stream.req_ids)
+        self._complete = trio.Event()
         self._system = "online"
+        self._invalid = 0  # frames of this connection
         self.tickers: dict[str, TickerRow] = {}
-        self.why = "never connected"
         self.known = trio.Event()
         """Set once the instruments are known."""
+
+    @property
+    def why(self) -> str:
+        """Why the stream is not up; empty while it is."""
+        return self._stream.why
+
+    def view(self, now_s: float) -> LinkView:
+        """Return the link's figures."""
+        return self._monitor.view(now_s)
 
     def instrument(self, spelling: str) -> Instrument | None:
         """Return an instrument with the status that holds for it now."""
@@ -95,7 +94,7 @@ class PublicLink:
         feed = self._feeds.get(instrument.symbol)
         if feed is None:
             feed = self._feeds[instrument.symbol] = Feed(instrument, self._settings.book_depth, self._rng)
-            self._changed.set()
+            self._subscriptions.change()
         feed.holders += 1
         try:
             await feed.wait_usable()
@@ -103,156 +102,109 @@ class PublicLink:
         finally:
             feed.holders -= 1
             if feed.holders == 0:
-                self._changed.set()
+                self._subscriptions.change()
 
     async def run(self) -> None:
         """Keep the stream up until cancelled."""
-        while True:
-            self._up_since_s = math.inf
-            why = await self._live_once()
-            self._lose(why)
-            wait_s = self._backoff.next_s(max(0.0, trio.current_time() - self._up_since_s))
-            log.warning("link.lost", link="public", why=why, retry_in_s=round(wait_s, 3), attempt=self._backoff.tries)
-            await trio.sleep(wait_s)
+        await self._stream.run(self)
 
-    async def _live_once(self) -> str:
-        why = ""
-        try:
-            async with ws.open_socket(
-                self._wire,
-                self._settings.ws_url,
-                self._tls,
-                user_agent=self._settings.user_agent,
-                connect_timeout_s=self._settings.connect_timeout_s,
-                silence_bound_s=self._settings.heartbeat_bound_s,
-            ) as socket:
-                await self._serve(socket)
-        except* ws.LOST as group:
-            why = ws.why(group.exceptions)
-        except* VenueError as group:
-            why = ws.why(group.exceptions)
-        return why or "closed"
+    # the life of a connection
 
-    async def _serve(self, socket: ws.Socket) -> None:
-        self._subscribed, self._asked, self._broken = {}, {}, {}
-        await socket.send(
-            encode.frame("subscribe", encode.subscription("instrument", snapshot=True), next(self._req_ids))
-        )
+    async def prepare(self) -> None:
+        """Nothing is needed for a connection."""
+
+    async def serve(self, socket: ws.Socket) -> None:
+        """Subscribe and listen until the connection ends."""
+        self._subscriptions.begin()
+        self._complete, self._invalid = trio.Event(), 0
         async with trio.open_nursery() as session_nursery:
-            session_nursery.start_soon(self._keep_subscribed, socket, name="link/public/subscriptions")
+            session_nursery.start_soon(self._open_up, socket, name="link/public/subscriptions")
             while True:
                 self._take(await socket.receive())
 
-    def _lose(self, why: str) -> None:
-        self.why = why
+    def lose(self, why: str) -> None:  # noqa: ARG002 - the stream remembers it
+        """Every book is unusable until it is verified anew."""
+        now_s = trio.current_time()
         for feed in self._feeds.values():
+            if feed.synced:
+                self._monitor.away(feed.channel, feed.book.version + 1, None, now_s)
             feed.lose()
             self._sink.on_book(feed.book)
 
-    # bringing the subscriptions to what is wanted
+    def failed(self, error: VenueError) -> None:
+        """No failure of this stream is for ever."""
 
-    async def _keep_subscribed(self, socket: ws.Socket) -> None:
-        await self.known.wait()
-        while True:
-            self._changed = trio.Event()
-            self._drop_unheld()
-            now_s = trio.current_time()
-            due = [symbol for symbol, due_s in self._broken.items() if due_s <= now_s]
-            for symbol in due:
-                del self._broken[symbol]
-            unwanted = [
-                one for one in self._subscribed if one[1] not in self._feeds or (one[0] == "book" and one[1] in due)
-            ]
-            await self._ask(socket, "unsubscribe", unwanted)
-            missing = [(c, s) for c in CHANNELS for s in self._feeds if (c, s) not in self._subscribed]
-            complete = await self._ask(socket, "subscribe", [one for one in missing if one[1] not in self._broken])
-            next_s = min(self._broken.values(), default=math.inf) if complete else trio.current_time() + 1
-            with trio.move_on_at(next_s):
-                await self._changed.wait()
-
-    def _drop_unheld(self) -> None:
-        """Forget feeds nobody holds, in the schedule that unsubscribes them: until then a new holder may take over."""
-        for feed in [feed for feed in self._feeds.values() if feed.holders == 0]:
-            del self._feeds[feed.symbol]
-            self._broken.pop(feed.symbol, None)
-            feed.lose()
-
-    async def _ask(self, socket: ws.Socket, method: str, wanted: list[Subscription]) -> bool:
-        """Send one request per channel and wait for all answers; tell whether they all came."""
-        sent: list[tuple[int, _Asked]] = []
-        for channel in CHANNELS:
-            symbols = [symbol for name, symbol in wanted if name == channel]
-            if not symbols:
-                continue
-            req_id, asked = next(self._req_ids), _Asked(channel, symbols)
-            self._asked[req_id] = asked
-            sent.append((req_id, asked))
-            await socket.send(encode.frame(method, self._params(method, channel, symbols), req_id))
-        with trio.move_on_after(ACK_TIMEOUT_S) as waiting:
-            for _, asked in sent:
-                await asked.done.wait()
-        for req_id, asked in sent:
-            del self._asked[req_id]
-            if method == "unsubscribe":  # unanswered or not: a fresh subscription must follow
-                for symbol in asked.waiting:
-                    self._subscribed.pop((asked.channel, symbol), None)
-        return not waiting.cancelled_caught
-
-    def _params(self, method: str, channel: str, symbols: list[str]) -> encode.Params:
-        params = encode.subscription(channel, symbols)
-        if channel == "book":
-            params["depth"] = self._settings.book_depth
-        if method == "subscribe":
-            params["snapshot"] = channel != "trade"
-        return params
-
-    def _answered(self, response: Response) -> None:
-        asked = self._asked.get(response.req_id) if response.req_id is not None else None
-        if asked is None:
+    async def _open_up(self, socket: ws.Socket) -> None:
+        """Ask for the instruments until they come, then for what is watched."""
+        for _ in range(ASKED_TIMES):
+            req_id = next(self._stream.req_ids)
+            await socket.send(encode.frame("subscribe", encode.subscription("instrument", snapshot=True), req_id))
+            with trio.move_on_after(ACK_TIMEOUT_S):
+                await self._complete.wait()
+                break
+            log.warning("subscription.unanswered", link="public", channel="instrument")
+        else:
+            socket.abandon("the subscription to instruments was not answered")
             return
-        symbol = response.symbol or (response.result.symbol if response.result is not None else None)
-        if symbol is None and len(asked.waiting) == 1:
-            symbol = next(iter(asked.waiting))
-        if symbol not in asked.waiting:
-            return
-        del asked.waiting[symbol]
-        if not asked.waiting:
-            asked.done.set()
-        key = (asked.channel, symbol)
-        if response.method == "unsubscribe":
-            self._subscribed.pop(key, None)
-            return
-        self._subscribed[key] = None
-        feed = self._feeds.get(symbol)
-        if not response.success and not (response.error or "").startswith("Already subscribed"):
-            log.warning("subscription.refused", channel=asked.channel, symbol=symbol, text=response.error)
-            if feed is not None and asked.channel == "book":
-                feed.refuse(response.error or "subscription refused without a reason")
+        await self._subscriptions.keep(socket)
 
     # what comes in
 
     def _take(self, text: str | bytes) -> None:
-        frame = decode.message(text)
+        """Take one message. One that breaks the contract is counted and left out; a book it may touch is renewed."""
+        now_s = trio.current_time()
+        try:
+            self._route(decode.message(text), now_s)
+        except VenueProtocolError as error:
+            self._count_invalid(str(error))
+
+    def _count_invalid(self, why: str) -> None:
+        self._monitor.invalid(trio.current_time())
+        self._invalid += 1
+        if self._invalid & (self._invalid - 1) == 0:  # the first, and then ever fewer: there may be thousands
+            log.warning("frame.invalid", link="public", why=why, frames=self._invalid)
+
+    def _route(self, frame: Message, now_s: float) -> None:
         if isinstance(frame, Response):
-            self._answered(frame)
+            if frame.method == "pong":
+                self._monitor.ponged(frame.req_id, now_s)
+            self._subscriptions.answered(frame)
+        elif isinstance(frame, Heartbeat):
+            self._monitor.beat(now_s)
         elif isinstance(frame, Throttled):
+            self._monitor.error(now_s)
             log.warning("request.dropped", link="public", text=frame.text)
         elif isinstance(frame, Channel):
-            match frame.name:
-                case "book":
-                    for row in decode.books(frame):
-                        self._book(row, snapshot=frame.snapshot)
-                case "trade":
-                    self._trades(frame)
-                case "ticker":
-                    self.tickers.update((row.symbol, row) for row in decode.tickers(frame))
-                case "instrument":
-                    self._instruments(frame)
-                case "status":
-                    for status in decode.statuses(frame):
-                        self._mode(status.system)
-                case _:
-                    pass
+            self._channel(frame, now_s)
+
+    def _channel(self, frame: Channel, now_s: float) -> None:
+        if frame.name != "status":
+            self._monitor.beat(now_s)
+        match frame.name:
+            case "book":
+                self._books(frame)
+            case "trade":
+                self._trades(frame)
+            case "ticker":
+                self.tickers.update((row.symbol, row) for row in decode.tickers(frame))
+            case "instrument":
+                self._instruments(frame)
+            case "status":
+                for status in decode.statuses(frame):
+                    self._mode(status.system)
+            case _:
+                pass
+
+    def _books(self, frame: Channel) -> None:
+        try:
+            for row in decode.books(frame):
+                self._book(row, snapshot=frame.snapshot)
+        except VenueProtocolError:
+            named = decode.symbols(frame)
+            touched = [f for f in self._feeds.values() if f.synced and (f.symbol in named or not named)]
+            for number, feed in enumerate(touched):
+                self._broken(feed, counted=number == 0)
+            raise
 
     def _book(self, row: BookRow, *, snapshot: bool) -> None:
         feed = self._feeds.get(row.symbol)
@@ -261,8 +213,17 @@ class PublicLink:
         ts_ns = decode.moment(row.timestamp) if row.timestamp is not None else self._clock.now_ns()
         if not feed.apply(row, snapshot=snapshot, ts_ns=ts_ns):
             log.warning("book.broken", symbol=feed.symbol, snapshot=snapshot)
-            self._broken[feed.symbol] = trio.current_time() + feed.lose()
-            self._changed.set()
+            self._broken(feed)
+            return
+        if snapshot:
+            self._monitor.heal(feed.channel)
+        self._sink.on_book(feed.book)
+
+    def _broken(self, feed: Feed, *, counted: bool = True) -> None:
+        """Have a book sent anew: its checksum, or a frame that none could read, says that something was lost."""
+        note = self._monitor.gap if counted else self._monitor.away  # one frame is one gap, however many it may touch
+        note(feed.channel, feed.book.version, None, trio.current_time())
+        self._subscriptions.resync(feed)
         self._sink.on_book(feed.book)
 
     def _trades(self, frame: Channel) -> None:
@@ -272,19 +233,19 @@ class PublicLink:
             )
 
     def _instruments(self, frame: Channel) -> None:
-        for instrument in self._symbols.learn_instruments(decode.instruments(frame)):
+        for instrument in self._symbols.learn_instruments(decode.instruments(frame, self._count_invalid)):
             feed = self._feeds.get(instrument.symbol)
             if feed is not None and not feed.fits(instrument):
-                self._broken[feed.symbol] = trio.current_time() + feed.lose()
-                self._changed.set()
+                self._subscriptions.resync(feed)
                 self._sink.on_book(feed.book)
             self._sink.on_instrument(self._effective(instrument))
-        if not self.known.is_set() or self._up_since_s == math.inf:
-            self._up_since_s = trio.current_time()
-            log.info("link.up", link="public")
+        if not self._complete.is_set():
+            self._stream.complete()
+            self._complete.set()
             self.known.set()
 
     def _mode(self, system: str) -> None:
+        self._stream.mode = system
         if system == self._system:
             return
         log.warning("venue.mode", mode=system, before=self._system)

@@ -10,7 +10,9 @@ import msgspec
 import trio
 
 from engine.errors import VenueProtocolError
+from engine.kraken.key_info import KeyInfo
 from engine.kraken.rest import COST_HISTORY, RestClient
+from engine.kraken.rest_key import RestKey
 from engine.kraken.rest_reports import OrderObject, TradeObject, order_report, trade_report
 from engine.kraken.settings import Secret
 from engine.kraken.symbols import PairRow, Symbols
@@ -93,8 +95,12 @@ class Queries:
         self._symbols.learn_pairs(await self._rest.ask("AssetPairs", {}, dict[str, PairRow], private=False))
 
     async def websockets_token(self) -> Secret:
-        """Return a fresh token, to be used within 15 minutes."""
-        return Secret((await self._rest.ask("GetWebSocketsToken", {}, _Token)).token)
+        """Return a fresh token of the trading key, to be used within 15 minutes."""
+        return Secret((await self._rest.ask("GetWebSocketsToken", {}, _Token, key=self._rest.trade_key)).token)
+
+    async def key_info(self, key: RestKey) -> KeyInfo:
+        """Return what a key may do."""
+        return await self._rest.ask("GetApiKeyInfo", {}, KeyInfo, key=key)
 
     async def open_orders(self, cl_ord_id: str | None = None) -> list[OrderReport]:
         """Return open orders, all or those of one client id."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,14 +12,12 @@ import stamina
 import structlog
 import trio
 
-from engine.errors import OutcomeUnknown, VenueError, VenueProtocolError, VenueUnavailable
+from engine.errors import OutcomeUnknown, VenueProtocolError, VenueRefused, VenueUnavailable
 from engine.kraken import errors
-from engine.kraken.encode import form_body
-from engine.kraken.limits import TIERS, Counter
-from engine.kraken.nonce import Nonces, NonceStore
-from engine.kraken.nonce_line import NonceLine
+from engine.kraken.call_budget import PUBLIC_BURST, PUBLIC_PER_S, CallBudget
+from engine.kraken.nonce import MemoryNonceStore, NonceStore
+from engine.kraken.rest_key import RestKey
 from engine.kraken.settings import KrakenSettings
-from engine.kraken.signing import api_sign
 from engine.net.http import WireTransport, verified_tls
 from engine.net.wire import Wire
 from engine.seams.chance import Chance
@@ -56,38 +54,78 @@ class _Envelope(msgspec.Struct):
 
 
 class RestClient:
-    """Kraken's REST API. Reads raise; order-bearing calls return a Reply for the outcome table."""
+    """Kraken's REST API. Reads raise; order-bearing calls return a Reply for the outcome table.
+
+    Reads go by the query key when there is one, with a nonce line and a counter of its own: then they never stand
+    in the way of an order.
+    """
 
     def __init__(
-        self, settings: KrakenSettings, http: httpx.AsyncClient, clock: Clock, chance: Chance, nonces: NonceStore
+        self,
+        settings: KrakenSettings,
+        http: httpx.AsyncClient,
+        clock: Clock,
+        chance: Chance,
+        nonces: NonceStore,
+        query_nonces: NonceStore | None = None,
     ) -> None:
         self._settings, self._http, self._clock = settings, http, clock
         self._rng = chance.stream("kraken/rest")
-        self._nonces = Nonces(nonces)
-        self._line = NonceLine()
+        self._public = CallBudget(PUBLIC_BURST, PUBLIC_PER_S)
         self._slots = trio.CapacityLimiter(settings.max_connections)
-        tier = TIERS[settings.tier]
-        self._counter = Counter(tier.rest_max, tier.rest_decay)
+        self.trade_key = RestKey(settings.api_key, settings.api_secret, nonces, settings.tier)
+        self.query_key = self.trade_key
+        if settings.query_key is not None and settings.query_secret is not None:
+            store = query_nonces if query_nonces is not None else MemoryNonceStore()
+            self.query_key = RestKey(settings.query_key, settings.query_secret, store, settings.tier)
         self.down_since_s: float | None = None
         """When connecting last failed, None once a call has got through."""
 
-    async def call(self, name: str, fields: Mapping[str, str], lane: Lane, within_s: float) -> Reply:
-        """Make one private call without any repeating. Never raises for what happens to it."""
+    async def call(
+        self,
+        name: str,
+        fields: Mapping[str, Any],
+        lane: Lane,
+        within_s: float,
+        *,
+        as_json: bool = False,
+        key: RestKey | None = None,
+    ) -> Reply:
+        """Make one private call without any repeating, by the trading key. Never raises for what happens to it.
+
+        The nonce is drawn when the line and a connection slot are ours. Amends and batches may count on the REST
+        counter (§5.1 leaves it open): they never wait for it, but reads then leave them room.
+        """
+        key = key or self.trade_key
         until_s = trio.current_time() + within_s
         with trio.move_on_at(until_s) as waiting:  # around the waiting alone: once written, no outer cut may hide it
-            await self._line.take(lane)
+            await key.line.take(lane)
         if waiting.cancelled_caught:
             return Reply(sent=False, timed_out=True, detail=f"{name}: no turn in {within_s:g} s")
-        with self._line.turn(lane) as scope:
-            reply = await self._exchange(self._private_request(name, fields), until_s - trio.current_time())
-        if scope.cancelled_caught:
-            return Reply(sent=True, timed_out=True, detail=f"{name}: given up for a more urgent call")
+        held = key.budget.counter.hold(1 if lane < Lane.QUERY and name not in _FREE else 0)
+        reply = Reply(sent=True, timed_out=True, detail=f"{name}: given up for a more urgent call")
+        try:
+            with key.line.turn(lane):
+                reply = await self._exchange(
+                    lambda: key.request(self._http, name, fields, self._clock.now_ns(), as_json=as_json),
+                    until_s - trio.current_time(),
+                    name,
+                )
+        finally:
+            key.budget.settle(held, charged=reply.sent)
         return reply
 
     async def ask(
-        self, name: str, fields: Mapping[str, str], into: type[Result], *, private: bool = True, points: int = 1
+        self,
+        name: str,
+        fields: Mapping[str, str],
+        into: type[Result],
+        *,
+        private: bool = True,
+        points: int = 1,
+        key: RestKey | None = None,
     ) -> Result:
-        """Ask one question, repeated where that is harmless, and decode the result.
+        """Ask one question, repeated where that is harmless, and decode the result. ``key`` None is the query key.
 
         Raises VenueRefused (a definite no), VenueUnavailable (nothing reached the venue), OutcomeUnknown (no usable
         answer), VenueProtocolError (an answer of another shape).
@@ -100,57 +138,37 @@ class RestClient:
             with trio.fail_after(self._settings.read_timeout_s):
                 async for attempt in retries:
                     with attempt:
-                        return await self._ask_once(name, fields, into, private=private, points=points)
+                        reply = await self._reply(name, fields, key or self.query_key if private else None, points)
+                        return _result(name, reply, into)
         except trio.TooSlowError:
             pass
         raise OutcomeUnknown(f"{name}: no answer in {self._settings.read_timeout_s:g} s")
 
-    async def _ask_once(
-        self, name: str, fields: Mapping[str, str], into: type[Result], *, private: bool, points: int
-    ) -> Result:
+    async def _reply(self, name: str, fields: Mapping[str, str], key: RestKey | None, points: int) -> Reply:
         within_s = self._settings.total_timeout_s
-        if private:
-            await trio.sleep(self._counter.wait_s(points, trio.current_time()))
-            self._counter.charge(points, trio.current_time())
-            reply = await self.call(name, fields, Lane.QUERY, within_s)
-        else:
-            request = self._http.build_request("GET", f"/0/public/{name}", params=dict(fields))
-            reply = await self._exchange(request, within_s)
-        if not reply.sent:
-            raise VenueUnavailable(f"{name}: {reply.detail}")
-        if not reply.answered:
-            raise OutcomeUnknown(f"{name}: {reply.detail}")
-        serious = [text for text in reply.errors if not errors.is_warning(text)]
-        if serious:
-            raise errors.query_error(serious)
-        try:
-            return msgspec.json.decode(reply.result, type=into)
-        except msgspec.MsgspecError as error:
-            raise VenueProtocolError(f"{name}: {error}") from None
+        if key is None:
+            async with self._public.room(points):
+                return await self._exchange(
+                    lambda: self._http.build_request("GET", f"/0/public/{name}", params=dict(fields)), within_s, name
+                )
+        async with key.budget.room(points):
+            reply = await self.call(name, fields, Lane.QUERY, within_s, key=key)
+        if any(errors.code_of(text) == "REST_RATE_LIMIT" for text in reply.errors):
+            key.budget.blocked()
+        return reply
 
-    def _private_request(self, name: str, fields: Mapping[str, str]) -> httpx.Request:
-        path = f"/0/private/{name}"
-        nonce = str(self._nonces.draw(self._clock.now_ns()))
-        body = form_body({"nonce": nonce, **fields})
-        headers = {
-            "API-Key": self._settings.api_key.reveal(),
-            "API-Sign": api_sign(path, nonce, body, self._settings.api_secret.reveal()),
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        return self._http.build_request("POST", path, content=body, headers=headers)
-
-    async def _exchange(self, request: httpx.Request, within_s: float) -> Reply:
+    async def _exchange(self, build: Callable[[], httpx.Request], within_s: float, name: str) -> Reply:
         sent = False
 
         async def watch(event: str, _info: Mapping[str, Any]) -> None:
             nonlocal sent
             sent = sent or event == "http11.send_request_headers.started"
 
-        request.extensions = {**request.extensions, "trace": watch}
-        name = request.url.path
         try:
             with trio.fail_after(within_s):
                 async with self._slots:
+                    request = build()
+                    request.extensions = {**request.extensions, "trace": watch}
                     response = await self._http.send(request)
         except trio.TooSlowError:
             self._note(reached=sent)
@@ -169,10 +187,30 @@ class RestClient:
             self.down_since_s = trio.current_time()
 
 
+_FREE = frozenset(("AddOrder", "CancelOrder"))
+"""Calls that certainly do not count on the REST counter."""
+_AGAIN = frozenset(("INVALID_NONCE", "REST_RATE_LIMIT", "THROTTLED"))
+"""Refusals of a read that another try, with a fresh nonce or a little later, may not meet."""
+
+
 def _worth_repeating(error: Exception) -> bool:
     if isinstance(error, VenueUnavailable | OutcomeUnknown):
         return True
-    return isinstance(error, VenueError) and "EAPI:Invalid nonce" in str(error)  # the next try has a fresh one
+    return isinstance(error, VenueRefused) and any(errors.code_of(text) in _AGAIN for text in error.errors)
+
+
+def _result(name: str, reply: Reply, into: type[Result]) -> Result:
+    if not reply.sent:
+        raise VenueUnavailable(f"{name}: {reply.detail}")
+    if not reply.answered:
+        raise OutcomeUnknown(f"{name}: {reply.detail}")
+    serious = [text for text in reply.errors if not errors.is_warning(text)]
+    if serious:
+        raise errors.query_error(serious)
+    try:
+        return msgspec.json.decode(reply.result, type=into)
+    except msgspec.MsgspecError as error:
+        raise VenueProtocolError(f"{name}: {error}") from None
 
 
 def _read(name: str, response: httpx.Response) -> Reply:
@@ -194,7 +232,12 @@ def _read(name: str, response: httpx.Response) -> Reply:
 
 @asynccontextmanager
 async def open_rest(
-    settings: KrakenSettings, wire: Wire, clock: Clock, chance: Chance, nonces: NonceStore
+    settings: KrakenSettings,
+    wire: Wire,
+    clock: Clock,
+    chance: Chance,
+    nonces: NonceStore,
+    query_nonces: NonceStore | None = None,
 ) -> AsyncIterator[RestClient]:
     """Give a REST client whose connections end with the block."""
     tls = verified_tls(settings.ca_file) if settings.rest_url.startswith("https:") else None
@@ -206,4 +249,4 @@ async def open_rest(
         follow_redirects=False,  # a redirected POST would carry the key elsewhere
         trust_env=False,  # no proxy from the environment
     ) as http:
-        yield RestClient(settings, http, clock, chance, nonces)
+        yield RestClient(settings, http, clock, chance, nonces, query_nonces)

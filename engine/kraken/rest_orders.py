@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from engine.kraken import encode, errors
+from engine.kraken.batches import Judged, judge_adds, judge_cancels
 from engine.kraken.encode import Form
 from engine.kraken.errors import Verdict
+from engine.kraken.frames import MemberInfo
 from engine.kraken.rest import Reply, RestClient
 from engine.kraken.settings import KrakenSettings
 from engine.kraken.symbols import Symbols
@@ -22,6 +26,7 @@ class _Result(msgspec.Struct):
     txid: list[str] = []
     count: int | None = None
     amend_id: str | None = None
+    orders: tuple[MemberInfo, ...] | None = None
 
 
 class RestOrders:
@@ -33,17 +38,42 @@ class RestOrders:
         self._settings, self._rest, self._symbols = settings, rest, symbols
         self._clock, self._venue_time = clock, venue_time
 
-    async def send(self, request: Request) -> Answer:
-        """Send an order-bearing request, deadline stamped. Never raises for what happens to it."""
+    async def send(self, request: Request, lane: Lane) -> Answer:
+        """Send an order-bearing request, deadline stamped; ``lane`` is its place in the nonce line.
+
+        Never raises for what happens to it.
+        """
         left_s = (request.deadline_ns - self._venue_time.now_ns(self._clock.now_ns())) / NS
         if left_s <= 0:
             return self._answer(request, Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"), "")
         name, fields = self._form(request)
-        lane = Lane.CANCEL if isinstance(request, CancelOrder) else Lane.ENTRY
         within_s = min(self._settings.total_timeout_s, left_s + self._settings.answer_grace_s)
         reply = await self._rest.call(name, fields, lane, within_s)
         verdict, order_id = judge(kind_of(request), reply)
         return self._answer(request, verdict, reply.detail, order_id)
+
+    async def send_batch(self, requests: Sequence[Request], lane: Lane) -> list[Judged]:
+        """Send one batch (all new orders, or all cancels), deadlines stamped, and judge each member."""
+        deadline_ns = requests[0].deadline_ns
+        left_s = (deadline_ns - self._venue_time.now_ns(self._clock.now_ns())) / NS
+        if left_s <= 0:
+            return [Judged(Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"))] * len(requests)
+        orders = [request for request in requests if isinstance(request, NewOrder)]
+        cancels = [request for request in requests if isinstance(request, CancelOrder)]
+        if orders:
+            pair = self._symbols.rest_name(orders[0].symbol) or orders[0].symbol
+            name, body = "AddOrderBatch", encode.add_batch_body(orders, pair)
+        else:
+            name, body = "CancelOrderBatch", encode.cancel_batch_body(cancels)
+        within_s = min(self._settings.total_timeout_s, left_s + self._settings.answer_grace_s)
+        reply = await self._rest.call(name, body, lane, within_s, as_json=True)
+        verdict = unanswered(reply)
+        if verdict is not None:
+            return [Judged(verdict, None, reply.detail)] * len(requests)
+        result = _result(reply.result)
+        if orders:
+            return judge_adds(orders, reply.errors, result.orders)
+        return [judge_cancels(len(cancels), reply.errors, result.count)] * len(cancels)
 
     def _form(self, request: Request) -> tuple[str, Form]:
         match request:
@@ -73,12 +103,9 @@ def judge(kind: RequestKind, reply: Reply) -> tuple[Verdict, str | None]:
 
     A yes counts only with what a yes must carry; a no beside an order id is no no.
     """
-    if not reply.answered:
-        if reply.status == 200:
-            return Verdict(Outcome.UNKNOWN, "NOT_JSON"), None
-        if reply.status:
-            return errors.of_status(reply.status), None
-        return errors.of_transport(sent=reply.sent, timed_out=reply.timed_out), None
+    verdict = unanswered(reply)
+    if verdict is not None:
+        return verdict, None
     result = _result(reply.result)
     order_id = result.txid[0] if result.txid else None
     verdict = errors.of_errors(kind, reply.errors)
@@ -87,6 +114,17 @@ def judge(kind: RequestKind, reply: Reply) -> tuple[Verdict, str | None]:
     if verdict.outcome is Outcome.REFUSED and order_id is not None:
         return Verdict(Outcome.UNKNOWN, verdict.code), order_id
     return verdict, order_id
+
+
+def unanswered(reply: Reply) -> Verdict | None:
+    """Return what a reply proves that is no answer of the API; None for an answer."""
+    if reply.answered:
+        return None
+    if reply.status == 200:
+        return Verdict(Outcome.UNKNOWN, "NOT_JSON")
+    if reply.status:
+        return errors.of_status(reply.status)
+    return errors.of_transport(sent=reply.sent, timed_out=reply.timed_out)
 
 
 def _result(raw: bytes) -> _Result:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from engine.errors import VenueProtocolError
+
+
+class SequenceBroken(VenueProtocolError):
+    """Frames of a channel went missing (``gap``: ``first`` to ``last`` did not come) or were numbered twice."""
+
+    def __init__(self, channel: str, kind: Literal["gap", "repeat"], number: int, after: int) -> None:
+        super().__init__(f"{channel}: sequence {kind}: {number} after {after}")
+        self.channel, self.kind = channel, kind
+        self.first, self.last = (after + 1, number - 1) if kind == "gap" else (number, number)
 
 
 class SequenceTracker:
@@ -16,10 +27,9 @@ class SequenceTracker:
         self.last: int | None = None
 
     def check(self, number: int | None) -> None:
-        """Take the next message's number. Raises VenueProtocolError on a gap, a repeat or a missing number."""
+        """Take the next message's number. Raises SequenceBroken, VenueProtocolError when there is no number."""
         if number is None:
             raise VenueProtocolError(f"{self.channel}: message without sequence after {self.last}")
         if self.last is not None and number != self.last + 1:
-            kind = "gap" if number > self.last + 1 else "repeat"
-            raise VenueProtocolError(f"{self.channel}: sequence {kind}: {number} after {self.last}")
+            raise SequenceBroken(self.channel, "gap" if number > self.last + 1 else "repeat", number, self.last)
         self.last = number

@@ -6,7 +6,7 @@ One object per subscription; a reconnect starts with a new one. Pure: times come
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal, cast, get_args
 
@@ -14,13 +14,12 @@ import msgspec
 
 from engine.errors import VenueProtocolError
 from engine.kraken import decode
+from engine.kraken.frame_cache import FrameCache
 from engine.kraken.frames import BalanceRow, ExecutionRow
 from engine.orders.reports import Fee, Fill, OrderReport, ReportType, VenueStatus
 from engine.values.money import NO_QTY, Price, Qty
 from engine.venue.protocol import Balance
 
-FRAMES_KEPT = 10_000
-FRAMES_KEPT_S = 300.0
 ENDED_KEPT = 10_000
 """Ended orders stay known, so that a late fill finds its symbol and side."""
 
@@ -39,22 +38,6 @@ _STATUS_OF_TYPE: dict[str, VenueStatus] = {
     "canceled": "canceled",
     "expired": "expired",
 }
-
-
-class FrameCache:
-    """Remembers rows for a while, to drop exact repeats. Bounded by number and by age."""
-
-    def __init__(self, kept: int = FRAMES_KEPT, kept_s: float = FRAMES_KEPT_S) -> None:
-        self._kept, self._kept_s = kept, kept_s
-        self._seen: OrderedDict[Hashable, float] = OrderedDict()
-
-    def repeated(self, row: Hashable, now_s: float) -> bool:
-        """Tell whether the very same row was here before, and remember it."""
-        seen_s = self._seen.pop(row, None)
-        self._seen[row] = now_s
-        while len(self._seen) > self._kept or next(iter(self._seen.values())) < now_s - self._kept_s:
-            self._seen.popitem(last=False)
-        return seen_s is not None and seen_s >= now_s - self._kept_s
 
 
 class Session:

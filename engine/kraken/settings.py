@@ -13,11 +13,14 @@ import msgspec
 
 import engine
 from engine.errors import ConfigError
+from engine.net.link_policy import LinkPolicy
 
 Tier = Literal["starter", "intermediate", "pro"]
 OrdersVia = Literal["auto", "ws", "rest"]
 
 _KRAKEN = ".kraken.com"
+SECRET_BYTES = 64
+"""Kraken's private keys are 64 bytes in base64: 88 characters."""
 
 
 class Secret:
@@ -51,6 +54,8 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     api_key: Secret
     api_secret: Secret
+    query_key: Secret | None = None  # a second key of the same account, for reads: then they never hold up an order
+    query_secret: Secret | None = None
     mode: Literal["live", "simulated"] = "live"
     rest_url: str = "https://api.kraken.com"
     ws_url: str = "wss://ws.kraken.com/v2"
@@ -76,30 +81,35 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_bound_s: float = 10  # a subscribed stream is never silent for more than about a second
     backoff_first_s: float = 1
     backoff_most_s: float = 60
+    link: LinkPolicy = LinkPolicy()  # what makes a stream degraded or unhealthy, and its budgets
+
+    check_key: bool = True  # ask GetApiKeyInfo at the start; off for venues that lack it
+    may_withdraw: bool = False  # accept a key that may withdraw funds
+    clock_skew_bound_s: float = 5  # the most that our clock may differ from the venue's
 
     tier: Tier = "intermediate"
+    max_trigger_orders: int | None = None  # per pair; Kraken publishes no number
     orders_via: OrdersVia = "auto"
     book_depth: int = 10
 
     def check(self) -> None:
         """Refuse what cannot work or would send a key to the wrong place. Raises ConfigError naming the setting."""
-        self._check_secret()
         self._check_numbers()
         rest = self._check_url("rest_url", self.rest_url, secure="https", plain="http")
         if rest.path.strip("/"):
             raise ConfigError(f"rest_url must end after the host, without a path: {self.rest_url!r}")
         self._check_url("ws_url", self.ws_url, secure="wss", plain="ws")
         self._check_url("ws_auth_url", self.ws_auth_url, secure="wss", plain="ws")
+        self._check_secret()
 
     def _check_secret(self) -> None:
-        if not self.api_key.reveal() or not self.api_key.reveal().isascii():
-            raise ConfigError("api_key is empty or not plain text; copy the public key from Kraken's settings page")
-        try:
-            decoded = base64.b64decode(self.api_secret.reveal(), validate=True)
-        except (binascii.Error, ValueError):
-            decoded = b""
-        if not decoded:
-            raise ConfigError("api_secret is not base64; copy the private key from Kraken's settings page in full")
+        _check_pair("api_key", self.api_key, "api_secret", self.api_secret, live=self.mode == "live")
+        if (self.query_key is None) != (self.query_secret is None):
+            raise ConfigError("query_key and query_secret belong together: give both, or neither")
+        if self.query_key is not None and self.query_secret is not None:
+            _check_pair("query_key", self.query_key, "query_secret", self.query_secret, live=self.mode == "live")
+            if self.query_key == self.api_key:
+                raise ConfigError("query_key is api_key again; make a second key for reads, or leave query_key out")
 
     def _check_numbers(self) -> None:
         for name in ("entry_deadline_s", "exit_deadline_s", "cancel_deadline_s"):
@@ -109,6 +119,7 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True):
                 )
         if not 2 < self.rest_deadline_s <= 60:
             raise ConfigError(f"rest_deadline_s must be above 2 and at most 60 seconds, is {self.rest_deadline_s}")
+        self.link.check()
         if self.book_depth not in (10, 25, 100, 500, 1000):
             raise ConfigError(f"book_depth must be one of 10, 25, 100, 500, 1000, is {self.book_depth}")
 
@@ -137,6 +148,31 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.mode == "simulated" and kraken:
             raise ConfigError(f"{name}: mode is simulated but {host} is Kraken itself; set mode = live with a live key")
+
+
+def _check_pair(key_name: str, key: Secret, secret_name: str, secret: Secret, *, live: bool) -> None:
+    """Check the shapes of a key and its secret; no message holds any part of either. Raises ConfigError."""
+    if not key.reveal() or not key.reveal().isascii() or any(c.isspace() for c in key.reveal()):
+        raise ConfigError(f"{key_name} is empty or not plain text; copy the public key from Kraken's settings page")
+    decoded = _decoded(secret.reveal())
+    if not decoded:
+        raise ConfigError(f"{secret_name} is not base64; copy the private key from Kraken's settings page in full")
+    if not live:
+        return
+    if len(_decoded(key.reveal())) == SECRET_BYTES and len(decoded) < SECRET_BYTES:
+        raise ConfigError(f"{key_name} and {secret_name} look swapped: the longer one is the private key")
+    if len(decoded) != SECRET_BYTES:
+        raise ConfigError(
+            f"{secret_name} holds {len(decoded)} bytes, a private key of Kraken holds {SECRET_BYTES};"
+            " copy it from Kraken's settings page in full"
+        )
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def is_loopback(host: str) -> bool:

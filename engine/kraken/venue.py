@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Literal
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 
-import msgspec
 import trio
 
-from engine.errors import VenueError, VenueRefused, VenueUnavailable
-from engine.kraken import encode
+from engine.errors import ConfigError, VenueError, VenueRefused, VenueUnavailable
+from engine.kraken.admission import Admission
 from engine.kraken.frames import TickerRow
-from engine.kraken.limits import ENTRY_RESERVE, EngineCounters
+from engine.kraken.limits import EngineCounters
 from engine.kraken.nonce import NonceStore
+from engine.kraken.order_way import OrderWay
+from engine.kraken.preflight import Preflight
 from engine.kraken.private_link import PrivateLink
 from engine.kraken.public_link import PublicLink
 from engine.kraken.queries import FeeRates, Queries
@@ -25,28 +25,34 @@ from engine.kraken.settings import KrakenSettings
 from engine.kraken.symbols import Symbols
 from engine.kraken.venue_time import VenueTime
 from engine.market.book import Book
+from engine.net.budget import RollingBudget
 from engine.net.http import verified_tls
+from engine.net.link_view import LinkView
 from engine.net.wire import Wire
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
-from engine.orders.reports import Answer, OrderReport, Outcome
+from engine.orders.reports import Answer, OrderReport
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
-from engine.values.time import NS
-from engine.venue.protocol import Balance, Lane, Ticket, VenueIdentity, VenueLink, VenueSink
-
-REST_REST_S = 5.0
-"""How long REST counts as closed after a connection failed there."""
+from engine.venue.protocol import Balance, Headroom, Lane, Ticket, VenueIdentity, VenueLink, VenueSink
 
 
 class KrakenVenue:
     """Kraken, configured and not yet connected. Raises ConfigError for settings that must not be used."""
 
     def __init__(
-        self, settings: KrakenSettings, *, wire: Wire, clock: Clock, chance: Chance, nonces: NonceStore
+        self,
+        settings: KrakenSettings,
+        *,
+        wire: Wire,
+        clock: Clock,
+        chance: Chance,
+        nonces: NonceStore,
+        query_nonces: NonceStore | None = None,
     ) -> None:
         settings.check()
-        self._settings, self._wire, self._clock, self._chance, self._nonces = settings, wire, clock, chance, nonces
+        self._settings, self._wire, self._clock, self._chance = settings, wire, clock, chance
+        self._nonces, self._query_nonces = nonces, query_nonces
 
     @property
     def identity(self) -> VenueIdentity:
@@ -62,8 +68,10 @@ class KrakenVenue:
     @asynccontextmanager
     async def open(self, sink: VenueSink) -> AsyncIterator[VenueLink]:
         """Connect; see Venue.open. Errors of the block come out as an exception group (a nursery holds the links)."""
-        failure: VenueError | None = None
-        async with open_rest(self._settings, self._wire, self._clock, self._chance, self._nonces) as rest:
+        failure: VenueError | ConfigError | None = None
+        async with open_rest(
+            self._settings, self._wire, self._clock, self._chance, self._nonces, self._query_nonces
+        ) as rest:
             link = KrakenLink(self._settings, sink, rest, wire=self._wire, clock=self._clock, chance=self._chance)
             async with trio.open_nursery() as link_nursery:
                 failure = await link.start(link_nursery)
@@ -92,8 +100,10 @@ class KrakenLink:
         tls = verified_tls(settings.ca_file) if secure else None
         self._symbols, self._venue_time = Symbols(), VenueTime()
         self._counters = EngineCounters(settings.tier)
+        self._admission = Admission(self._counters, settings.admit_timeout_s, settings.max_trigger_orders)
         self.queries = Queries(rest, self._symbols, clock, self._venue_time)
-        self._rest_orders = RestOrders(settings, rest, self._symbols, clock, self._venue_time)
+        self._preflight = Preflight(settings, rest, self.queries, self._venue_time, clock)
+        dialling = RollingBudget(settings.link.connections_most, settings.link.connections_within_s)
         self._public = PublicLink(
             settings,
             sink,
@@ -102,6 +112,7 @@ class KrakenLink:
             clock=clock,
             chance=chance,
             symbols=self._symbols,
+            budget=dialling,
         )
         self._private = PrivateLink(
             settings,
@@ -113,15 +124,25 @@ class KrakenLink:
             queries=self.queries,
             counters=self._counters,
             venue_time=self._venue_time,
+            budget=dialling,
+        )
+        self._way = OrderWay(
+            settings,
+            self._admission,
+            self._private,
+            rest,
+            RestOrders(settings, rest, self._symbols, clock, self._venue_time),
+            clock=clock,
+            venue_time=self._venue_time,
         )
 
-    async def start(self, link_nursery: trio.Nursery) -> VenueError | None:
+    async def start(self, link_nursery: trio.Nursery) -> VenueError | ConfigError | None:
         """Start the streams and wait until both are complete; return what prevented it, if anything did."""
         with trio.move_on_after(self._settings.open_timeout_s):
             try:
-                await self.queries.measure_clock()
+                await self._preflight.run()
                 await self.queries.learn_pairs()
-            except (VenueRefused, VenueUnavailable) as error:
+            except (ConfigError, VenueRefused, VenueUnavailable) as error:
                 return error
             except VenueError as error:
                 return VenueUnavailable(str(error))
@@ -161,6 +182,11 @@ class KrakenLink:
         """See VenueLink."""
         self._private.refresh()
 
+    def links(self) -> tuple[LinkView, ...]:
+        """See VenueLink: public, then private."""
+        now_s = trio.current_time()
+        return (self._public.view(now_s), self._private.view(now_s))
+
     def instrument(self, symbol: str) -> Instrument | None:
         """See VenueLink. The status is the stricter of the pair's and the whole exchange's."""
         return self._public.instrument(symbol)
@@ -179,94 +205,41 @@ class KrakenLink:
 
     # orders
 
-    async def admit(self, lane: Lane, request: Request) -> Ticket:
-        """See VenueLink. Points are charged here: a request that is then not sent makes the model too strict."""
-        self._way()
-        await self._room(lane, request)
-        transport = self._way()
-        lead_s = self._lead_s(lane)
-        if transport == "rest":
-            lead_s = max(lead_s, self._settings.rest_deadline_s)
-        return Ticket(transport, self._venue_time.now_ns(self._clock.now_ns()) + int(lead_s * NS))
+    def protection(self, symbol: str, bracket: str, *, held: bool = False) -> AbstractContextManager[None]:
+        """See VenueLink."""
+        return self._admission.protection(self._symbols.symbol(symbol) or symbol, bracket, held=held)
+
+    async def admit(self, lane: Lane, request: Request, bracket: str = "") -> Ticket:
+        """See VenueLink."""
+        return await self._way.admit(lane, [request], bracket)
+
+    async def admit_batch(self, lane: Lane, requests: Sequence[Request], bracket: str = "") -> Ticket:
+        """See VenueLink. Raises OrderInvariantError for what is no batch."""
+        return await self._way.admit(lane, requests, bracket, batch=True)
 
     async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
         """See VenueLink."""
-        order = msgspec.structs.replace(order, deadline_ns=ticket.deadline_ns)
-        if ticket.transport == "rest":
-            return self._born(await self._rest_orders.send(order))
-        return await self._private.request(
-            "new", order.cl_ord_id, "add_order", lambda token: encode.add_order(order, token), ticket.deadline_ns
-        )
+        return await self._way.send(ticket, order)
 
     async def amend(self, ticket: Ticket, amend: AmendOrder) -> Answer:
         """See VenueLink."""
-        amend = msgspec.structs.replace(amend, deadline_ns=ticket.deadline_ns)
-        if ticket.transport == "rest":
-            return self._born(await self._rest_orders.send(amend))
-        return await self._private.request(
-            "amend", amend.cl_ord_id, "amend_order", lambda token: encode.amend_order(amend, token), ticket.deadline_ns
-        )
+        return await self._way.send(ticket, amend)
 
     async def cancel(self, ticket: Ticket, cancel: CancelOrder) -> Answer:
         """See VenueLink. Kraken's cancels carry no deadline: the ticket's bounds our waiting only."""
-        cancel = msgspec.structs.replace(cancel, deadline_ns=ticket.deadline_ns)
-        if ticket.transport == "rest":
-            return await self._rest_orders.send(cancel)
-        return await self._private.request(
-            "cancel",
-            cancel.cl_ord_id,
-            "cancel_order",
-            lambda token: encode.cancel_order(cancel, token),
-            ticket.deadline_ns,
-        )
+        return await self._way.send(ticket, cancel)
 
-    def _way(self) -> Literal["ws", "rest"]:
-        via = self._settings.orders_via
-        if via != "rest" and self._private.up:
-            return "ws"
-        down_s = self._rest.down_since_s
-        if via != "ws" and (down_s is None or trio.current_time() - down_s > REST_REST_S):
-            return "rest"
-        raise VenueUnavailable(
-            f"no way for orders: private stream {self._private.why or 'not chosen'}, orders_via {via}"
-        )
+    async def submit_batch(self, ticket: Ticket, orders: Sequence[NewOrder]) -> list[Answer]:
+        """See VenueLink."""
+        return await self._way.send_batch(ticket, orders)
 
-    async def _room(self, lane: Lane, request: Request) -> None:
-        reserve = ENTRY_RESERVE if lane is Lane.ENTRY else 0
-        until_s = trio.current_time() + self._settings.admit_timeout_s
-        while True:
-            now_s = trio.current_time()
-            points = self._points(request, now_s)
-            counter = self._counters.of(request.symbol)
-            wait_s = counter.wait_s(points, now_s, reserve)
-            if wait_s == 0:
-                counter.charge(points, now_s)
-                return
-            if now_s + wait_s > until_s:
-                raise VenueUnavailable(
-                    f"{request.symbol}: rate counter at {counter.level(now_s):.1f} of {counter.threshold:g},"
-                    f" room for {points} more in {wait_s:.1f} s"
-                )
-            await trio.sleep(wait_s)
+    async def cancel_batch(self, ticket: Ticket, cancels: Sequence[CancelOrder]) -> list[Answer]:
+        """See VenueLink."""
+        return await self._way.send_batch(ticket, cancels)
 
-    def _points(self, request: Request, now_s: float) -> int:
-        match request:
-            case NewOrder():
-                return self._counters.points("add", "", now_s)
-            case AmendOrder():
-                return self._counters.points("amend", request.order_id, now_s)
-            case CancelOrder():
-                return self._counters.points("cancel", request.order_id, now_s)
-
-    def _lead_s(self, lane: Lane) -> float:
-        if lane <= Lane.REDUCING:
-            return self._settings.exit_deadline_s
-        return self._settings.cancel_deadline_s if lane is Lane.CANCEL else self._settings.entry_deadline_s
-
-    def _born(self, answer: Answer) -> Answer:
-        if answer.outcome is Outcome.ACCEPTED and answer.order_id is not None:
-            self._counters.touch(answer.order_id, trio.current_time())
-        return answer
+    def headroom(self) -> list[Headroom]:
+        """See VenueLink."""
+        return self._admission.headroom()
 
     # questions
 

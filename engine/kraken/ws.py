@@ -12,6 +12,7 @@ import trio
 import trio_websocket
 
 from engine.errors import VenueUnavailable
+from engine.net.link_monitor import LinkMonitor
 from engine.net.wire import Wire
 
 RECEIVE_BYTES = 65_536
@@ -28,10 +29,14 @@ class Silent(Exception):
 
 
 class Socket:
-    """An open connection. One task receives; anyone may send."""
+    """An open connection, its traffic counted. One task receives; anyone may send. Pings of the protocol are answered
+    underneath.
+    """
 
-    def __init__(self, connection: trio_websocket.WebSocketConnection, silence_bound_s: float) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: trio_websocket.WebSocketConnection, silence_bound_s: float, monitor: LinkMonitor
+    ) -> None:
+        self._connection, self._monitor = connection, monitor
         self._silence_bound_s = silence_bound_s
         self._abandoned = ""
         self._listening = trio.CancelScope()
@@ -39,8 +44,8 @@ class Socket:
 
     @property
     def open(self) -> bool:
-        """Whether a send would still be written."""
-        return self._connection.closed is None
+        """Whether a send would still be written, and may be answered."""
+        return self._connection.closed is None and not self._abandoned
 
     async def send(self, text: str) -> None:
         """Write one message. Raises ConnectionClosed or TooSlowError; then nobody knows how much of it was written."""
@@ -49,13 +54,14 @@ class Socket:
             with trio.fail_after(self._silence_bound_s):
                 await self._connection.send_message(text)
             complete = True
+            self._monitor.sent(_size(text))
         finally:
             if not complete:  # half a frame may be out, and whatever followed it would be read as its rest
                 self.abandon("a send was cut off")
 
     def abandon(self, why: str) -> None:
         """Make ``receive`` give up: the connection shall not be used any further."""
-        self._abandoned = why
+        self._abandoned = self._abandoned or why
         self._listening.cancel()
 
     async def receive(self) -> str | bytes:
@@ -65,8 +71,16 @@ class Socket:
                 self._listening.cancel()
             message = await self._connection.get_message()
             self.last_frame_s = trio.current_time()
+            self._monitor.received(_size(message), self.last_frame_s)
             return message
         raise Silent(self._abandoned or f"nothing heard for {self._silence_bound_s:g} s")
+
+
+def _size(message: str | bytes) -> int:
+    """Return the bytes of a message; nearly all are ASCII, and those tell without being encoded."""
+    if isinstance(message, bytes) or message.isascii():
+        return len(message)
+    return len(message.encode())
 
 
 LOST = (
@@ -102,6 +116,7 @@ async def open_socket(
     user_agent: str,
     connect_timeout_s: float,
     silence_bound_s: float,
+    monitor: LinkMonitor,
 ) -> AsyncIterator[Socket]:
     """Connect and give the socket. Errors, the body's too, come out as groups: use ``except*``.
 
@@ -118,7 +133,7 @@ async def open_socket(
         except (OSError, trio.TooSlowError, trio_websocket.HandshakeError, trio_websocket.ConnectionClosed) as error:
             raise VenueUnavailable(f"no WebSocket to {host}:{port}: {error or type(error).__name__}") from error
         try:
-            yield Socket(connection, silence_bound_s)
+            yield Socket(connection, silence_bound_s, monitor)
         finally:
             # A half-open peer would keep us for ever. Under cancellation the reader is gone and nobody would see the
             # peer's farewell: then ours only has to get out.

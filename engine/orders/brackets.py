@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import msgspec
 from statemachine import State, StateMachine
@@ -24,7 +24,7 @@ from engine.orders.contingents import (
     would_fire,
 )
 from engine.orders.events import OrderEvent
-from engine.orders.machine import fire
+from engine.orders.machine import compile_rows, fire
 from engine.orders.order import OrderView
 from engine.orders.signal import Signal
 from engine.values.instrument import Instrument
@@ -93,6 +93,8 @@ class BracketMachine(StateMachine):
     reopen = flat.to(covering) | abandoned.to(covering) | taken_over.to(covering)
 
 
+BRACKET_ROWS: Final = compile_rows(BracketMachine)
+
 MOVE_TO: Final[dict[Phase, str]] = {
     "covering": "begin_cover",
     "covered": "hold",
@@ -138,6 +140,10 @@ class BracketEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     close_all: bool = False
 
 
+def _phase(state: str) -> Phase:
+    return cast("Phase", state)  # every target in BRACKET_ROWS is one
+
+
 class Bracket:
     """The one mutable record of a bracket. Exactly one task may touch it.
 
@@ -166,7 +172,6 @@ class Bracket:
         self._asked_to_cancel: set[str] = set()
         self._last_step: dict[str, Step] = {}  # by cl_ord_id: what a refusal would refuse
         self._told = ("", False)  # the latch as the journal knows it
-        self._machine = BracketMachine(model=self)
 
     @property
     def ended(self) -> bool:
@@ -359,7 +364,7 @@ class Bracket:
     def _step(self, move: str, result: Plan, now_ns: int, why: str, alarm: str) -> BracketEvent:
         before = self.state
         if move:
-            fire(self._machine, move)
+            self.state = _phase(fire(BRACKET_ROWS, self.state, move))
             self.walk.append((before, move, self.state))
         return BracketEvent(
             move,
@@ -381,7 +386,7 @@ class Bracket:
                 f"bracket {self.signal.signal_id}: {event.move!r} starts in {event.from_state}, not in {self.state}"
             )
         if event.move:
-            fire(self._machine, event.move)
+            self.state = _phase(fire(BRACKET_ROWS, self.state, event.move))
             self.walk.append((event.from_state, event.move, event.to_state))
         self.closing, self.close_all = event.closing, event.close_all
         self._told = (self.closing, self.close_all)

@@ -33,7 +33,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Diagram:
-    """A machine as drawn. ``walked`` are the states the order was in, ``last`` where it stands; both empty without one."""
+    """A machine as drawn. ``walked`` are the states the order was in, ``last`` where it stands."""
 
     name: str
     states: tuple[str, ...]
@@ -143,9 +143,8 @@ def outline(diagram: Diagram) -> list[tuple[str, str, bool]]:
     """List (mark, text, lit) of every state for a terminal: the walked ones with the steps that left them."""
     rows: list[tuple[str, str, bool]] = []
     for state in diagram.states:
-        left = [edge for edge in diagram.edges if edge.source == state and edge.steps]
-        steps = {number: edge for edge in left for number in edge.steps}
-        text = "   ".join(f"{number} {steps[number].event} → {steps[number].target}" for number in sorted(steps))
+        left = sorted((edge for edge in diagram.edges if edge.source == state and edge.steps), key=lambda e: e.steps)
+        text = "   ".join(f"{','.join(map(str, edge.steps))} {edge.event} → {edge.target}" for edge in left)
         mark = "◉" if state == diagram.last else "●" if state in diagram.walked else "○"
         rows.append((mark, f"{state:15}{text}".rstrip(), state in diagram.walked))
     return rows

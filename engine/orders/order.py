@@ -6,7 +6,7 @@ from engine.errors import OrderInvariantError
 from engine.orders.commands import AmendOrder, NewOrder, Request, kind_of
 from engine.orders.events import OrderEvent, Role
 from engine.orders.fills import Fills
-from engine.orders.machine import ENDED, RESTING, UNPROVEN, OrderMachine, fire
+from engine.orders.machine import ENDED, ORDER_ROWS, RESTING, UNPROVEN, fire
 from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
 from engine.orders.view import OrderView as OrderView  # its old place: others import it from here
 from engine.values.money import NO_QTY, ZERO, Price, Qty
@@ -40,7 +40,6 @@ class Order:
         self.code = ""  # of the last refusal
         self.walk: list[tuple[str, str, str]] = []  # (from, move, to)
         self._echoes: list[AmendOrder] = []  # answered amends whose amended frame is still to come
-        self._machine = OrderMachine(model=self)
 
     # --- what it is ---------------------------------------------------------------------------------------------
 
@@ -216,6 +215,10 @@ class Order:
         """All proofs hold that the venue never took it."""
         return [self._conclude("prove_dead", ts_ns, why=why)]
 
+    def declare_live(self, why: str, ts_ns: int) -> list[OrderEvent]:
+        """Take an operator's word that an unknown order rests; evidence corrects it later."""
+        return [self._conclude("accept", ts_ns, why=why)] if self.state == "unknown" else []
+
     def settle(self, ts_ns: int) -> list[OrderEvent]:
         """Close it if it has ended and the quantities agree with the venue's."""
         if self.state == "settled" or not self.agrees:
@@ -228,7 +231,6 @@ class Order:
             raise OrderInvariantError(f"{self.cl_ord_id}: only a settled order is reopened, this is {self.state}")
         self.state = self.walk[-1][0]
         self.walk.pop()
-        self._machine = OrderMachine(model=self)
 
     # --- conclusions --------------------------------------------------------------------------------------------
 
@@ -429,7 +431,8 @@ class Order:
     def _move(self, move: str, fill: Fill | None, order_qty: Qty | None) -> str:
         cum = self.cum_qty + (fill.last_qty if fill else ZERO)
         total = order_qty if order_qty is not None else self.order_qty
-        return fire(self._machine, move, complete=cum >= total, touched=max(cum, self.venue_cum) > 0)
+        self.state = fire(ORDER_ROWS, self.state, move, complete=cum >= total, touched=max(cum, self.venue_cum) > 0)
+        return self.state
 
     def _fold(self, event: OrderEvent) -> None:
         if event.fill is not None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from engine.errors import OrderInvariantError
+from engine.errors import OrderInvariantError, VenueRefused
 from engine.journal.row import Row
 from engine.orders.commands import NewOrder, OrderType, RequestKind, kind_of
 from engine.orders.events import OrderEvent, Role
@@ -246,7 +246,7 @@ async def ask(attempts: Sequence[Attempt], link: VenueLink) -> list[Finding]:
     reports: dict[str, OrderReport] = {r.cl_ord_id: r for r in await link.open_orders() if r.cl_ord_id}
     named = {a.order_id: a.cl_ord_id for a in attempts if a.order_id and a.cl_ord_id not in reports}
     for start in range(0, len(named), 50):
-        for report in await link.query_orders(list(named)[start : start + 50]):
+        for report in await _query(link, list(named)[start : start + 50]):
             if report.order_id in named:
                 reports[named[report.order_id]] = report
     for attempt in attempts:
@@ -254,6 +254,14 @@ async def ask(attempts: Sequence[Attempt], link: VenueLink) -> list[Finding]:
             for report in await link.closed_orders(cl_ord_id=attempt.cl_ord_id):
                 reports[attempt.cl_ord_id] = report
     return [_finding(attempt, reports.get(attempt.cl_ord_id)) for attempt in attempts]
+
+
+async def _query(link: VenueLink, order_ids: list[str]) -> list[OrderReport]:
+    """Ask by the venue's ids. One it does not know makes it refuse them all: the closed list must tell then."""
+    try:
+        return await link.query_orders(order_ids)
+    except VenueRefused:
+        return []
 
 
 def _finding(attempt: Attempt, report: OrderReport | None) -> Finding:

@@ -208,7 +208,7 @@ class BracketScope:
         signal, instrument, services = self.bracket.signal, self.bracket.instrument, self._services
         if self._attempts.due_ns is None or self._now() < self._attempts.due_ns:
             return
-        denial = check_validity(signal, self._now())
+        denial = services.gate.denial(signal.symbol) or check_validity(signal, self._now())
         book = services.link.book(signal.symbol)
         if denial is None:
             if book is None or not book.usable or not services.stream_up() or services.desk.doubtful(signal.symbol):

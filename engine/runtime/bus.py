@@ -52,11 +52,13 @@ class Subscription:
         self.closed = True
         self._send.close()
 
-    async def __aiter__(self) -> AsyncIterator[ExecutionReport | Lagged]:
-        """Yield reports as they come; stops after Lagged or when the engine ends."""
-        async with self._receive:
-            async for report in self._receive:
-                yield report
+    def __aiter__(self) -> AsyncIterator[ExecutionReport | Lagged]:
+        """Iterate over reports as they come; ends after Lagged or when the engine ends. May be left at any time."""
+        return self
+
+    async def __anext__(self) -> ExecutionReport | Lagged:
+        """Wait for the next one."""
+        return await self._receive.__anext__()
 
 
 class Bus:

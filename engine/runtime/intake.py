@@ -83,7 +83,8 @@ class Intake:
     def _early(self, signal: Signal, instrument: Instrument | None) -> Denial | None:
         if self.closed:
             return Denial("ENGINE_CLOSING", "the engine is shutting down")
-        return check_validity(signal, self._services.clock.now_ns()) or check_instrument(signal, instrument)
+        denial = self._services.gate.denial(signal.symbol) or self._doubt(signal)
+        return denial or check_validity(signal, self._services.clock.now_ns()) or check_instrument(signal, instrument)
 
     def _doubt(self, signal: Signal) -> Denial | None:
         """While an order may be live unseen, its symbol takes no new risk."""

@@ -19,8 +19,12 @@ from engine.venue.protocol import VenueLink
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 2.0
-"""Evidence that an unknown order lives is looked for this often: two queries each."""
+MOST_PAUSE_S = 16.0
+"""Evidence that an unknown order lives is looked for at once, after 2 s, and after pauses that double up to this.
+
+The list of closed orders costs four points of a REST counter of twenty that refills by half a point a second: asked
+for every two seconds it would keep the question that proves the death waiting, and every other read with it.
+"""
 
 
 class Investigator:
@@ -45,21 +49,23 @@ class Investigator:
         if doubt.passed_s is None and self._link.passed(handle.deadline_ns):
             doubt.passed_s = now_s
         conclusive = self._may_conclude(handle)
-        if not conclusive and now_s < doubt.looked_s + LOOK_EVERY_S:
+        if not conclusive and now_s < doubt.looked_s + doubt.pause_s:
             return
-        doubt.looked_s = now_s
-        if await self._look(handle) or not conclusive:
+        doubt.looked_s, doubt.pause_s = now_s, min(2 * doubt.pause_s, MOST_PAUSE_S)
+        closed = conclusive or not self._stood_since_the_send(handle)  # else the stream itself shows what has closed
+        if await self._look(handle, closed=closed) or not conclusive:
             return
         if self._stream_proves(handle) and not self._unexplained(handle):
             log.warning("order.proved_dead", cl_ord_id=handle.view.cl_ord_id)
             handle.put(ProvenDead("deadline passed, no report, not in open or closed orders, no unexplained fill"))
 
-    async def _look(self, handle: OrderHandle) -> bool:
-        """Ask both lists by cl_ord_id; what is found goes to the order."""
+    async def _look(self, handle: OrderHandle, *, closed: bool) -> bool:
+        """Ask for it among the open orders, and among the closed ones too; what is found goes to the order."""
         cl_ord_id = handle.view.cl_ord_id
-        self.queries += 2
+        self.queries += 1 + closed
         found = await self._link.open_orders(cl_ord_id)
-        found += await self._link.closed_orders(cl_ord_id=cl_ord_id)
+        if closed:
+            found += await self._link.closed_orders(cl_ord_id=cl_ord_id)
         for report in found:
             self._desk.route(report)
         return bool(found)
@@ -69,10 +75,13 @@ class Investigator:
         passed_s = handle.doubt.passed_s
         if passed_s is None or not self._stream_proves(handle):
             return False
-        since_s = self._link.unbroken_since_s
-        whole = since_s is not None and since_s <= handle.sent_s
+        whole = self._stood_since_the_send(handle)
         lag_s = self._settings.visibility_lag_s if whole else self._settings.visibility_lag_broken_s
         return trio.current_time() >= passed_s + lag_s
+
+    def _stood_since_the_send(self, handle: OrderHandle) -> bool:
+        since_s = self._link.unbroken_since_s
+        return since_s is not None and since_s <= handle.sent_s
 
     def _stream_proves(self, handle: OrderHandle) -> bool:
         """One stream from before the send until past the deadline, or a snapshot from after the deadline."""

@@ -45,6 +45,12 @@ class ProvenDead(msgspec.Struct, frozen=True):
     why: str
 
 
+class DeclaredLive(msgspec.Struct, frozen=True):
+    """An operator says that an unknown order rests on the venue."""
+
+    why: str
+
+
 class Shown(msgspec.Struct, frozen=True):
     """A state asked for late enough that an unanswered amend or cancel must show in it, or was not applied."""
 
@@ -57,7 +63,7 @@ class Barrier(msgspec.Struct, frozen=True):
     passed: trio.Event
 
 
-OrderMessage = OrderReport | Sent | Answered | Cancel | Amend | ProvenDead | Shown | Barrier
+OrderMessage = OrderReport | Sent | Answered | Cancel | Amend | ProvenDead | DeclaredLive | Shown | Barrier
 
 
 class OrderChanged(msgspec.Struct, frozen=True):

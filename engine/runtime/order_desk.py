@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 
+import msgspec
 import structlog
 import trio
 
@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 MAX_STRAYS = 1000
 """Reports of orders without a scope wait here to be looked up; a snapshot brings at most some hundreds."""
+MAX_NAMES = 10_000
+"""Orders whose venue id is remembered: REST is asked for the fills of minutes, not of so many orders."""
 
 
 class Doubt:
@@ -26,6 +28,7 @@ class Doubt:
     def __init__(self) -> None:
         self.passed_s: float | None = None  # when its deadline had certainly passed
         self.looked_s = -math.inf  # when it was last asked for by REST
+        self.pause_s = 1.0  # doubled at each look
         self.refreshed = False  # a fresh snapshot was asked for after the deadline
 
 
@@ -55,10 +58,13 @@ class OrderHandle:
             return False  # its scope has just ended
         return True
 
-    async def deliver(self, message: OrderMessage) -> None:
-        """Queue a message that must not be lost, waiting for room. A scope that has ended drops it."""
-        with contextlib.suppress(trio.BrokenResourceError):
+    async def deliver(self, message: OrderMessage) -> bool:
+        """Queue a message that must not be lost, waiting for room. A scope that has ended drops it: False."""
+        try:
             await self._inbox.send(message)
+        except trio.BrokenResourceError:
+            return False
+        return True
 
 
 class OrderDesk:
@@ -67,7 +73,7 @@ class OrderDesk:
     def __init__(self) -> None:
         self.live: dict[str, OrderHandle] = {}
         self.counts: Counter[str] = Counter()
-        self._by_order_id: dict[str, str] = {}
+        self._by_order_id: OrderedDict[str, str] = OrderedDict()  # ended ones too: REST tells fills by order_id alone
         self.unexplained: deque[tuple[float, str, str]] = deque(maxlen=MAX_STRAYS)
         self._strays: deque[OrderReport] = deque(maxlen=MAX_STRAYS)
         self._strays_wake = trio.Event()
@@ -83,29 +89,42 @@ class OrderDesk:
 
     def close(self, cl_ord_id: str) -> None:
         """End an order's receiving."""
-        handle = self.live.pop(cl_ord_id, None)
-        if handle is not None and handle.view.order_id is not None:
-            self._by_order_id.pop(handle.view.order_id, None)
+        self.live.pop(cl_ord_id, None)
 
     def update(self, view: OrderView) -> None:
         """Remember an order's newest view."""
         handle = self.live[view.cl_ord_id]
         handle.view, handle.last_news_s = view, trio.current_time()
-        if view.order_id is not None:
+        if view.order_id is not None and view.order_id not in self._by_order_id:
             self._by_order_id[view.order_id] = view.cl_ord_id
+            if len(self._by_order_id) > MAX_NAMES:
+                self._by_order_id.popitem(last=False)
 
     def route(self, report: OrderReport) -> None:
         """Put a report into its order's inbox, or among the strays."""
         self.counts["reports"] += 1
-        cl_ord_id = report.cl_ord_id or self._by_order_id.get(report.order_id, "")
-        handle = self.live.get(cl_ord_id)
+        handle = self._handle_of(report)
         if handle is None:
             self.stray(report)
         elif not handle.put(report):
             self.counts["inbox_full"] += 1
 
+    async def deliver(self, report: OrderReport) -> None:
+        """Route the answer to a query, waiting for room: dropped, the same part of it would be dropped each time."""
+        self.counts["reports"] += 1
+        handle = self._handle_of(report)
+        if handle is None:
+            self.stray(report)
+        else:
+            await handle.deliver(report)
+
+    def _handle_of(self, report: OrderReport) -> OrderHandle | None:
+        return self.live.get(report.cl_ord_id or self._by_order_id.get(report.order_id, ""))
+
     def stray(self, report: OrderReport) -> None:
-        """Keep a report whose order has no scope, to be looked up."""
+        """Keep a report whose order has no scope, to be looked up by its name."""
+        if report.cl_ord_id is None and report.order_id in self._by_order_id:
+            report = msgspec.structs.replace(report, cl_ord_id=self._by_order_id[report.order_id])
         if len(self._strays) == MAX_STRAYS:
             self.counts["strays_dropped"] += 1
         self._strays.append(report)

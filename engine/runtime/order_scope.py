@@ -21,6 +21,7 @@ from engine.runtime.messages import (
     Answered,
     Barrier,
     Cancel,
+    DeclaredLive,
     OrderChanged,
     OrderMessage,
     ProvenDead,
@@ -160,6 +161,8 @@ class OrderScope:
                 return self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))
             case ProvenDead() if order.state == "unknown":
                 return self._record(order.prove_dead(message.why, now))
+            case DeclaredLive():
+                return self._record(order.declare_live(message.why, now))
             case Shown():
                 return self._record(order.shown(msgspec.structs.replace(message.report, ts_ns=now)))
             case Barrier():

@@ -13,6 +13,7 @@ import trio
 from engine.errors import VenueError
 from engine.orders.machine import ENDED
 from engine.orders.order import OrderView
+from engine.orders.reports import OrderReport
 from engine.runtime.messages import Shown
 from engine.runtime.order_desk import OrderDesk, OrderHandle
 from engine.runtime.settings import EngineSettings
@@ -65,14 +66,23 @@ class PollTask:
         for start in range(0, len(handles), 50):
             part = {h.view.order_id: h for h in handles[start : start + 50]}
             conclusive = {order_id for order_id, handle in part.items() if self._may_conclude(handle)}
-            self.queries += 1
-            for report in await self._link.query_orders([order_id for order_id in part if order_id]):
+            for report in await self._states_of(part):
                 if report.order_id in conclusive:
-                    part[report.order_id].put(Shown(report))
+                    await part[report.order_id].deliver(Shown(report))
                 else:
-                    self._desk.route(report)
+                    await self._desk.deliver(report)
+
+    async def _states_of(self, part: dict[str | None, OrderHandle]) -> list[OrderReport]:
+        """Ask once. Who loses a report while the question is out is suspect anew; without an answer all are."""
+        for handle in part.values():
+            handle.suspect = False
+        self.queries += 1
+        try:
+            return await self._link.query_orders([order_id for order_id in part if order_id])
+        except VenueError:
             for handle in part.values():
-                handle.suspect = False
+                handle.suspect = True
+            raise
 
     def _may_conclude(self, handle: OrderHandle) -> bool:
         """Whether a state asked for now decides what became of an unanswered amend or cancel."""
@@ -92,7 +102,7 @@ class PollTask:
         wanted = {h.view.order_id for h in handles}
         for report in await self._link.trades_since(since_ns):
             if report.order_id in wanted:
-                self._desk.route(report)
+                await self._desk.deliver(report)
 
 
 def _lacks_fills(view: OrderView) -> bool:

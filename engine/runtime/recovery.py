@@ -115,7 +115,7 @@ async def reconcile(desk: OrderDesk, link: VenueLink, handles: list[OrderHandle]
     if sent:
         reports += await link.trades_since(min(sent) - FILLS_MARGIN_NS)
     for report in reports:
-        desk.route(report)
+        await desk.deliver(report)
     await wait_taken(handles)
 
 
@@ -124,5 +124,5 @@ async def wait_taken(handles: list[OrderHandle]) -> None:
     for handle in handles:
         if handle.view.state != "settled":
             barrier = Barrier(trio.Event())
-            if handle.put(barrier):
+            if await handle.deliver(barrier):
                 await barrier.passed.wait()

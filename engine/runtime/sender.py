@@ -54,7 +54,13 @@ class Sender:
     ) -> None:
         self._journal, self._link, self._clock = journal, link, clock
         self._nursery, self._bound_s = sender_nursery, bound_s
-        self.in_flight = 0
+        self._under_way: dict[Outgoing, trio.CancelScope] = {}
+        self._all_done = trio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests whose outcome is awaited, those that still wait for the limiter included."""
+        return len(self._under_way)
 
     def start(self, lane: Lane, request: Request, handle: OrderHandle, signal_id: str, cause: int) -> Outgoing:
         """Send ``request`` for the order behind ``handle``; ``cause`` is the journal row that asked for it.
@@ -66,13 +72,29 @@ class Sender:
         self._nursery.start_soon(self._run, lane, outgoing, handle, signal_id, cause, name=name)
         return outgoing
 
+    async def drain(self, bound_s: float) -> None:
+        """Shut down: withdraw what has not gone, wait for answers at most ``bound_s``, then stop waiting.
+
+        What is cut off then has a request row and no answer: it may have been sent, and the next start asks.
+        """
+        for outgoing in self._under_way:
+            outgoing.withdraw()
+        with trio.move_on_after(bound_s):
+            while self._under_way:
+                self._all_done = trio.Event()
+                await self._all_done.wait()
+        for scope in self._under_way.values():
+            scope.shield = False
+
     async def _run(self, lane: Lane, outgoing: Outgoing, handle: OrderHandle, signal_id: str, cause: int) -> None:
-        self.in_flight += 1
         try:
-            with trio.CancelScope(shield=True):  # bounded: every wait inside has its own deadline
+            with trio.CancelScope(shield=True) as scope:  # bounded: every wait inside has its own deadline
+                self._under_way[outgoing] = scope
                 await self._send(lane, outgoing, handle, signal_id, cause)
         finally:
-            self.in_flight -= 1
+            del self._under_way[outgoing]
+            if not self._under_way:
+                self._all_done.set()
 
     async def _send(self, lane: Lane, outgoing: Outgoing, handle: OrderHandle, signal_id: str, cause: int) -> None:
         ticket = await self._admit(lane, outgoing)
@@ -94,10 +116,12 @@ class Sender:
         request = outgoing.request
         try:
             with outgoing.admission, trio.move_on_after(self._bound_s):
-                return await self._link.admit(lane, request)
+                ticket = await self._link.admit(lane, request)
+                if not outgoing.admission.cancel_called:  # withdrawn as the leave came: it stays here
+                    return ticket
         except VenueUnavailable as error:
             return self._not_sent(request, "VENUE_UNAVAILABLE", str(error))
-        if outgoing.admission.cancelled_caught:
+        if outgoing.admission.cancel_called:
             return self._not_sent(request, "WITHDRAWN", "withdrawn before it was sent")
         return self._not_sent(request, "NO_LEAVE", f"no leave from the limiter in {self._bound_s:g} s")
 

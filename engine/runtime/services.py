@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.journal.journal import Journal
 from engine.runtime.bus import Bus
+from engine.runtime.entry_gate import EntryGate
 from engine.runtime.market_desk import MarketDesk
 from engine.runtime.order_desk import OrderDesk
 from engine.runtime.sender import Sender
@@ -34,6 +35,7 @@ class Services:
     pauses: random.Random
     mark_key: bytes
     sender: Sender
+    gate: EntryGate
 
     def new_cl_ord_id(self) -> str:
         """Name a new attempt."""

@@ -14,6 +14,9 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """``data_dir`` holds the journal; the harness gives a journal instead and leaves it None."""
 
     data_dir: Path | None = None
+    lease_dir: Path | None = None
+    """Where the lease of the API key lies: one fixed place per user, so that two data directories cannot share a key.
+    None for a loopback venue, whose lease is its journal's."""
     durability: Literal["power", "process"] = "power"
     policy: Policy = Policy()
     book_wait_s: float = 10.0
@@ -21,6 +24,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     resume_bound_s: float = 5.0
     """How long protection waits for REST after a restart while the private stream stands: its bound is 10 s in all."""
     shutdown_bound_s: float = 15.0
+    """From the wish to end to the last socket closed, also against a half-open venue."""
     send_bound_s: float = 30.0
     """A sender gives up after this long: more than Kraken's longest default deadline (5 s) and any REST time-out."""
     poll_every_s: float = 1.0

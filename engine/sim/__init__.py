@@ -10,10 +10,11 @@ from engine.sim.faults import (
     Faults,
     FrameVerdict,
     NoFaults,
-    ScriptedFaults,
     Verdict,
     accept_late,
     answer_late,
+    close_after,
+    fail_then_accept,
     http_error,
     kill_after,
     kill_before,
@@ -21,13 +22,20 @@ from engine.sim.faults import (
     lose_answer,
     lose_request,
     refuse_with,
+    stall_after,
+    stall_before,
+    strange_answer,
 )
 from engine.sim.house import House
 from engine.sim.identity import Identity, load_or_make_identity
 from engine.sim.instruments import DEFAULT_ASSETS, DEFAULT_PAIRS, AssetSpec, PairSpec
+from engine.sim.keys import PERMISSIONS, QUERY_PERMISSIONS, TRADING_PERMISSIONS
 from engine.sim.orders import SimOrder, SimTrade
 from engine.sim.script import Step, parse_script, read_script
-from engine.sim.settings import SimSettings, SyntheticMarket
+from engine.sim.scripted_faults import ScriptedFaults
+from engine.sim.settings import KeySpec, SimSettings, SyntheticMarket
+from engine.sim.store import ExchangeStore, open_exchange_store
+from engine.sim.tiers import TIERS, Tier, TierName
 from engine.sim.truth import Truth
 
 __all__ = [
@@ -41,6 +49,15 @@ __all__ = [
     "Step",
     "parse_script",
     "read_script",
+    "KeySpec",
+    "PERMISSIONS",
+    "QUERY_PERMISSIONS",
+    "TRADING_PERMISSIONS",
+    "TIERS",
+    "Tier",
+    "TierName",
+    "ExchangeStore",
+    "open_exchange_store",
     "Identity",
     "load_or_make_identity",
     "House",
@@ -56,6 +73,8 @@ __all__ = [
     "Action",
     "accept_late",
     "answer_late",
+    "close_after",
+    "fail_then_accept",
     "http_error",
     "kill_after",
     "kill_before",
@@ -63,4 +82,7 @@ __all__ = [
     "lose_answer",
     "lose_request",
     "refuse_with",
+    "stall_after",
+    "stall_before",
+    "strange_answer",
 ]

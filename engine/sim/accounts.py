@@ -1,11 +1,11 @@
-"""An account: what it has, what is set aside for its open orders, and who may speak for it."""
+"""An account: what it has, what is set aside for its open orders, and its orders and trades."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
 
-from engine.sim.errors import INSUFFICIENT_FUNDS, INVALID_NONCE, Refused
+from engine.sim.errors import INSUFFICIENT_FUNDS, Refused
 from engine.sim.numbers import ZERO
 from engine.sim.orders import SimOrder, SimTrade
 
@@ -13,31 +13,17 @@ from engine.sim.orders import SimOrder, SimTrade
 class Account:
     """Balances by v2 asset name. An ``unlimited`` account (the house) may go below zero and pays no fees."""
 
-    def __init__(
-        self,
-        name: str,
-        funds: Mapping[str, Decimal],
-        credentials: tuple[str, str] = ("", ""),
-        *,
-        unlimited: bool = False,
-    ) -> None:
+    def __init__(self, name: str, funds: Mapping[str, Decimal], *, unlimited: bool = False) -> None:
         self.name = name
         self.unlimited = unlimited
-        self.api_key, self.api_secret = credentials
-        self.nonce_high = 0
         self.balances: dict[str, Decimal] = dict(funds)
         self.held: dict[str, Decimal] = {}
+        self.orders: dict[str, SimOrder] = {}  # in the order of acceptance
         self.open: dict[str, SimOrder] = {}
         self.closed: list[SimOrder] = []  # in the order of closing
         self.trades: list[SimTrade] = []
         self._holds: dict[str, tuple[str, Decimal]] = {}
         self._cl_ord_ids: dict[str, str] = {}
-
-    def take_nonce(self, nonce: int, window: int) -> None:
-        """Accept a nonce above the highest seen (less the key's window). Raises Refused."""
-        if not self.nonce_high - window < nonce < 1 << 64:
-            raise Refused(INVALID_NONCE)
-        self.nonce_high = max(self.nonce_high, nonce)
 
     # --- money
 
@@ -79,6 +65,8 @@ class Account:
     def opened(self, order: SimOrder) -> None:
         """Remember an accepted order."""
         self.open[order.order_id] = order
+        if not self.unlimited:
+            self.orders[order.order_id] = order
         if order.cl_ord_id is not None:
             self._cl_ord_ids[plain(order.cl_ord_id)] = order.order_id
 
@@ -91,6 +79,21 @@ class Account:
             self._cl_ord_ids.pop(plain(order.cl_ord_id), None)
         if not self.unlimited:
             self.closed.append(order)
+
+    def forget(self, keep: int) -> list[str]:
+        """Drop the oldest closed orders and trades beyond what is to be kept; return the ids of those orders.
+
+        Works once twice as many are there, so that it costs little per order.
+        """
+        if len(self.trades) > 20 * keep:
+            del self.trades[: -10 * keep]
+        if len(self.closed) <= 2 * keep:
+            return []
+        gone = [order.order_id for order in self.closed[:-keep]]
+        del self.closed[:-keep]
+        for order_id in gone:
+            del self.orders[order_id]
+        return gone
 
     def open_by_cl_ord_id(self, cl_ord_id: str) -> SimOrder | None:
         """Find the open order of this client id."""

@@ -122,5 +122,5 @@ def check_room(account: Account, pair: PairSpec, settings: SimSettings) -> None:
     """Check the number of open orders on the pair. Raises Refused."""
     if account.unlimited:
         return
-    if sum(order.symbol == pair.symbol for order in account.open.values()) >= settings.max_open_orders:
+    if sum(order.symbol == pair.symbol for order in account.open.values()) >= settings.open_orders_limit:
         raise Refused(errors.ORDERS_LIMIT)

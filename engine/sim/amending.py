@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 from engine.sim import admission, errors
 from engine.sim.accounts import Account
@@ -10,6 +11,7 @@ from engine.sim.core import Core
 from engine.sim.errors import Refused, invalid
 from engine.sim.market_state import Market
 from engine.sim.orders import LIMIT_TYPES, Amend, SimOrder
+from engine.sim.rates import FIXED_COST, age_cost, age_of
 from engine.sim.triggers import is_due
 
 
@@ -24,16 +26,28 @@ def find_open(account: Account, order_id: str | None, cl_ord_id: str | None) -> 
 
 
 def amend(core: Core, account: Account, asked: Amend) -> tuple[str, SimOrder]:
-    """Amend an open order in place; return the amend id and the order. Raises Refused and changes nothing."""
+    """Amend an open order in place; return the amend id and the order. Raises Refused and leaves the order as it was.
+
+    The fixed cost is charged as soon as the order is known; an amend that ends in a cancel costs what that costs.
+    """
     core.now_ns = core.clock.now_ns()
+    try:
+        order = find_open(account, asked.order_id, asked.cl_ord_id)
+    except Refused:
+        admission.check_mode(core.status)
+        raise
+    ends = asked.order_qty is not None and asked.order_qty <= order.cum_qty
+    if not ends:
+        core.rates.receive(account, order.symbol, core.now_ns, Decimal(FIXED_COST["amend"]))
     admission.check_mode(core.status)
-    order = find_open(account, asked.order_id, asked.cl_ord_id)
     admission.check_deadline(asked.deadline_ns, core.now_ns)
     market = core.market(order.symbol)
     _check_members(order, asked)
     changed = _changed_copy(order, asked)
-    if changed.order_qty > order.cum_qty:
+    if not ends:
         _check_change(core, account, order, changed, market)
+    cost = age_cost("cancel" if ends else "amend", age_of(order, core.now_ns))
+    core.rates.pay(account, order.symbol, core.now_ns, cost)
     return core.amend(account, order, changed), order
 
 

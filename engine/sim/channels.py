@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engine.sim.accounts import Account
 from engine.sim.book import DEPTHS
 from engine.sim.errors import Refused, invalid
 from engine.sim.feed import instrument_data, ticker_row, trade_row
-from engine.sim.hub import PublicKey, frame
+from engine.sim.hub import PublicKey, encode, frame
+from engine.sim.keys import ApiKey
 from engine.sim.numbers import rfc3339
 from engine.sim.reports import QUIET_EXEC_TYPES, balance_snapshot
 
@@ -20,20 +21,26 @@ PRIVATE = ("executions", "balances")
 PUBLIC = ("ticker", "book", "trade", "instrument")
 _SNAPSHOT_TRADES = 50
 Ack = dict[str, object]
+Result = Ack | list[Ack]  # a batch is answered by a list
 
 
 class PrivateChannel:
     """One private subscription with its own sequence, starting at 1."""
 
-    def __init__(self, connection: Connection, name: str, account: Account, token: str, kinds: tuple[str, ...]) -> None:
-        self._connection, self.name, self.account, self.token = connection, name, account, token
+    def __init__(
+        self, connection: Connection, name: str, key: ApiKey, token: str, kinds: tuple[str, ...], *, counted: bool
+    ) -> None:
+        self._connection, self.name, self.key, self.token = connection, name, key, token
+        self.generation = connection.venue.tokens.generation
         self._kinds = kinds  # the exec_types wanted; empty = all
+        self._counted = counted  # the engine counter is wanted as well
         self._sequence = 0
 
-    def on_row(self, kind: str, row: dict[str, object]) -> None:
+    def on_row(self, kind: str, row: dict[str, object], more: dict[str, object]) -> None:
         """Send one row as an update, unless its kind is not wanted."""
         if not self._kinds or kind in self._kinds:
-            self._connection.send_private(lambda: self._send("update", [row]))
+            whole = row | more if self._counted else row
+            self._connection.outbox.send_private(lambda: self._send("update", [whole]))
 
     def send_snapshot(self, rows: list[dict[str, object]]) -> None:
         """Send the snapshot, empty or not."""
@@ -41,13 +48,11 @@ class PrivateChannel:
 
     def _send(self, kind: str, rows: list[dict[str, object]]) -> None:
         verdict = self._connection.venue.faults.on_frame(self.name)
+        if verdict == "lose":
+            return
         self._sequence += 2 if verdict == "skip_sequence" else 1
         message = {"channel": self.name, "type": kind, "data": rows, "sequence": self._sequence}
-        if verdict == "kill":
-            self._connection.kill()
-        elif verdict != "drop":
-            for _ in range(2 if verdict == "duplicate" else 1):
-                self._connection.send(message)
+        self._connection.outbox.send_judged(self.name, encode(message), verdict)
 
 
 class Subscriptions:
@@ -62,9 +67,11 @@ class Subscriptions:
     def __bool__(self) -> bool:
         return bool(self._public or self.private)
 
-    def account_of(self, token: object) -> Account | None:
-        """Return the account of a token that a private subscription keeps alive here, whatever its age."""
-        return next((channel.account for channel in self.private.values() if channel.token == token), None)
+    def key_of(self, token: object) -> ApiKey | None:
+        """Return the key of a token that a private subscription keeps alive here, whatever its age."""
+        now = self._venue.tokens.generation
+        channels = (channel for channel in self.private.values() if channel.generation == now)
+        return next((channel.key for channel in channels if channel.token == token), None)
 
     def close(self) -> None:
         """Leave everything."""
@@ -75,7 +82,9 @@ class Subscriptions:
 
     # --- methods
 
-    def change(self, method: str, params: dict[str, Any], answer: Callable[[Ack | Refused, str | None], None]) -> None:
+    def change(
+        self, method: str, params: dict[str, Any], answer: Callable[[Result | Refused, str | None], None]
+    ) -> None:
         """Subscribe or unsubscribe; ``answer`` is called once per symbol. Raises Refused for the whole request."""
         channel = params.get("channel")
         if channel in PRIVATE and self._connection.allows_private:
@@ -157,7 +166,10 @@ class Subscriptions:
         self._public[key] = None
         if key[0] == "book":
             self._venue.hub.views.open(key[1], int(key[2]))
-        self._venue.hub.join(key, self._connection.reader, self._connection.send_bytes)
+        self._venue.hub.join(key, self._connection.reader, partial(self._send_public, key[0]))
+
+    def _send_public(self, channel: str, text: bytes) -> None:
+        self._connection.outbox.send_judged(channel, text, self._venue.faults.on_frame(channel))
 
     def _leave(self, key: PublicKey) -> None:
         del self._public[key]
@@ -178,14 +190,14 @@ class Subscriptions:
         else:
             market = core.markets[symbol]
             data = [trade_row(trade, market.pair) for trade in list(market.tape.recent)[-_SNAPSHOT_TRADES:]]
-        self._connection.send_bytes(frame(channel, "snapshot", data))
+        self._send_public(channel, frame(channel, "snapshot", data))
 
     # --- private
 
     def _change_private(
-        self, method: str, name: str, params: dict[str, Any], answer: Callable[[Ack | Refused, str | None], None]
+        self, method: str, name: str, params: dict[str, Any], answer: Callable[[Result | Refused, str | None], None]
     ) -> None:
-        account = self._connection.account_of(params.get("token"))
+        key = self._connection.key_of(params.get("token"))
         if method == "unsubscribe":
             if name not in self.private:
                 raise Refused("Subscription Not Found")
@@ -194,21 +206,22 @@ class Subscriptions:
             return
         if name in self.private:
             raise Refused("Already subscribed")
+        key.require(name)
         snapshot = _flag(params, "snapshot", default=True)
         wants = {
             "snap_orders": _flag(params, "snap_orders", default=_flag(params, "snapshot_orders", default=snapshot)),
             "snap_trades": _flag(params, "snap_trades", default=_flag(params, "snapshot_trades", default=False)),
         }
         ack: Ack = {"channel": name, **(wants if name == "executions" else {"snapshot": snapshot})}
-        if name == "executions" and _flag(params, "ratecounter", default=False):
-            ack["maxratecount"] = 125
+        counted = name == "executions" and _flag(params, "ratecounter", default=False)
+        if counted:
+            ack["maxratecount"] = int(self._venue.core.rates.threshold)
         quiet = name == "executions" and not _flag(params, "order_status", default=True)
-        channel = PrivateChannel(
-            self._connection, name, account, str(params.get("token")), QUIET_EXEC_TYPES if quiet else ()
-        )
+        kinds = QUIET_EXEC_TYPES if quiet else ()
+        channel = PrivateChannel(self._connection, name, key, str(params.get("token")), kinds, counted=counted)
         rows = self._private_rows(channel, snapshot, **wants)
         self.private[name] = channel
-        self._venue.hub.join_private(name, account.name, self._connection.reader, channel.on_row)
+        self._venue.hub.join_private(name, key.account, self._connection.reader, channel.on_row)
         self._in_order(
             lambda: answer(ack, None),
             lambda: channel.send_snapshot(rows) if rows is not None else None,
@@ -216,21 +229,30 @@ class Subscriptions:
 
     def _leave_private(self, name: str) -> None:
         channel = self.private.pop(name)
-        self._venue.hub.leave_private(name, channel.account.name, self._connection.reader)
+        self._venue.hub.leave_private(name, channel.key.account, self._connection.reader)
 
     def _private_rows(
         self, channel: PrivateChannel, snapshot: bool, *, snap_orders: bool, snap_trades: bool
     ) -> list[dict[str, object]] | None:
         """Return the snapshot's rows, None when no snapshot is wanted."""
-        account = channel.account
+        account = self._venue.core.accounts[channel.key.account]
         if channel.name == "balances":
             return balance_snapshot(account, self._venue.settings) if snapshot else None
         if not snap_orders and not snap_trades:
             return None
         render, now = self._venue.hub.rows, self._venue.clock.now_ns()
-        orders = [render.snapshot_order(o, now) for o in account.open.values()] if snap_orders else []
+        shown = [order for order in account.open.values() if not self._hides(order.order_id)]
+        orders = [render.snapshot_order(order, now) for order in shown] if snap_orders else []
         trades = account.trades[-_SNAPSHOT_TRADES:] if snap_trades else []
-        return orders + [render.snapshot_trade(t, self._venue.core.orders[t.order_id]) for t in trades]
+        known = [(trade, account.orders[trade.order_id]) for trade in trades if trade.order_id in account.orders]
+        return orders + [render.snapshot_trade(trade, order) for trade, order in known]
+
+    def _hides(self, order_id: str) -> bool:
+        """Tell whether an inconsistent snapshot was asked for that lacks this order, and count it."""
+        left = self._venue.hidden.pop(order_id, 0)
+        if left > 1:
+            self._venue.hidden[order_id] = left - 1
+        return left > 0
 
 
 def _flag(params: dict[str, Any], name: str, *, default: bool) -> bool:

@@ -7,19 +7,21 @@ balances, events. No await inside means that no task ever sees half a command.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 from engine.seams.clock import Clock
-from engine.sim import admission, errors
+from engine.sim import errors
 from engine.sim.accounts import Account
+from engine.sim.entry import Entry
 from engine.sim.errors import Refused
-from engine.sim.events import Event, MarketMoved, OrderReport, PublicTrade, StatusChanged
+from engine.sim.events import CommandDone, Event, MarketMoved, OrderReport, PublicTrade, StatusChanged
 from engine.sim.execution import Execution
 from engine.sim.ids import Ids
-from engine.sim.instruments import PairSpec
 from engine.sim.market_state import Market
 from engine.sim.orders import AmendRecord, NewOrder, Side, SimOrder, SimTrade
+from engine.sim.rates import EngineRates
 from engine.sim.settings import SimSettings
 from engine.sim.settlement import Settlement
 from engine.sim.triggers import is_due
@@ -41,9 +43,13 @@ class Core:
         self.trades: list[SimTrade] = []
         self.now_ns = 0  # the moment of the running command: all its events carry it
         self._listeners: dict[int, Listener] = {}
-        self._fired: deque[SimOrder] = deque()
+        self.fired: deque[SimOrder] = deque()
         self.settlement = Settlement(settings, ids, self.emit)
-        self._execution = Execution(self)
+        self.rates = EngineRates(settings)
+        self.dead_man: dict[str, int] = {}  # account -> when everything of it is canceled
+        self.execution = Execution(self)
+        self.entry = Entry(self)
+        self._depth = 0
 
     # --- events
 
@@ -76,25 +82,24 @@ class Core:
             raise Refused(errors.UNKNOWN_PAIR)
         return market
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one command of several: it is done, and durable, when the block ends."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            self._done()
+
     def add(self, account: Account, new: NewOrder) -> SimOrder | None:
         """Check and take a new order; None when it only asked for validation. Raises Refused."""
         self.now_ns = self.clock.now_ns()
-        market = self.market(new.symbol)
-        if not account.unlimited:
-            admission.check_mode(self.status, new)
-        admission.check_shape(new, self.now_ns)
-        admission.check_client_ids(new, account, self.settings)
-        reference = None if account.unlimited else market.reference_price(new.side)
-        admission.check_amounts(new, market.pair, reference)
-        admission.check_room(account, market.pair, self.settings)
-        order = self._make(account, new, market.pair)
-        self._check_funds(order, account, market)
-        admission.check_deadline(new.deadline_ns, self.now_ns)
-        self._check_entry(order, market)
+        order = self.entry.admit(account, new)
         if new.validate:
             return None
-        self._accept(order, account, market)
-        self._finish()
+        self.entry.accept(order, account)
+        self.finish()
         return order
 
     def amend(self, account: Account, order: SimOrder, changed: SimOrder) -> str:
@@ -109,7 +114,7 @@ class Core:
         order.order_qty = max(changed.order_qty, order.cum_qty)
         order.limit_price, order.trigger_price = changed.limit_price, changed.trigger_price
         order.post_only, order.amended, order.amended_ns = changed.post_only, True, self.now_ns
-        amend_id = self._note_amend(order, "user")
+        amend_id = self.note_amend(order, "user")
         if not ends:
             account.hold(order.order_id, *self.settlement.hold_of(order, market.pair))
         resting = market.book.rests(order)
@@ -121,10 +126,10 @@ class Core:
         if ends:
             self.end(order, "canceled", self.settings.reason_user)
         elif resting and not shrunk_only:
-            self._execution.enter(order, market)
+            self.execution.enter(order, market)
         elif order.is_armed and is_due(order, market.tape.last_price):
-            self._already_due(order, market)
-        self._finish()
+            self.entry.already_due(order, market)
+        self.finish()
         return amend_id
 
     def cancel(self, order: SimOrder, reason: str | None = None) -> None:
@@ -133,12 +138,12 @@ class Core:
         if self.status == "maintenance" and order.account != HOUSE:
             raise Refused(errors.UNAVAILABLE)
         self.end(order, "canceled", self.settings.reason_user if reason is None else reason)
-        self._finish()
+        self.finish()
 
     def expire_due(self) -> int | None:
-        """End the GTD orders whose time has come; return when the next one ends."""
+        """End the GTD orders whose time has come, and all of whom a dead man's switch names; return the next time."""
         self.now_ns = self.clock.now_ns()
-        waiting: list[int] = []
+        waiting: list[int] = self._dead_man_due()
         for account in list(self.accounts.values()):
             for order in [o for o in account.open.values() if o.expire_ns is not None]:
                 expire_ns = order.expire_ns or 0
@@ -146,14 +151,22 @@ class Core:
                     self.end(order, "expired", self.settings.reason_expired)
                 else:
                     waiting.append(expire_ns)
-        self._finish()
+        self.finish()
         return min(waiting, default=None)
+
+    def _dead_man_due(self) -> list[int]:
+        for name, at_ns in list(self.dead_man.items()):
+            if at_ns <= self.now_ns:
+                del self.dead_man[name]
+                for order in list(self.accounts[name].open.values()):
+                    self.end(order, "canceled", self.settings.reason_dead_man)
+        return list(self.dead_man.values())
 
     def print_trade(self, symbol: str, price: Decimal, qty: Decimal, side: Side) -> None:
         """Print a trade that touches no order: the last price moves and triggers look at it."""
         self.now_ns = self.clock.now_ns()
         self.printed(self.market(symbol), price, qty, side, "market")
-        self._finish()
+        self.finish()
 
     # --- parts that the execution uses
 
@@ -163,7 +176,7 @@ class Core:
         trade = PublicTrade(market.pair.symbol, side, price, qty, ord_type, trade_id, self.now_ns)
         market.tape.print(trade)
         market.traded = True
-        self._fired.extend(market.triggers.fired_by(price))
+        self.fired.extend(market.triggers.fired_by(price))
         self.emit(trade)
         return trade_id
 
@@ -173,93 +186,22 @@ class Core:
         market.book.drop(order)
         market.triggers.disarm(order)
         order.status, order.reason, order.closed_ns = status, reason, self.now_ns
-        self.accounts[order.account].ended(order)
+        self._closed(order)
         self.report(order, status)
 
     # --- inside
 
-    def _make(self, account: Account, new: NewOrder, pair: PairSpec) -> SimOrder:
-        return SimOrder(
-            order_id=self.ids.order(),
-            account=account.name,
-            symbol=new.symbol,
-            side=new.side,
-            order_type=new.order_type,
-            order_qty=new.order_qty,
-            fee_asset=pair.base if new.fee_in_base else pair.quote,
-            opened_ns=self.now_ns,
-            limit_price=new.limit_price,
-            trigger_price=new.trigger_price,
-            time_in_force=new.time_in_force,
-            expire_ns=new.expire_ns,
-            post_only=new.post_only,
-            fee_in_base=new.fee_in_base,
-            stp=new.stp,
-            cl_ord_id=new.cl_ord_id,
-            userref=new.userref,
-            owner=new.owner,
-        )
+    def _closed(self, order: SimOrder) -> None:
+        account, keep = self.accounts[order.account], self.settings.keep_closed
+        account.ended(order)
+        if keep is not None and not account.unlimited:
+            for order_id in account.forget(keep):
+                del self.orders[order_id]
+            if len(self.trades) > 20 * keep:
+                del self.trades[: -10 * keep]
 
-    def _check_funds(self, order: SimOrder, account: Account, market: Market) -> None:
-        if order.order_type == "market" or (order.triggered and order.limit_price is None):
-            need = self.settlement.market_need(order, market.pair, market.book)
-        else:
-            need = self.settlement.hold_of(order, market.pair)
-        account.require(*need, besides=order.order_id)
-
-    def _check_entry(self, order: SimOrder, market: Market) -> None:
-        if self.settings.post_only_manner == "refuse" and self._would_take(order, market):
-            raise Refused(errors.POST_ONLY_ORDER)
-        if self.settings.would_trigger_immediately == "refuse" and is_due(order, market.tape.last_price):
-            raise Refused(self.settings.error_would_trigger)
-
-    def _would_take(self, order: SimOrder, market: Market) -> bool:
-        return order.post_only and market.book.crosses(order.side, order.limit_price)
-
-    def _accept(self, order: SimOrder, account: Account, market: Market) -> None:
-        account.opened(order)
-        if not account.unlimited:
-            self.orders[order.order_id] = order
-        self._note_amend(order, "original")
-        if order.order_type != "market":
-            account.hold(order.order_id, *self.settlement.hold_of(order, market.pair))
-        self.report(order, "pending_new")
-        if self._would_take(order, market):
-            self.end(order, "canceled", self.settings.reason_post_only)
-        elif order.is_armed and is_due(order, market.tape.last_price):
-            self._already_due(order, market)
-        else:
-            order.status = "new"
-            self.report(order, "new")
-            if order.is_armed:
-                market.triggers.arm(order)
-            else:
-                self._execution.enter(order, market)
-
-    def _already_due(self, order: SimOrder, market: Market) -> None:
-        if self.settings.would_trigger_immediately != "fire":
-            self.end(order, "canceled", self.settings.reason_would_trigger)
-            return
-        if order.status == "pending_new":
-            order.status = "new"
-            self.report(order, "new")
-        market.triggers.disarm(order)
-        self._fired.append(order)
-
-    def _activate(self, order: SimOrder) -> None:
-        """Let a fired order enter the book as a market or limit order, at the back, with its id."""
-        market, account = self.markets[order.symbol], self.accounts[order.account]
-        order.triggered, order.last_at_trigger = True, market.tape.last_price
-        self.report(order, self.settings.trigger_exec_type)
-        try:
-            self._check_funds(order, account, market)
-        except Refused:
-            self.end(order, "canceled", self.settings.reason_funds)
-            return
-        account.hold(order.order_id, *self.settlement.hold_of(order, market.pair))
-        self._execution.enter(order, market)
-
-    def _note_amend(self, order: SimOrder, amend_type: str) -> str:
+    def note_amend(self, order: SimOrder, amend_type: str) -> str:
+        """Add the order's present state to its list of amends and return the amend id."""
         if order.account == HOUSE:
             return ""
         record = AmendRecord(
@@ -275,15 +217,20 @@ class Core:
         order.amends.append(record)
         return record.amend_id
 
-    def _finish(self) -> None:
-        """Fire what this command's prints have fired, then tell which markets moved."""
-        while self._fired:
-            order = self._fired.popleft()
+    def finish(self) -> None:
+        """Fire what this command's prints have fired, tell which markets moved, and that the command is done."""
+        while self.fired:
+            order = self.fired.popleft()
             if order.is_open:
-                self._activate(order)
+                self.entry.activate(order)
         for market in self.markets.values():
             book, traded = market.book.changed, market.traded
             if book or traded:
                 market.book.changed = market.traded = False
                 best = book and market.best_moved()
                 self.emit(MarketMoved(market.pair.symbol, book, best, traded, self.now_ns))
+        self._done()
+
+    def _done(self) -> None:
+        if not self._depth:
+            self.emit(CommandDone(self.now_ns))

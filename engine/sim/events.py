@@ -63,4 +63,11 @@ class StatusChanged:
     status: str
 
 
-Event = OrderReport | PublicTrade | MarketMoved | LedgerEntry | StatusChanged
+@dataclass(frozen=True, slots=True)
+class CommandDone:
+    """A command is over, with everything that it set off. Nothing of it has left the process yet."""
+
+    ts_ns: int
+
+
+Event = OrderReport | PublicTrade | MarketMoved | LedgerEntry | StatusChanged | CommandDone

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import trio
 
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
 from engine.sim.accounts import Account
+from engine.sim.budgets import ConnectionBudget
 from engine.sim.core import Core
 from engine.sim.faults import Faults
 from engine.sim.house import House
 from engine.sim.hub import Hub
-from engine.sim.ids import Ids, draw_credentials
+from engine.sim.identity import make_keys
+from engine.sim.ids import Ids
+from engine.sim.keys import Lockout
 from engine.sim.numbers import NS
+from engine.sim.restoring import restore
 from engine.sim.scripted import ScriptPlayer
 from engine.sim.server import Server
 from engine.sim.settings import SimSettings
+from engine.sim.store import ExchangeStore
 from engine.sim.synthetic import SyntheticMaker
 from engine.sim.tokens import Tokens
 from engine.sim.truth import Truth
 from engine.sim.venue import Venue
+from engine.sim.watching import Watcher
+from engine.sim.ws import Connection
 
 
 class Exchange:
@@ -31,15 +40,34 @@ class Exchange:
     ``house`` moves the market, ``truth`` tells what happened, ``faults`` may be replaced at any time.
     """
 
-    def __init__(self, settings: SimSettings, clock: Clock, chance: Chance) -> None:
-        ids = Ids(chance, settings.boot)
-        accounts = _make_accounts(settings, chance)
-        core = Core(settings, clock, ids, accounts)
+    def __init__(
+        self, settings: SimSettings, clock: Clock, chance: Chance, *, store: ExchangeStore | None = None
+    ) -> None:
+        """Make an exchange; with a store it goes on where that one's last exchange stood (see ``restoring``)."""
+        ids = Ids(chance, settings.boot if store is None else max(settings.boot, store.boot))
+        core = Core(settings, clock, ids, [Account(name, funds) for name, funds in settings.accounts.items()])
+        keys = make_keys(settings, chance)
+        self._keys = {key.name: key for key in keys}
         self._chance = chance
-        self._venue = Venue(settings, clock, ids, core, Hub(core), Tokens(ids, settings.token_life_s))
+        self._venue = Venue(
+            settings,
+            clock,
+            ids,
+            core,
+            Hub(core),
+            Tokens(ids, settings.token_life_s),
+            {key.public: key for key in keys},
+            Watcher(core),
+            Lockout(settings),
+            ConnectionBudget(settings),
+        )
+        if store is not None:
+            self._venue.keeper = restore(core, store, self._venue.keys)
+        self._venue.lag_rest(settings.rest_lag_s)
+        self._venue.follow()
         self._server = Server(self._venue)
         self.settings, self.clock = settings, clock
-        self.api_key, self.api_secret = accounts[0].api_key, accounts[0].api_secret
+        self.api_key, self.api_secret = keys[0].public, keys[0].secret
         self.house = House(core)
         self.truth = Truth(self._venue)
 
@@ -52,18 +80,61 @@ class Exchange:
     def faults(self, faults: Faults) -> None:
         self._venue.faults = faults
 
-    def credentials(self, account: str) -> tuple[str, str]:
-        """Return (API key, secret) of an account. Raises KeyError."""
-        found = self._venue.core.accounts[account]
-        return found.api_key, found.api_secret
+    def credentials(self, name: str) -> tuple[str, str]:
+        """Return (API key, secret) of an account's first key, or of a further key by its name. Raises KeyError."""
+        return self._keys[name].public, self._keys[name].secret
 
     def set_status(self, status: str) -> None:
         """Enter a mode: ``online``, ``cancel_only``, ``post_only`` or ``maintenance``."""
         self._venue.core.set_status(status)
 
-    def expire_tokens(self) -> None:
-        """Make every WebSocket token invalid; running private subscriptions keep theirs."""
-        self._venue.tokens.revoke_all()
+    def expire_tokens(self, *, in_use: bool = False) -> None:
+        """Make every WebSocket token invalid. Running private subscriptions keep theirs, unless ``in_use``: then
+        orders with them are refused as well, while the subscriptions go on.
+        """
+        self._venue.tokens.revoke_all(in_use=in_use)
+
+    def lag_rest(self, lag_s: float) -> None:
+        """Let REST queries see orders, trades and balances as they were ``lag_s`` ago, 0 = as they are.
+
+        A lag that begins while the exchange runs starts from what is there now.
+        """
+        self._venue.lag_rest(lag_s)
+
+    def hide_in_snapshots(self, order_id: str, times: int = 1) -> None:
+        """Leave an open order out of the next snapshots of ``executions``."""
+        self._venue.hidden[order_id] = times
+
+    def kick(self, code: int | None = None, reason: str = "", *, private: bool | None = None) -> int:
+        """End the WebSockets there are, with a close code or (None) by breaking them; return how many.
+
+        ``private`` chooses those with (True) or without (False) a private subscription.
+        """
+        chosen = self._sockets(private)
+        for socket in chosen:
+            if code is None:
+                socket.kill()
+            else:
+                socket.close(code, reason)
+        return len(chosen)
+
+    def stall(
+        self, seconds: float = math.inf, *, kind: Literal["ws", "rest", "all"] = "ws", private: bool | None = None
+    ) -> int:
+        """Let the connections there are go half-open for a while: nothing read, sent or answered, none closed.
+
+        What was written meanwhile is delivered afterwards, beyond ``ws_out_frames`` it is lost. Zero seconds heal.
+        Returns how many; new connections are well.
+        """
+        gates = [socket.gate for socket in self._sockets(private)] if kind != "rest" else []
+        gates += list(self._venue.http_gates.values()) if kind != "ws" else []
+        for gate in gates:
+            gate.shut(seconds)
+        return len(gates)
+
+    def _sockets(self, private: bool | None) -> list[Connection]:
+        sockets = self._venue.sockets.values()
+        return [socket for socket in sockets if private in (None, bool(socket.subscriptions.private))]
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one connection until it ends: the handler for VirtualWire.listen and for TCP listeners."""
@@ -101,15 +172,7 @@ class Exchange:
         """End GTD orders on time: sleep until the next one, at most a second, for the wall clock may be set."""
         while True:
             upcoming = self._venue.core.expire_due()
+            if upcoming is not None and self._venue.keeper is not None:
+                self._venue.keeper.beat()
             ahead = 1.0 if upcoming is None else (upcoming - self._venue.clock.now_ns()) / NS
             await trio.sleep(min(max(ahead, 0.001), 1.0))
-
-
-def _make_accounts(settings: SimSettings, chance: Chance) -> list[Account]:
-    accounts: list[Account] = []
-    for name, funds in settings.accounts.items():
-        key, secret = draw_credentials(chance, name)
-        if not accounts:
-            key, secret = settings.api_key or key, settings.api_secret or secret
-        accounts.append(Account(name, funds, (key, secret)))
-    return accounts

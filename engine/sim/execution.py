@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from engine.sim.market_state import Market
-from engine.sim.orders import LIMIT_TYPES, SimOrder, opposite
+from engine.sim.orders import LIMIT_TYPES, NewOrder, SimOrder, opposite
 
 if TYPE_CHECKING:
     from engine.sim.core import Core
@@ -77,21 +77,38 @@ class Execution:
             self._core.end(order, "canceled", reason)
 
     def _trade(self, taker: SimOrder, maker: SimOrder, market: Market) -> None:
-        core = self._core
         price, qty = maker.limit_price, min(taker.leaves_qty, maker.leaves_qty)
         if price is None:
             raise ValueError(f"order {maker.order_id} rests without a price")
         market.book.shrink(maker, qty)
         ord_type = "limit" if taker.order_type in LIMIT_TYPES else "market"
-        trade_id = core.printed(market, price, qty, taker.side, ord_type)
+        trade_id = self._core.printed(market, price, qty, taker.side, ord_type)
         for order, liquidity in ((taker, "t"), (maker, "m")):
-            account = core.accounts[order.account]
-            trade = core.settlement.fill(order, account, market.pair, (price, qty, liquidity, trade_id, core.now_ns))
-            if not account.unlimited:
-                account.trades.append(trade)
-                core.trades.append(trade)
-            core.report(order, "trade", trade)
-            if order.status == "filled":
-                core.end(order, "filled")
-            else:
-                account.hold(order.order_id, *core.settlement.hold_of(order, market.pair))
+            self._fill(order, market, (price, qty, liquidity, trade_id, self._core.now_ns))
+
+    def _fill(self, order: SimOrder, market: Market, match: tuple[Decimal, Decimal, str, int, int]) -> None:
+        core, account = self._core, self._core.accounts[order.account]
+        ended_as = None if order.is_open else order.status
+        trade = core.settlement.fill(order, account, market.pair, match)
+        order.status = ended_as or order.status
+        if not account.unlimited:
+            account.trades.append(trade)
+            core.trades.append(trade)
+        core.report(order, "trade", trade)
+        if ended_as is not None:
+            return
+        if order.status == "filled":
+            core.end(order, "filled")
+        else:
+            account.hold(order.order_id, *core.settlement.hold_of(order, market.pair))
+
+    def fill_late(self, order: SimOrder, qty: Decimal, price: Decimal) -> None:
+        """Report a match of an order that has ended: its status stays, its quantities move. The house is across."""
+        core, market = self._core, self._core.markets[order.symbol]
+        side = opposite(order.side)
+        asked = NewOrder(symbol=order.symbol, side=side, order_type="limit", order_qty=qty, limit_price=price)
+        across = core.entry.make(core.house, asked, market.pair)
+        trade_id = core.printed(market, price, qty, side, "limit")
+        for party, liquidity in ((across, "t"), (order, "m")):
+            self._fill(party, market, (price, qty, liquidity, trade_id, core.now_ns))
+        core.finish()

@@ -1,54 +1,89 @@
-"""Where faults come in: an object consulted before a request is committed, before it is answered, per private frame."""
+"""Where faults come in: an object consulted before a request is committed, before it is answered, and per frame."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from typing import Literal, Protocol
 
 Transport = Literal["ws", "rest"]
 Phase = Literal["before", "after"]  # before the engine acts; after it acted, before the answer
-FrameVerdict = Literal["send", "drop", "duplicate", "skip_sequence", "kill"]
+FrameVerdict = Literal[
+    "send",
+    "drop",  # numbered and not sent: a gap in the sequence
+    "lose",  # neither numbered nor sent: nobody can see that it is missing
+    "duplicate",
+    "skip_sequence",  # sent with a number too high by one
+    "swap",  # sent after the next frame of its channel, or with the next heartbeat
+    "corrupt",  # its checksum is wrong
+    "strange",  # with unknown members, and a frame of an unknown channel before it
+    "stall",  # from here on the connection is half-open
+    "close",  # the connection closes with 1001 instead
+    "kill",  # the connection breaks instead
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What to do at one point of a request: first wait, then at most one of the others.
+    """What to do at one point of a request: first wait, then at most one of the replacements of the answer.
 
-    In phase ``before`` an error, a drop or a kill means that the request never takes effect.
+    In phase ``before`` a replacement means that the request never takes effect, unless ``later_s`` says when it does.
     """
 
     delay_s: float = 0.0
     drop: bool = False  # no answer, the connection stays
     kill: bool = False  # no answer, the connection breaks
+    close: bool = False  # no answer, a WebSocket closes with 1001 (REST: as kill)
     error: str | None = None  # this error text instead of the answer
-    http_status: int | None = None  # REST: this status with ``body`` instead of the answer
+    http_status: int | None = None  # REST and WebSocket upgrades: this status with ``body`` instead of the answer
     body: str = ""
+    later_s: float | None = None  # before: the request takes effect so much later all the same, unanswered
+    stall_s: float = 0.0  # the connection is half-open for so long, this answer is behind that
+    strange: bool = False  # after: the answer has members nobody knows
 
     @property
     def interferes(self) -> bool:
         """Tell whether the ordinary answer is replaced."""
-        return self.drop or self.kill or self.error is not None or self.http_status is not None
+        replaced = self.drop or self.kill or self.close
+        return replaced or self.error is not None or self.http_status is not None
 
 
 CLEAR = Verdict()
 
 
-class Faults(Protocol):
-    """Consulted at named points; ``method`` is the REST endpoint or the WebSocket method."""
+def merged(verdicts: list[Verdict]) -> Verdict:
+    """Put several verdicts of one point together; where two say the same thing differently, the later one counts."""
+    if len(verdicts) < 2:
+        return verdicts[0] if verdicts else CLEAR
+    chosen = {}
+    for field in fields(Verdict):
+        for verdict in verdicts:
+            value = getattr(verdict, field.name)
+            if value != field.default:
+                chosen[field.name] = value
+    return Verdict(**chosen)
 
-    async def on_request(self, transport: Transport, method: str, phase: Phase) -> Verdict:
-        """Judge a private request (or a WebSocket subscription) in one phase."""
+
+class Faults(Protocol):
+    """Consulted at named points.
+
+    ``method`` is the REST endpoint (public ones too) or the WebSocket method; ``connect`` is a WebSocket's upgrade,
+    ``ping`` its ping. Those two, subscriptions and public endpoints are judged in phase ``before`` only.
+    """
+
+    async def on_request(self, transport: Transport, method: str, phase: Phase, number: int) -> Verdict:
+        """Judge a request in one phase; ``number`` is the same in both and no other request has it."""
         ...
 
     def on_frame(self, channel: str) -> FrameVerdict:
-        """Judge one outgoing frame of a private channel."""
+        """Judge one outgoing frame of a channel; ``heartbeat`` is one of them."""
         ...
 
 
 class NoFaults:
     """Nothing goes wrong."""
 
-    async def on_request(self, transport: Transport, method: str, phase: Phase) -> Verdict:  # noqa: ARG002
+    async def on_request(self, transport: Transport, method: str, phase: Phase, number: int) -> Verdict:  # noqa: ARG002
         """Let everything pass."""
         return CLEAR
 
@@ -85,9 +120,23 @@ def kill_after() -> Action:
     return Action("after", Verdict(kill=True))
 
 
+def close_after() -> Action:
+    """Do it and close the WebSocket with 1001 instead of answering."""
+    return Action("after", Verdict(close=True))
+
+
 def accept_late(delay_s: float) -> Action:
-    """Take the request only after a while (its deadline is then judged)."""
+    """Take the request only after a while (its deadline is then judged), and answer then."""
     return Action("before", Verdict(delay_s=delay_s))
+
+
+def fail_then_accept(
+    delay_s: float, *, status: int | None = None, error: str | None = None, body: str = "", kill: bool = False
+) -> Action:
+    """Answer with a bare HTTP status, an error, a break or silence at once, and take the request after a while."""
+    silent = status is None and error is None and not kill
+    verdict = Verdict(http_status=status, error=error, body=body, kill=kill, drop=silent, later_s=delay_s)
+    return Action("before", verdict)
 
 
 def answer_late(delay_s: float) -> Action:
@@ -110,33 +159,16 @@ def http_error(status: int, body: str = "<html><body>Bad gateway</body></html>",
     return Action("after" if done else "before", Verdict(http_status=status, body=body))
 
 
-class ScriptedFaults:
-    """Faults at the n-th request of a method or the n-th frame of a channel, counted from 1 per name."""
+def stall_before(seconds: float = math.inf) -> Action:
+    """Let the connection go half-open when the request arrives: it is done once that is over."""
+    return Action("before", Verdict(stall_s=seconds))
 
-    def __init__(self) -> None:
-        self._actions: dict[tuple[str, int], Action] = {}
-        self._frames: dict[tuple[str, int], FrameVerdict] = {}
-        self._requests_seen: dict[str, int] = {}
-        self._frames_seen: dict[str, int] = {}
 
-    def at(self, method: str, nth: int, action: Action) -> ScriptedFaults:
-        """Let ``action`` happen at the nth request of ``method``, counted over both transports."""
-        self._actions[method, nth] = action
-        return self
+def stall_after(seconds: float = math.inf) -> Action:
+    """Do it, and let the connection go half-open in front of the answer."""
+    return Action("after", Verdict(stall_s=seconds))
 
-    def at_frame(self, channel: str, nth: int, verdict: FrameVerdict) -> ScriptedFaults:
-        """Let ``verdict`` happen to the nth frame of a private channel, counted over all connections."""
-        self._frames[channel, nth] = verdict
-        return self
 
-    async def on_request(self, transport: Transport, method: str, phase: Phase) -> Verdict:  # noqa: ARG002
-        """Look up the action of this request; requests of one method are taken as not overlapping."""
-        if phase == "before":
-            self._requests_seen[method] = self._requests_seen.get(method, 0) + 1
-        action = self._actions.get((method, self._requests_seen.get(method, 0)))
-        return action.verdict if action is not None and action.phase == phase else CLEAR
-
-    def on_frame(self, channel: str) -> FrameVerdict:
-        """Look up the verdict of this frame."""
-        self._frames_seen[channel] = nth = self._frames_seen.get(channel, 0) + 1
-        return self._frames.get((channel, nth), "send")
+def strange_answer() -> Action:
+    """Do it, and answer with members nobody knows."""
+    return Action("after", Verdict(strange=True))

@@ -55,6 +55,11 @@ def trade_row(trade: PublicTrade, pair: PairSpec) -> dict[str, object]:
     }
 
 
+def status_row(status: str, connection_id: int) -> dict[str, object]:
+    """Return the venue's mode as a connection is told it."""
+    return {"system": status, "api_version": "v2", "connection_id": connection_id, "version": "2.0.0"}
+
+
 def instrument_data(core: Core) -> dict[str, object]:
     """Return all assets and pairs; ``data`` of this channel is an object."""
     return {

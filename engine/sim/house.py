@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from engine.sim import errors
+from engine.sim.accounts import Account
 from engine.sim.core import Core
-from engine.sim.errors import Refused
+from engine.sim.errors import Refused, invalid
 from engine.sim.orders import NewOrder, Side, SimOrder
 
 
@@ -48,13 +49,58 @@ class House:
             raise Refused(errors.UNKNOWN_ORDER)
         self._core.cancel(order, reason)
 
+    def place_client(
+        self,
+        symbol: str,
+        side: Side,
+        qty: Decimal,
+        price: Decimal | None = None,
+        *,
+        account: str = "client",
+        order_type: str | None = None,
+        trigger_price: Decimal | None = None,
+        cl_ord_id: str | None = None,
+        userref: int | None = None,
+    ) -> str:
+        """Place an order on a client's account as somebody else with access to it would; return its id.
+
+        Without a price it is a market order. It counts on the account's engine counter like any other.
+        """
+        new = NewOrder(
+            symbol=symbol,
+            side=side,
+            order_type=order_type or ("market" if price is None else "limit"),
+            order_qty=qty,
+            limit_price=price,
+            trigger_price=trigger_price,
+            cl_ord_id=cl_ord_id,
+            userref=userref,
+        )
+        owner = self._core.accounts[account]
+        self._core.rates.receive(owner, symbol, self._core.clock.now_ns(), Decimal(1))
+        return self._add(new, owner).order_id
+
+    def late_fill(self, order_id: str, qty: Decimal, price: Decimal) -> str:
+        """Fill a client's order that is canceled or expired: matched first, told last (FIX, matrix J.1.b).
+
+        The status stays, ``cum_qty`` and the balances move, the house is the counterparty. Returns the exec id.
+        """
+        order = self._core.orders.get(order_id)
+        if order is None or order.status not in ("canceled", "expired"):
+            raise Refused(errors.UNKNOWN_ORDER)
+        if not 0 < qty <= order.order_qty - order.cum_qty:
+            raise invalid("volume")
+        self._core.now_ns = self._core.clock.now_ns()
+        self._core.execution.fill_late(order, qty, price)
+        return order.exec_ids[-1]
+
     def open_orders(self, symbol: str, owner: str | None = None) -> list[SimOrder]:
         """Return the house's open orders of a symbol."""
         orders = self._core.house.open.values()
         return [order for order in orders if order.symbol == symbol and owner in (None, order.owner)]
 
-    def _add(self, new: NewOrder) -> SimOrder:
-        order = self._core.add(self._core.house, new)
+    def _add(self, new: NewOrder, account: Account | None = None) -> SimOrder:
+        order = self._core.add(account or self._core.house, new)
         if order is None:
             raise ValueError("a house order is never only validated")
         return order

@@ -7,15 +7,16 @@ from collections.abc import Callable
 import msgspec
 
 from engine.sim.core import Core
-from engine.sim.events import Event, LedgerEntry, MarketMoved, OrderReport, PublicTrade, StatusChanged
+from engine.sim.events import CommandDone, Event, LedgerEntry, MarketMoved, OrderReport, PublicTrade, StatusChanged
 from engine.sim.feed import BookViews, instrument_data, ticker_row, trade_row
 from engine.sim.numbers import rfc3339
-from engine.sim.reports import ExecutionRows, ledger_row
+from engine.sim.reports import ExecutionRows, counter_member, ledger_row
 
 encode = msgspec.json.Encoder().encode
 PublicKey = tuple[str, str, str]  # channel, symbol, variant (depth or event_trigger)
 PublicSink = Callable[[bytes], None]
-PrivateSink = Callable[[str, dict[str, object]], None]
+PrivateSink = Callable[[str, dict[str, object], dict[str, object]], None]  # kind, row, what only some want beside it
+_NO_MORE: dict[str, object] = {}
 
 
 def frame(channel: str, kind: str, data: object) -> bytes:
@@ -70,7 +71,10 @@ class Hub:
             case OrderReport():
                 sinks = self._private.get(("executions", event.order.account))
                 if sinks:
-                    self._tell(sinks, event.exec_type, self.rows.row(event))
+                    order = event.order
+                    level = self._core.rates.level(order.account, order.symbol, event.ts_ns)
+                    counter = counter_member(self._core.settings, level)
+                    self._tell(sinks, event.exec_type, self.rows.row(event), counter)
             case LedgerEntry():
                 sinks = self._private.get(("balances", event.account))
                 if sinks:
@@ -79,15 +83,19 @@ class Hub:
                 self._on_trade(event)
             case MarketMoved():
                 self._on_move(event)
+            case CommandDone():
+                pass
             case StatusChanged():
                 for sink in list(self._statuses.values()):
                     sink(event.status)
                 self._publish(("instrument", "", ""), "update", instrument_data(self._core))
 
     @staticmethod
-    def _tell(sinks: dict[int, PrivateSink], kind: str, row: dict[str, object]) -> None:
+    def _tell(
+        sinks: dict[int, PrivateSink], kind: str, row: dict[str, object], more: dict[str, object] = _NO_MORE
+    ) -> None:
         for sink in list(sinks.values()):
-            sink(kind, row)
+            sink(kind, row, more)
 
     def _publish(self, key: PublicKey, kind: str, data: object) -> None:
         sinks = self._public.get(key)

@@ -1,4 +1,4 @@
-"""What a data directory keeps of an exchange: its API key and how often it was started."""
+"""The exchange's API keys, and what a data directory keeps of them: the first key and how often it was started."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 from engine.seams.chance import Chance
 from engine.sim.ids import draw_credentials
+from engine.sim.keys import ApiKey
+from engine.sim.settings import SimSettings
 
 FILE = "exchange-identity.json"
 
@@ -23,6 +25,21 @@ class Identity:
 
     def __repr__(self) -> str:
         return f"Identity(api_key={self.api_key!r}, api_secret='***', boot={self.boot})"
+
+
+def make_keys(settings: SimSettings, chance: Chance) -> list[ApiKey]:
+    """Make every account's first key, the default account's as given, and the further ones."""
+    keys: list[ApiKey] = []
+    for name in settings.accounts:
+        pair = draw_credentials(chance, name)
+        if not keys:
+            pair = settings.api_key or pair[0], settings.api_secret or pair[1]
+        keys.append(ApiKey(name, name, pair, settings.permissions, settings))
+    for spec in settings.more_keys:
+        drawn = draw_credentials(chance, f"key/{spec.name}")
+        pair = spec.api_key or drawn[0], spec.api_secret or drawn[1]
+        keys.append(ApiKey(spec.name, spec.account, pair, spec.permissions, settings))
+    return keys
 
 
 def load_or_make_identity(directory: Path, chance: Chance) -> Identity:

@@ -84,6 +84,7 @@ class Book:
         self.symbol = symbol
         self.bids, self.asks = BookSide("buy"), BookSide("sell")
         self.changed = False
+        self.places = 0
         self._resting: dict[str, tuple[Decimal, Decimal]] = {}  # order id -> price, quantity counted
 
     def side(self, side: Side) -> BookSide:
@@ -96,6 +97,8 @@ class Book:
 
     def rest(self, order: SimOrder) -> None:
         """Put an order at the back of its price's queue."""
+        self.places += 1
+        order.place = self.places
         price = order.limit_price
         if price is None:
             raise ValueError(f"order {order.order_id} has no price to rest at")

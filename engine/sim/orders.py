@@ -67,6 +67,7 @@ class SimOrder:
     reason: str | None = None
     closed_ns: int | None = None
     last_at_trigger: Decimal | None = None  # the price that fired it
+    place: int = 0  # grows with every order that comes to rest or is armed: its turn within one price
     amends: list[AmendRecord] = field(default_factory=list)
     exec_ids: list[str] = field(default_factory=list)
 

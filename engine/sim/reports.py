@@ -7,7 +7,7 @@ from decimal import Decimal
 from engine.sim.accounts import Account
 from engine.sim.events import LedgerEntry, OrderReport
 from engine.sim.instruments import PairSpec
-from engine.sim.numbers import ZERO, number, rfc3339
+from engine.sim.numbers import ZERO, fixed, number, rfc3339, upward
 from engine.sim.orders import SimOrder, SimTrade
 from engine.sim.settings import SimSettings
 
@@ -145,6 +145,12 @@ class ExecutionRows:
     def _fee_usd(self, order: SimOrder) -> Decimal:
         """Return the fee in quote terms; a fee in base is valued at the order's average price."""
         return order.fee * order.avg_price if order.fee_in_base else order.fee
+
+
+def counter_member(settings: SimSettings, level: Decimal) -> dict[str, object]:
+    """Return the member that shows the engine counter, rounded up to hundredths: never less than it is."""
+    shown = upward(level, 2)
+    return {settings.ratecounter_field: fixed(shown, 2) if settings.ratecounter_as_text else number(shown, 2)}
 
 
 def _identity(order: SimOrder) -> dict[str, object]:

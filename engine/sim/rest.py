@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -13,10 +14,20 @@ import trio
 from engine.sim import errors
 from engine.sim.accounts import Account
 from engine.sim.errors import Refused
-from engine.sim.faults import CLEAR, Verdict
+from engine.sim.faults import CLEAR, Phase, Verdict
 from engine.sim.hub import encode
-from engine.sim.rest_account import READING
-from engine.sim.rest_orders import add_order, amend_order, cancel_all, cancel_batch, cancel_order
+from engine.sim.keys import ApiKey
+from engine.sim.outbox import estranged
+from engine.sim.rest_account import KEYED, READING
+from engine.sim.rest_orders import (
+    add_batch,
+    add_order,
+    amend_order,
+    cancel_all,
+    cancel_all_after,
+    cancel_batch,
+    cancel_order,
+)
 from engine.sim.rest_params import Params
 from engine.sim.rest_public import PUBLIC
 from engine.sim.signing import signature_matches
@@ -24,10 +35,12 @@ from engine.sim.venue import Venue
 
 ORDERS: dict[str, Callable[[Venue, Account, Params, int], dict[str, object]]] = {
     "AddOrder": add_order,
+    "AddOrderBatch": add_batch,
     "AmendOrder": amend_order,
     "CancelOrder": cancel_order,
     "CancelOrderBatch": cancel_batch,
     "CancelAll": cancel_all,
+    "CancelAllOrdersAfter": cancel_all_after,
 }
 _JSON = "application/json"
 
@@ -40,10 +53,13 @@ class Reply:
     body: bytes
     content_type: str = _JSON
     fate: Literal["send", "hang", "kill"] = "send"
+    stall_s: float = 0.0  # the connection goes half-open in front of it
+    then: Callable[[], Reply] | None = None  # makes the answer once that is over
 
 
-def _reply(error: list[str], result: object = None) -> Reply:
-    return Reply(200, encode({"error": error} if error else {"error": [], "result": result}))
+def _reply(error: list[str], result: object = None, verdict: Verdict = CLEAR) -> Reply:
+    body = encode({"error": error} if error else {"error": [], "result": result})
+    return Reply(200, estranged(body) if verdict.strange else body, stall_s=verdict.stall_s)
 
 
 class Rest:
@@ -58,66 +74,108 @@ class Rest:
         given = {name.lower(): value.decode("latin-1") for name, value in headers}
         try:
             if path.startswith("/0/public/"):
-                return self._public(path.removeprefix("/0/public/"), query, given, body)
+                return await self._public(path.removeprefix("/0/public/"), query, given, body)
             if path.startswith("/0/private/"):
                 return await self._private(path, given, body)
         except Refused as refusal:
             return _reply([refusal.text])
+        finally:
+            if self._venue.keeper is not None:
+                self._venue.keeper.save_nonces()
         return Reply(404, encode({"error": [errors.UNKNOWN_METHOD]}))
 
-    def _public(self, name: str, query: str, headers: dict[bytes, str], body: bytes) -> Reply:
+    async def _public(self, name: str, query: str, headers: dict[bytes, str], body: bytes) -> Reply:
         endpoint = PUBLIC.get(name)
         if endpoint is None:
             raise Refused(errors.UNKNOWN_METHOD)
+        verdict = await self._judged(name, "before", self._venue.next_number())
+        if verdict.interferes:
+            return _instead(verdict)
         params = _read_form(query) | (_read_body(headers, body) if body else {})
-        return _reply([], endpoint(self._venue, params))
+        return _reply([], endpoint(self._venue, params), verdict)
 
     async def _private(self, path: str, headers: dict[bytes, str], body: bytes) -> Reply:
         arrived_ns = self._venue.clock.now_ns()
         name = path.removeprefix("/0/private/")
-        if name not in READING and name not in ORDERS:
+        if name not in READING and name not in ORDERS and name not in KEYED:
             raise Refused(errors.UNKNOWN_METHOD)
         params = _read_body(headers, body)
-        account = self._authenticate(path, headers, params, body)
+        key = self._authenticate(path, headers, params, body)
+        key.calls.take(name, arrived_ns)
+        key.require(name)
         if name in ORDERS:
             self._venue.note("rest", name, params.get("cl_ord_id"))
             await trio.sleep(self._venue.settings.processing_delay_s)
-        before = await self._venue.faults.on_request("rest", name, "before")
-        if before.delay_s:
-            await trio.sleep(before.delay_s)
-        if before.interferes:
-            return _instead(before)
-        reply = self._carry_out(name, account, params, arrived_ns)
-        after = await self._venue.faults.on_request("rest", name, "after")
-        if after.delay_s:
-            await trio.sleep(after.delay_s)
-        return _instead(after) if after.interferes else reply
+        return await self._judge(name, key, params, arrived_ns)
 
-    def _carry_out(self, name: str, account: Account, params: Params, arrived_ns: int) -> Reply:
+    async def _judge(self, name: str, key: ApiKey, params: Params, arrived_ns: int) -> Reply:
+        """Take a request through the points where faults are consulted."""
+        number = self._venue.next_number()
+        before = await self._judged(name, "before", number)
+        if before.interferes:
+            if before.later_s is not None:
+                await self._venue.spawn(partial(self._later, before.later_s, name, key, params, arrived_ns))
+            return _instead(before)
+        if before.stall_s:
+            return Reply(0, b"", stall_s=before.stall_s, then=partial(self._carry_out, name, key, params, arrived_ns))
+        reply = self._carry_out(name, key, params, arrived_ns)
+        after = await self._judged(name, "after", number)
+        if after.interferes:
+            return _instead(after)
+        if after.strange:
+            reply = replace(reply, body=estranged(reply.body))
+        return replace(reply, stall_s=after.stall_s)
+
+    async def _judged(self, name: str, phase: Phase, number: int) -> Verdict:
+        """Ask the faults and serve their delay."""
+        verdict = await self._venue.faults.on_request("rest", name, phase, number)
+        if verdict.delay_s:
+            await trio.sleep(verdict.delay_s)
+        return verdict
+
+    async def _later(self, delay_s: float, name: str, key: ApiKey, params: Params, arrived_ns: int) -> None:
+        await trio.sleep(delay_s)
+        self._carry_out(name, key, params, arrived_ns)
+
+    def _carry_out(self, name: str, key: ApiKey, params: Params, arrived_ns: int) -> Reply:
+        venue = self._venue
         try:
             if name in ORDERS:
-                return _reply([], ORDERS[name](self._venue, account, params, arrived_ns))
-            return _reply([], READING[name](self._venue, account, params))
+                return _reply([], ORDERS[name](venue, venue.core.accounts[key.account], params, arrived_ns))
+            if name in KEYED:
+                return _reply([], KEYED[name](venue, key, params))
+            return _reply([], READING[name](venue, venue.seen_by_rest(key.account), params))
         except Refused as refusal:
             return _reply([refusal.text])
 
-    def _authenticate(self, path: str, headers: dict[bytes, str], params: Params, body: bytes) -> Account:
+    def _authenticate(self, path: str, headers: dict[bytes, str], params: Params, body: bytes) -> ApiKey:
         """Check key, signature and nonce, in this order: only a signed nonce counts. Raises Refused."""
-        account = self._venue.account_of_key(headers.get(b"api-key", ""))
-        if account is None:
+        now_ns = self._venue.clock.now_ns()
+        self._venue.lockout.check(now_ns)
+        try:
+            return self._identified(path, headers, params, body)
+        except Refused:
+            self._venue.lockout.note_failure(now_ns)
+            raise
+
+    def _identified(self, path: str, headers: dict[bytes, str], params: Params, body: bytes) -> ApiKey:
+        key = self._venue.keys.get(headers.get(b"api-key", ""))
+        if key is None:
             raise Refused(errors.INVALID_KEY)
         nonce = params.get("nonce")
         if not isinstance(nonce, str) or not nonce.isascii() or not nonce.isdigit() or len(nonce) > 20:
             raise Refused(errors.INVALID_NONCE)
-        if not signature_matches(headers.get(b"api-sign", ""), account.api_secret, path, nonce, body):
+        if not signature_matches(headers.get(b"api-sign", ""), key.secret, path, nonce, body):
             raise Refused(errors.INVALID_SIGNATURE)
-        account.take_nonce(int(nonce), self._venue.settings.nonce_window)
-        return account
+        key.take_nonce(int(nonce), self._venue.settings.nonce_window)
+        if self._venue.keeper is not None:
+            self._venue.keeper.note_nonce(key)
+        return key
 
 
 def _instead(verdict: Verdict = CLEAR) -> Reply:
     """Build what a fault puts in the place of the answer."""
-    if verdict.kill:
+    if verdict.kill or verdict.close:
         return Reply(0, b"", fate="kill")
     if verdict.drop:
         return Reply(0, b"", fate="hang")

@@ -9,10 +9,11 @@ from decimal import Decimal
 from engine.sim import errors
 from engine.sim.accounts import Account, plain
 from engine.sim.errors import Refused, invalid
-from engine.sim.numbers import NS, ZERO, amount, epoch_seconds, fixed, nearest
+from engine.sim.keys import ApiKey
+from engine.sim.numbers import NS, ZERO, amount, fixed
 from engine.sim.orders import SimOrder, SimTrade
-from engine.sim.rest_orders import amends_object, order_object
 from engine.sim.rest_params import Params, optional_amount, optional_text, truth
+from engine.sim.rest_rows import amends_object, order_object, trade_object
 from engine.sim.venue import Venue
 
 _PAGE = 50
@@ -54,19 +55,14 @@ def trade_balance(venue: Venue, account: Account, params: Params) -> dict[str, o
     return {"eb": fixed(total, 4), "tb": cash, **used, "e": cash, "mf": cash}
 
 
-def _visible(venue: Venue, order: SimOrder) -> bool:
-    return order.opened_ns + round(venue.settings.rest_lag_s * NS) <= venue.clock.now_ns()
-
-
-def _chosen(venue: Venue, params: Params, orders: list[SimOrder]) -> list[SimOrder]:
-    """Keep the orders that REST can see already and that the filters name."""
+def _chosen(params: Params, orders: list[SimOrder]) -> list[SimOrder]:
+    """Keep the orders that the filters name."""
     cl_ord_id, userref = optional_text(params, "cl_ord_id"), optional_text(params, "userref")
     wanted = plain(cl_ord_id) if cl_ord_id is not None else None
     return [
         order
         for order in orders
-        if _visible(venue, order)
-        and (wanted is None or (order.cl_ord_id is not None and plain(order.cl_ord_id) == wanted))
+        if (wanted is None or (order.cl_ord_id is not None and plain(order.cl_ord_id) == wanted))
         and (userref is None or str(order.userref) == userref)
     ]
 
@@ -78,7 +74,7 @@ def _rows(venue: Venue, params: Params, orders: list[SimOrder]) -> dict[str, obj
 
 def open_orders(venue: Venue, account: Account, params: Params) -> dict[str, object]:
     """OpenOrders, newest first."""
-    chosen = _chosen(venue, params, list(account.open.values()))
+    chosen = _chosen(params, list(account.open.values()))
     return {"open": _rows(venue, params, chosen[::-1])}
 
 
@@ -98,7 +94,7 @@ def closed_orders(venue: Venue, account: Account, params: Params) -> dict[str, o
         )
         return any((start is None or at > start) and (end is None or at <= end) for at in times)
 
-    chosen = [order for order in _chosen(venue, params, account.closed) if inside(order)][::-1]
+    chosen = [order for order in _chosen(params, account.closed) if inside(order)][::-1]
     page = chosen[_offset(params) :][:_PAGE]
     return {"closed": _rows(venue, params, page)} | _counted(params, len(chosen))
 
@@ -108,8 +104,8 @@ def query_orders(venue: Venue, account: Account, params: Params) -> dict[str, ob
     ids = _ids(params, _QUERY_ORDERS)
     found: list[SimOrder] = []
     for txid in ids:
-        order = venue.core.orders.get(txid)
-        if order is None or order.account != account.name or not _visible(venue, order):
+        order = account.orders.get(txid)
+        if order is None:
             raise Refused(errors.INVALID_ORDER)
         found.append(order)
     return _rows(venue, params, found)
@@ -124,7 +120,9 @@ def trades_history(venue: Venue, account: Account, params: Params) -> dict[str, 
     start, end = (_moment(params, name, known) for name in ("start", "end"))
     chosen = [t for t in trades if (start is None or t.ts_ns > start) and (end is None or t.ts_ns <= end)][::-1]
     page = chosen[_offset(params) :][:_PAGE]
-    return {"trades": {t.exec_id: _trade_object(venue, t) for t in page}} | _counted(params, len(chosen))
+    return {"trades": {t.exec_id: trade_object(t, venue.core.market(t.symbol).pair) for t in page}} | _counted(
+        params, len(chosen)
+    )
 
 
 def query_trades(venue: Venue, account: Account, params: Params) -> dict[str, object]:
@@ -133,7 +131,7 @@ def query_trades(venue: Venue, account: Account, params: Params) -> dict[str, ob
     ids = _ids(params, _QUERY_TRADES)
     if any(exec_id not in by_id for exec_id in ids):
         raise Refused("EQuery:Invalid trade")
-    return {exec_id: _trade_object(venue, by_id[exec_id]) for exec_id in ids}
+    return {exec_id: trade_object(by_id[exec_id], venue.core.market(by_id[exec_id].symbol).pair) for exec_id in ids}
 
 
 def consolidated(trades: list[SimTrade]) -> list[SimTrade]:
@@ -148,27 +146,6 @@ def consolidated(trades: list[SimTrade]) -> list[SimTrade]:
         qty, cost = first.qty + trade.qty, first.cost + trade.cost
         rows[key] = replace(first, qty=qty, cost=cost, fee=first.fee + trade.fee, price=cost / qty)
     return list(rows.values())
-
-
-def _trade_object(venue: Venue, trade: SimTrade) -> dict[str, object]:
-    pair = venue.core.market(trade.symbol).pair
-    return {
-        "ordertxid": trade.order_id,
-        "postxid": "TKH2SE-M7IF5-CFI7LT",
-        "pair": pair.rest_key,
-        "time": epoch_seconds(trade.ts_ns),
-        "type": trade.side,
-        "ordertype": trade.order_type,
-        "price": fixed(nearest(trade.price, pair.price_precision), pair.price_precision),
-        "cost": fixed(trade.cost, pair.cost_precision),
-        "fee": fixed(trade.fee, pair.cost_precision if trade.fee_asset == pair.quote else 10),
-        "vol": fixed(trade.qty, pair.qty_precision),
-        "margin": fixed(ZERO, pair.cost_precision),
-        "leverage": "0",
-        "misc": "",
-        "trade_id": trade.trade_id,
-        "maker": trade.liquidity == "m",
-    }
 
 
 def trade_volume(venue: Venue, account: Account, params: Params) -> dict[str, object]:
@@ -192,26 +169,26 @@ def _tier(pct: Decimal) -> dict[str, object]:
 
 def order_amends(venue: Venue, account: Account, params: Params) -> dict[str, object]:
     """OrderAmends of one order. Raises Refused."""
-    order = venue.core.orders.get(optional_text(params, "order_id") or "")
-    if order is None or order.account != account.name:
+    order = account.orders.get(optional_text(params, "order_id") or "")
+    if order is None:
         raise Refused(errors.INVALID_ORDER)
     return amends_object(order, venue.core.market(order.symbol).pair, venue.settings.reason_user)
 
 
-def web_sockets_token(venue: Venue, account: Account, params: Params) -> dict[str, object]:  # noqa: ARG001
+def web_sockets_token(venue: Venue, key: ApiKey, params: Params) -> dict[str, object]:  # noqa: ARG001
     """GetWebSocketsToken."""
-    token = venue.tokens.issue(account.name, venue.clock.now_ns())
+    token = venue.tokens.issue(key, venue.clock.now_ns())
     return {"token": token, "expires": round(venue.settings.token_life_s)}
 
 
-def api_key_info(venue: Venue, account: Account, params: Params) -> dict[str, object]:  # noqa: ARG001
+def api_key_info(venue: Venue, key: ApiKey, params: Params) -> dict[str, object]:  # noqa: ARG001
     """GetApiKeyInfo."""
     return {
-        "apiKeyName": account.name,
-        "apiKey": account.api_key,
-        "nonce": str(account.nonce_high),
+        "apiKeyName": key.name,
+        "apiKey": key.public,
+        "nonce": str(key.nonce_high),
         "nonceWindow": venue.settings.nonce_window,
-        "permissions": ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades"],
+        "permissions": list(key.permissions),
         "ipAllowlist": [],
         "validUntil": "0",
     }
@@ -267,6 +244,8 @@ READING: dict[str, Callable[[Venue, Account, Params], dict[str, object]]] = {
     "QueryTrades": query_trades,
     "TradeVolume": trade_volume,
     "OrderAmends": order_amends,
+}
+KEYED: dict[str, Callable[[Venue, ApiKey, Params], dict[str, object]]] = {
     "GetWebSocketsToken": web_sockets_token,
     "GetApiKeyInfo": api_key_info,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from engine.sim.orders import STP
 from engine.sim.venue import Venue
 
 Params = Mapping[str, Any]
+_MEMBER = re.compile(r"(\w+)\[(\d{1,3})\]\[([\w\[\]]+)\]")
 
 
 def word(params: Params, name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
@@ -121,6 +123,21 @@ def texts(params: Params, name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise invalid(name)
     return [str(item) for item in value]
+
+
+def tables(params: Params, name: str) -> list[dict[str, Any]]:
+    """Read a list of objects; a form body gives their members as ``orders[0][price]``. Raises Refused."""
+    value = params.get(name)
+    if value is None:
+        rows: dict[int, dict[str, Any]] = {}
+        for key, text in params.items():
+            found = _MEMBER.fullmatch(key)
+            if found is not None and found[1] == name:
+                rows.setdefault(int(found[2]), {})[found[3]] = text
+        value = [rows[index] for index in sorted(rows)]
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise invalid(name)
+    return value
 
 
 def stp(name: str) -> STP:

@@ -6,8 +6,9 @@ from http import HTTPStatus
 
 import h11
 import trio
-from trio_websocket import ConnectionClosed, wrap_server_stream
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
+from engine.sim.gate import Gate, GatedStream
 from engine.sim.hub import encode
 from engine.sim.rest import Reply, Rest
 from engine.sim.venue import Venue
@@ -19,54 +20,29 @@ _HEAD_TIMEOUT_S = 600.0  # also how long a kept-alive REST connection may idle
 _HANDSHAKE_TIMEOUT_S = 10.0
 
 
-class _Prefixed(trio.abc.Stream):
-    """A stream whose first bytes were read already."""
-
-    def __init__(self, head: bytes, stream: trio.abc.Stream) -> None:
-        self._head, self._stream = head, stream
-
-    def __repr__(self) -> str:
-        return f"<after head {self._stream!r}>"
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        if self._head:
-            await trio.lowlevel.checkpoint()
-            head, self._head = self._head, b""
-            return head
-        return await self._stream.receive_some(max_bytes)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
 class Server:
     """Serves connections; knows nothing of orders."""
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
         self._rest = Rest(venue)
+        self._open = 0
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one connection until it ends, whatever the peer sends."""
-        if self._venue.connections >= self._venue.settings.max_connections:
+        if self._open >= self._venue.settings.max_connections:
             await trio.aclose_forcefully(stream)
             return
-        self._venue.connections += 1
+        self._open += 1
         try:
-            await self._serve(stream)
+            await self._serve(stream, Gate())
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the peer went away: ordinary on any network
         finally:
-            self._venue.connections -= 1
+            self._open -= 1
             await trio.aclose_forcefully(stream)
 
-    async def _serve(self, stream: trio.abc.Stream) -> None:
+    async def _serve(self, stream: trio.abc.Stream, gate: Gate) -> None:
         head = b""
         with trio.move_on_after(_HEAD_TIMEOUT_S):
             while b"\r\n\r\n" not in head and len(head) <= _HEAD_LIMIT:
@@ -78,40 +54,61 @@ class Server:
             return
         fields = _head_fields(head)
         if "websocket" in fields.get("upgrade", "").lower():
-            await self._serve_ws(_Prefixed(head, stream), fields.get("host", ""))
+            await self._serve_ws(GatedStream(stream, gate, head), gate, fields.get("host", ""))
         else:
-            await self._serve_http(_Prefixed(head, stream))
+            number = self._venue.next_number()
+            self._venue.http_gates[number] = gate
+            try:
+                await self._serve_http(GatedStream(stream, gate, head), gate)
+            finally:
+                del self._venue.http_gates[number]
 
     # --- WebSocket
 
-    async def _serve_ws(self, stream: trio.abc.Stream, host: str) -> None:
+    async def _serve_ws(self, stream: trio.abc.Stream, gate: Gate, host: str) -> None:
         try:
             async with trio.open_nursery() as nursery:
-                with trio.fail_after(_HANDSHAKE_TIMEOUT_S):
-                    request = await wrap_server_stream(nursery, stream, max_message_size=self._venue.settings.max_body)
-                    if request.path.partition("?")[0] != WS_PATH:
-                        await request.reject(404)
-                        nursery.cancel_scope.cancel()
-                        return
-                    ws = await request.accept()
-                private_host = host.startswith("ws-auth")
-                split = self._venue.settings.split_hosts
-                connection = Connection(
-                    self._venue,
-                    ws,
-                    allows_public=not split or not private_host,
-                    allows_private=not split or private_host,
-                )
-                await connection.run()
+                ws = await self._accepted(nursery, stream)
+                if ws is not None:
+                    private_host, split = host.startswith("ws-auth"), self._venue.settings.split_hosts
+                    connection = Connection(
+                        self._venue,
+                        ws,
+                        gate,
+                        allows_public=not split or not private_host,
+                        allows_private=not split or private_host,
+                    )
+                    await connection.run()
                 nursery.cancel_scope.cancel()
         except* (ConnectionClosed, trio.TooSlowError):
             pass  # it ended during the handshake or the close
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
 
+    async def _accepted(self, nursery: trio.Nursery, stream: trio.abc.Stream) -> WebSocketConnection | None:
+        """Go through the handshake; None when the upgrade was refused. Raises trio.TooSlowError."""
+        verdict = await self._venue.faults.on_request("ws", "connect", "before", self._venue.next_number())
+        await trio.sleep(verdict.delay_s)
+        if verdict.kill or verdict.close:
+            return None
+        if verdict.drop:
+            await trio.sleep(self._venue.settings.hang_s)
+            return None
+        with trio.fail_after(_HANDSHAKE_TIMEOUT_S):
+            request = await wrap_server_stream(nursery, stream, max_message_size=self._venue.settings.max_body)
+            status = verdict.http_status
+            if status is None and not self._venue.budget.allows():
+                status = 429
+            if status is None and request.path.partition("?")[0] != WS_PATH:
+                status = 404
+            if status is None:
+                return await request.accept()
+            await request.reject(status, body=verdict.body.encode() or None)
+        return None
+
     # --- HTTP
 
-    async def _serve_http(self, stream: trio.abc.Stream) -> None:
+    async def _serve_http(self, stream: trio.abc.Stream, gate: Gate) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_LIMIT)
         try:
             while True:
@@ -120,6 +117,11 @@ class Server:
                     return
                 request, body = got
                 reply = await self._rest.handle(request.target.decode("latin-1"), list(request.headers), body)
+                if reply.stall_s:
+                    gate.shut(reply.stall_s)
+                if reply.then is not None:
+                    await gate.wait_open()
+                    reply = reply.then()
                 if reply.fate != "send":
                     await self._say_nothing(reply, stream)
                     return

@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from engine.sim.instruments import DEFAULT_ASSETS, DEFAULT_PAIRS, AssetSpec, PairSpec
+from engine.sim.keys import TRADING_PERMISSIONS
 from engine.sim.script import Step
+from engine.sim.tiers import TIERS, TierName
 
 Manner = Literal["refuse", "cancel"]
 
@@ -40,6 +42,17 @@ def _client_funds() -> Mapping[str, Mapping[str, Decimal]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeySpec:
+    """A further API key of an account; drawn from chance by its name when not given."""
+
+    name: str
+    account: str = "client"
+    permissions: tuple[str, ...] = TRADING_PERMISSIONS
+    api_key: str | None = None
+    api_secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimSettings:
     """Everything that shapes one simulated exchange; the first account is the default one."""
 
@@ -48,18 +61,38 @@ class SimSettings:
     accounts: Mapping[str, Mapping[str, Decimal]] = field(default_factory=_client_funds)
     api_key: str | None = None  # of the default account; drawn from chance when not given
     api_secret: str | None = None  # base64 of 64 bytes
+    permissions: tuple[str, ...] = TRADING_PERMISSIONS  # of every account's first key
+    more_keys: tuple[KeySpec, ...] = ()
     boot: int = 0  # counts the starts on one data directory; mixed into every id
 
     maker_fee_pct: Decimal = Decimal("0.25")
     taker_fee_pct: Decimal = Decimal("0.40")
-    max_open_orders: int = 80  # per account and pair; Intermediate tier
+    max_open_orders: int = 80  # per account and pair, while no tier is set
+
+    # --- limits (protocol section 5). Without a tier counters are kept and shown, and nothing is refused by them
+    tier: TierName | None = None
+    rest_history_cost: int = 2  # 2 by the guide, 4 by an older copy of it
+    rest_history_calls: tuple[str, ...] = ("TradesHistory", "Ledgers")
+    rest_free_calls: tuple[str, ...] = ("AddOrder", "CancelOrder")  # no document says more than these two
+    rate_refusal_is_charged: bool = True  # a request refused for its rate counts as well (REST: up to twice the bound)
+    post_only_cancel_is_charged: bool = False  # as a cancel of a fresh order: +8
+    ratecounter_field: str = "ratecount"  # in executions reports; the other candidate is "rate_count"
+    ratecounter_as_text: bool = False  # a string as in v1, instead of a number
+    ws_messages_per_s: int | None = None  # per connection; about 20 were once named by Kraken's support
+    connection_budget: int | None = None  # WebSocket attempts per window, then a ban; about 150 at Cloudflare
+    connection_window_s: float = 600.0
+    connection_ban_s: float = 600.0
+    lockout_after: int | None = None  # this many bad keys, signatures or nonces within the window
+    lockout_window_s: float = 60.0
+    lockout_s: float = 900.0
+    lockout_is_extended: bool = True  # by every attempt during it
 
     synthetic: tuple[SyntheticMarket, ...] = ()
     script: tuple[Step, ...] = ()
 
     # --- time
     processing_delay_s: float = 0.001  # between the arrival of a request and the engine
-    rest_lag_s: float = 0.0  # a new order is not found over REST before this age
+    rest_lag_s: float = 0.0  # REST queries see orders, trades and balances as they were so long ago
     token_life_s: float = 900.0
     ws_deadline_default_s: float = 5.0
     ws_deadline_floor_s: float = 0.5
@@ -78,6 +111,7 @@ class SimSettings:
     snapshot_exec_type: Literal["new", "status"] = "new"
     executions_before_ack: bool = True
     snapshot_before_ack: bool = False
+    batch_result: Literal["array", "orders"] = "array"  # of batch_add: a list, or {"orders": [...]} with success flags
     enforce_deadline_floor: bool = False  # a deadline nearer than the floor, yet ahead: refuse it
     market_band_pct: Decimal | None = None  # market orders stop this far from the best price
     split_hosts: bool = False  # private methods only on hosts named ws-auth..., public ones only elsewhere
@@ -91,6 +125,7 @@ class SimSettings:
     reason_no_liquidity: str = "No liquidity"
     reason_stp: str = "Self trade prevention"
     reason_funds: str = "Insufficient funds"
+    reason_dead_man: str = "Cancel all orders after"
     reason_expired: str = "Order expired"
     error_would_trigger: str = "EOrder:Order would trigger immediately"
     error_duplicate_cl_ord_id: str = "EGeneral:Invalid arguments:cl_ord_id"
@@ -99,8 +134,14 @@ class SimSettings:
     max_connections: int = 500
     max_body: int = 1 << 20
     ws_out_frames: int = 4096  # frames waiting for a slow WebSocket reader; one more and it is closed (1008)
+    keep_closed: int | None = None  # closed orders in memory, and ten trades for each; older ones no query finds
     ws_late_requests: int = 256  # requests of one connection held back by faults at one time
     hang_s: float = 120.0  # how long a REST answer that a fault swallowed keeps its connection open
+
+    @property
+    def open_orders_limit(self) -> int:
+        """The most open orders of an account on a pair."""
+        return self.max_open_orders if self.tier is None else TIERS[self.tier].open_orders
 
     def pair_named(self, name: str) -> PairSpec | None:
         """Find a pair by any of its names except wsname, which REST does not accept where it differs."""

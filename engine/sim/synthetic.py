@@ -23,7 +23,7 @@ class SyntheticMaker:
         self._makers, self._takers = makers, takers
         self._market = core.market(spec.symbol)
         self._tick = self._market.pair.tick
-        self._middle = int(spec.start_price / self._tick)
+        self._middle = int((self._market.tape.last_price or spec.start_price) / self._tick)  # after a restart: go on
         self._quotes: dict[tuple[Side, int], tuple[int, str]] = {}  # side, level -> price in ticks, order id
 
     async def run(self) -> None:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import trio
 
 from engine.seams.clock import Clock
 from engine.sim.accounts import Account
+from engine.sim.budgets import ConnectionBudget
 from engine.sim.core import Core
+from engine.sim.durability import Keeper
 from engine.sim.faults import Faults, NoFaults, Transport
+from engine.sim.gate import Gate
 from engine.sim.hub import Hub
 from engine.sim.ids import Ids
+from engine.sim.keys import ApiKey, Lockout
+from engine.sim.numbers import NS
+from engine.sim.replica import Replica
 from engine.sim.settings import SimSettings
 from engine.sim.tokens import Tokens
+from engine.sim.watching import Watcher
+
+if TYPE_CHECKING:
+    from engine.sim.ws import Connection
 
 Request = tuple[int, Transport, str, str | None]  # ts_ns, transport, method, cl_ord_id
 
@@ -29,10 +40,19 @@ class Venue:
     core: Core
     hub: Hub
     tokens: Tokens
+    keys: dict[str, ApiKey]  # by their public part
+    watcher: Watcher
+    lockout: Lockout
+    budget: ConnectionBudget
+    keeper: Keeper | None = None
+    replica: Replica | None = None
     faults: Faults = field(default_factory=NoFaults)
     requests: list[Request] = field(default_factory=list)
     nursery: trio.Nursery | None = None
-    connections: int = 0
+    sockets: dict[int, Connection] = field(default_factory=dict)
+    http_gates: dict[int, Gate] = field(default_factory=dict)
+    hidden: dict[str, int] = field(default_factory=dict)  # order id -> snapshots that will not show it
+    _numbers: int = 0
     _readers: int = 0
 
     def next_reader(self) -> int:
@@ -40,14 +60,36 @@ class Venue:
         self._readers += 1
         return self._readers
 
-    def account_of_key(self, api_key: str) -> Account | None:
-        """Find the account of an API key."""
-        return next((a for a in self.core.accounts.values() if a.api_key and a.api_key == api_key), None)
+    def next_number(self) -> int:
+        """Number a request, so that both phases of its faults are told apart from those of others."""
+        self._numbers += 1
+        return self._numbers
 
     def note(self, transport: Transport, method: str, cl_ord_id: object) -> None:
         """Record an order-bearing request at its arrival."""
         known = cl_ord_id if isinstance(cl_ord_id, str) else None
         self.requests.append((self.clock.now_ns(), transport, method, known))
+        keep = self.settings.keep_closed
+        if keep is not None and len(self.requests) > 20 * keep:
+            del self.requests[: -10 * keep]
+
+    def lag_rest(self, lag_s: float) -> None:
+        """Let REST queries see the clients' accounts as they were ``lag_s`` ago; from now on, if they saw all."""
+        if lag_s <= 0:
+            self.replica = None
+        elif self.replica is not None:
+            self.replica.lag_ns = round(lag_s * NS)
+        else:
+            self.replica = Replica(self.core, lag_s)
+
+    def follow(self) -> None:
+        """Keep the second copies: the store before anything is published, and the lagging view of REST."""
+        self.watcher.watch(lambda changes: self.keeper.take(changes) if self.keeper is not None else None)
+        self.watcher.watch(lambda changes: self.replica.take(changes) if self.replica is not None else None)
+
+    def seen_by_rest(self, name: str) -> Account:
+        """Return an account as a REST query sees it: to be read only."""
+        return self.core.accounts[name] if self.replica is None else self.replica.account(name)
 
     async def spawn(self, job: Callable[[], Awaitable[None]]) -> None:
         """Run a job that must outlive its connection in the background; inline when the exchange is not running."""

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from decimal import Decimal
+import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from engine.sim.accounts import Account
-from engine.sim.channels import Ack, Subscriptions
+from engine.sim.budgets import MessageBudget
+from engine.sim.channels import Ack, Result, Subscriptions
 from engine.sim.errors import EXCEEDED_MSG_RATE, INVALID_SESSION, Refused, invalid
 from engine.sim.faults import Verdict
+from engine.sim.feed import status_row
+from engine.sim.gate import Gate
 from engine.sim.hub import encode
+from engine.sim.keys import ApiKey
 from engine.sim.numbers import rfc3339
+from engine.sim.outbox import UPGRADE_CLOSE, Outbox
 from engine.sim.venue import Venue
+from engine.sim.ws_request import decode
 from engine.sim.ws_trading import ORDER_METHODS, Answer, carry_out
 
 _SUBSCRIBING = ("subscribe", "unsubscribe")
+_HEARTBEAT = encode({"channel": "heartbeat"})
+_STRANGE: Ack = {"x_member": {"deep": [1, None]}}
 
 
 class Connection:
@@ -31,24 +36,26 @@ class Connection:
     taken one by one; one that a fault delays goes on in the background, so that pings are still answered.
     """
 
-    def __init__(self, venue: Venue, ws: WebSocketConnection, *, allows_public: bool, allows_private: bool) -> None:
-        self.venue = venue
+    def __init__(
+        self, venue: Venue, ws: WebSocketConnection, gate: Gate, *, allows_public: bool, allows_private: bool
+    ) -> None:
+        self.venue, self.gate = venue, gate
         self.allows_public, self.allows_private = allows_public, allows_private
         self.reader = venue.next_reader()
+        self.outbox = Outbox(venue.settings.ws_out_frames, gate, self.close, self.kill)
         self.subscriptions = Subscriptions(self)
         self.killed = False
         self._connection_id = venue.ids.connection()
         self._ws = ws
-        self._out, self._outgoing = trio.open_memory_channel[bytes](venue.settings.ws_out_frames)
+        self._messages = MessageBudget(venue.settings)
         self._scope = trio.CancelScope()
         self._close = (1000, "")
         self._last_sent = self._last_heard = trio.current_time()
-        self._holding = 0
-        self._held: list[Callable[[], None]] = []
         self._late = 0
 
     async def run(self) -> None:
         """Serve until the client leaves, falls behind or idles; ends with a bounded close handshake."""
+        self.venue.sockets[self.reader] = self
         self.venue.hub.watch_status(self.reader, self._send_status)
         self._send_status(self.venue.core.status)
         try:
@@ -59,9 +66,10 @@ class Connection:
                     await self._read()
                     nursery.cancel_scope.cancel()
         finally:
+            del self.venue.sockets[self.reader]
             self.venue.hub.watch_status(self.reader, None)
             self.subscriptions.close()
-            self._out.close()
+            self.outbox.close()
             if not self.killed:
                 with trio.move_on_after(1, shield=True):
                     await self._ws.aclose(*self._close)
@@ -70,45 +78,27 @@ class Connection:
 
     def send(self, message: dict[str, object]) -> None:
         """Queue a frame."""
-        self.send_bytes(encode(message))
-
-    def send_bytes(self, text: bytes) -> None:
-        """Queue a written frame, or give the connection up when its reader is too slow."""
-        try:
-            self._out.send_nowait(text)
-        except trio.WouldBlock:
-            self._end(1008, "slow consumer")
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the connection has ended; its late answers have nowhere to go
-
-    def send_private(self, send: Callable[[], None]) -> None:
-        """Send a private frame now, or after the answer that is being prepared."""
-        if self._holding:
-            self._held.append(send)
-        else:
-            send()
+        self.outbox.send(encode(message))
 
     def kill(self) -> None:
         """Break the connection without a close handshake."""
         self.killed = True
         self._scope.cancel()
 
-    def _end(self, code: int, reason: str) -> None:
+    def close(self, code: int, reason: str) -> None:
+        """End the connection with a close frame; what is queued is not sent any more."""
         self._close = (code, reason)
         self._scope.cancel()
 
     def _send_status(self, status: str) -> None:
-        data = {
-            "system": status,
-            "api_version": "v2",
-            "connection_id": self._connection_id,
-            "version": "2.0.0",
-        }
+        data = status_row(status, self._connection_id)
         self.send({"channel": "status", "type": "update", "data": [data]})
 
     async def _write(self) -> None:
         try:
-            async for text in self._outgoing:
+            async for text in self.outbox.frames:
+                if self.venue.keeper is not None:
+                    self.venue.keeper.check()
                 await self._ws.send_message(text.decode())
                 self._last_sent = trio.current_time()
         except ConnectionClosed:
@@ -122,14 +112,16 @@ class Connection:
             if self.subscriptions:
                 due = self._last_sent + settings.heartbeat_s
                 if due <= now:
-                    self.send({"channel": "heartbeat"})
+                    self.outbox.let_all_go()
+                    verdict = self.venue.faults.on_frame("heartbeat")
+                    self.outbox.send_judged("heartbeat", _HEARTBEAT, verdict)
                     due = now + settings.heartbeat_s
             else:
                 due = max(self._last_heard + settings.idle_close_s, now)
-                if due <= now:
-                    self._end(1000, "idle")
+                if due <= now and not self.gate.is_shut:
+                    self.close(1000, "idle")
                     return
-                due = min(due, now + settings.heartbeat_s)
+                due = min(due if due > now else math.inf, now + settings.heartbeat_s)
             await trio.sleep_until(due)
 
     # --- in
@@ -142,8 +134,11 @@ class Connection:
                 return
             self._last_heard = trio.current_time()
             time_in = rfc3339(self.venue.clock.now_ns())
+            if not self._messages.allows():
+                self.send({"Error": EXCEEDED_MSG_RATE})
+                continue
             try:
-                request = _decode(message)
+                request = decode(message)
             except ValueError as error:
                 self.send({"error": f"EGeneral:Invalid arguments:{error}", "success": False, **self._times(time_in)})
                 continue
@@ -158,7 +153,7 @@ class Connection:
         if req_id is not None:
             envelope["req_id"] = req_id
         if method == "ping":
-            self.send({**envelope, "method": "pong", **self._times(time_in)})
+            await self._pong(envelope, time_in)
             return
         answer = partial(self._answer, envelope, time_in)
         if not isinstance(method, str) or method not in (*_SUBSCRIBING, *ORDER_METHODS):
@@ -170,7 +165,19 @@ class Connection:
         else:
             await self._judge(method, params, answer)
 
-    def _answer(self, envelope: dict[str, object], time_in: str, result: Ack | Refused, symbol: str | None) -> None:
+    async def _pong(self, envelope: dict[str, object], time_in: str) -> None:
+        verdict = await self.venue.faults.on_request("ws", "ping", "before", self.venue.next_number())
+
+        async def answer() -> None:
+            if not self._interfered(verdict, partial(self._answer, envelope, time_in)):
+                self.send({**envelope, "method": "pong", **self._times(time_in)})
+
+        if verdict.delay_s:
+            await self._postpone(verdict.delay_s, answer)
+        else:
+            await answer()
+
+    def _answer(self, envelope: dict[str, object], time_in: str, result: Result | Refused, symbol: str | None) -> None:
         times = self._times(time_in)
         if isinstance(result, Refused):
             named = {"symbol": symbol} if symbol else {}
@@ -178,14 +185,12 @@ class Connection:
         else:
             self.send({**envelope, "success": True, "result": result, **times})
 
-    def account_of(self, token: object) -> Account:
-        """Return the account behind a request's token. Raises Refused (``ESession:Invalid session``)."""
+    def key_of(self, token: object) -> ApiKey:
+        """Return the API key behind a request's token. Raises Refused (``ESession:Invalid session``)."""
         if not self.allows_private:
             raise Refused(INVALID_SESSION)
-        alive = self.subscriptions.account_of(token)
-        if alive is not None:
-            return alive
-        return self.venue.core.accounts[self.venue.tokens.account_of(token, self.venue.clock.now_ns())]
+        alive = self.subscriptions.key_of(token)
+        return alive or self.venue.tokens.key_of(token, self.venue.clock.now_ns())
 
     # --- a request's way through the points where faults are consulted
 
@@ -195,12 +200,23 @@ class Connection:
             self.venue.note("ws", method, params.get("cl_ord_id"))
             if self.venue.settings.processing_delay_s:
                 await trio.sleep(self.venue.settings.processing_delay_s)
-        verdict = await self.venue.faults.on_request("ws", method, "before")
-        job = partial(self._commit, method, params, answer, arrived_ns, verdict)
+        number = self.venue.next_number()
+        verdict = await self.venue.faults.on_request("ws", method, "before", number)
+        job = partial(self._commit, method, params, arrived_ns, number)
         if verdict.delay_s:
-            await self._postpone(verdict.delay_s, job)
+            await self._postpone(verdict.delay_s, partial(self._unless, verdict, answer, job))
         else:
-            await job()
+            await self._unless(verdict, answer, job)
+
+    async def _unless(self, verdict: Verdict, answer: Answer, job: Callable[[Answer], Any]) -> None:
+        """Do the job, unless a fault answers in its place; then it may still be done later, and nobody is told."""
+        if verdict.stall_s:
+            self.gate.shut(verdict.stall_s)
+            await self.gate.wait_open()
+        if not self._interfered(verdict, answer):
+            await job(answer)
+        elif verdict.later_s is not None:
+            await self._postpone(verdict.later_s, partial(job, _tell_nobody))
 
     async def _postpone(self, delay_s: float, job: Callable[[], Any]) -> None:
         async def wait() -> None:
@@ -213,22 +229,18 @@ class Connection:
 
         await self.venue.spawn(wait)
 
-    async def _commit(
-        self, method: str, params: dict[str, Any], answer: Answer, arrived_ns: int, verdict: Verdict
-    ) -> None:
-        """Let the engine act and collect the answers; the answer to faults is decided before and after."""
-        if self._interfered(verdict, answer):
-            return
-        answers: list[tuple[Ack | Refused, str | None]] = []
+    async def _commit(self, method: str, params: dict[str, Any], arrived_ns: int, number: int, answer: Answer) -> None:
+        """Let the engine act and collect the answers, then deliver them as the faults want it."""
+        answers: list[tuple[Result | Refused, str | None]] = []
         if method in _SUBSCRIBING:
             self._call(lambda: self.subscriptions.change(method, params, answer), answer)
             return
-        with self._reports_held():
+        with self.outbox.answer_first(wanted=not self.venue.settings.executions_before_ack):
             self._call(
                 lambda: carry_out(self, method, params, arrived_ns, lambda *given: answers.append(given)),
                 lambda *given: answers.append(given),
             )
-            after = await self.venue.faults.on_request("ws", method, "after")
+            after = await self.venue.faults.on_request("ws", method, "after", number)
             if not after.delay_s:
                 self._deliver(after, answers, answer)
         if after.delay_s:
@@ -241,55 +253,28 @@ class Connection:
         except Refused as refusal:
             answer(refusal, None)
 
-    async def _deliver_late(self, after: Verdict, answers: list[tuple[Ack | Refused, str | None]], to: Answer) -> None:
+    async def _deliver_late(
+        self, after: Verdict, answers: list[tuple[Result | Refused, str | None]], to: Answer
+    ) -> None:
         self._deliver(after, answers, to)
 
-    def _deliver(self, after: Verdict, answers: list[tuple[Ack | Refused, str | None]], to: Answer) -> None:
+    def _deliver(self, after: Verdict, answers: list[tuple[Result | Refused, str | None]], to: Answer) -> None:
+        if after.stall_s:
+            self.gate.shut(after.stall_s)
         if not self._interfered(after, to):
             for result, symbol in answers:
-                to(result, symbol)
+                strange = after.strange and not isinstance(result, Refused)
+                to({**result, **_STRANGE} if strange and isinstance(result, dict) else result, symbol)
 
     def _interfered(self, verdict: Verdict, answer: Answer) -> bool:
         if verdict.kill:
             self.kill()
+        elif verdict.close:
+            self.close(*UPGRADE_CLOSE)
         elif verdict.error is not None:
             answer(Refused(verdict.error), None)
         return verdict.interferes
 
-    @contextmanager
-    def _reports_held(self) -> Iterator[None]:
-        """Keep private frames back until the answer is queued, if the settings want answers first."""
-        if self.venue.settings.executions_before_ack:
-            yield
-            return
-        self._holding += 1
-        try:
-            yield
-        finally:
-            self._holding -= 1
-            if not self._holding:
-                held, self._held = self._held, []
-                for send in held:
-                    send()
 
-
-def _decode(message: str | bytes) -> dict[str, Any]:
-    """Read a frame with every number exact. Raises ValueError with a text for the client."""
-    if not isinstance(message, str):
-        raise ValueError("binary frame")
-    try:
-        request = json.loads(message, parse_float=Decimal, parse_constant=_no_constant)
-        if "\\u" in message:  # an escaped half of a surrogate pair could not be echoed
-            json.dumps(request, ensure_ascii=False, default=str).encode()
-    except (ValueError, RecursionError):
-        raise ValueError("malformed JSON") from None
-    if not isinstance(request, dict):
-        raise ValueError("not an object")
-    req_id = request.get("req_id")
-    if req_id is not None and (isinstance(req_id, bool) or not isinstance(req_id, int) or abs(req_id) >= 1 << 63):
-        raise ValueError("req_id")
-    return request
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
+def _tell_nobody(result: Result | Refused, symbol: str | None) -> None:
+    """Take an answer whose request was given up long before."""

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from engine.sim import amending, errors
+from engine.sim import amending, batch, errors
 from engine.sim.accounts import Account
 from engine.sim.admission import check_deadline, deadline_bounds
+from engine.sim.cancelling import MOST_IDS, arm_dead_man, cancel_each, cancel_together, named, named_by_client
 from engine.sim.errors import Refused, invalid
 from engine.sim.numbers import NS, amount, parse_rfc3339
 from engine.sim.orders import ORDER_TYPES, STP, TRIGGER_TYPES, Amend, NewOrder, Side, SimOrder
@@ -16,34 +17,85 @@ from engine.sim.orders import ORDER_TYPES, STP, TRIGGER_TYPES, Amend, NewOrder, 
 if TYPE_CHECKING:
     from engine.sim.ws import Connection
 
-Answer = Callable[[dict[str, object] | Refused, str | None], None]
-ORDER_METHODS = ("add_order", "amend_order", "cancel_order", "batch_cancel", "cancel_all")
+Result = dict[str, object] | list[dict[str, object]]
+Answer = Callable[[Result | Refused, str | None], None]
+ORDER_METHODS = (
+    "add_order",
+    "batch_add",
+    "amend_order",
+    "cancel_order",
+    "batch_cancel",
+    "cancel_all",
+    "cancel_all_orders_after",
+)
 _NOT_OFFERED = ("conditional", "display_qty", "cash_order_qty", "effective_time", "sender_sub_id")
-_MOST_IDS = 50
+_OF_THE_BATCH = ("symbol", "deadline", "validate", "token")
 
 
 def carry_out(connection: Connection, method: str, params: dict[str, Any], arrived_ns: int, answer: Answer) -> None:
     """Do what a trading request asks; ``answer`` is called once, for cancel_order once per id. Raises Refused."""
-    account = connection.account_of(params.get("token"))
-    deadline_ns = _deadline(connection, params, arrived_ns)
+    key = connection.key_of(params.get("token"))
+    key.require(method)
     core = connection.venue.core
+    account = core.accounts[key.account]
     if method == "add_order":
-        new = read_order(params, deadline_ns)
-        order = core.add(account, new)
-        answer(_added(order, new), None)
-    elif method == "amend_order":
+        _add(connection, account, params, arrived_ns, answer)
+        return
+    if method == "batch_add":
+        _add_batch(connection, account, params, arrived_ns, answer)
+        return
+    deadline_ns = _deadline(connection, params, arrived_ns)
+    if method == "amend_order":
         _amend(connection, account, params, deadline_ns, answer)
+        return
+    check_deadline(deadline_ns, connection.venue.clock.now_ns())
+    if method == "cancel_order":
+        _cancel_each(connection, account, params, answer)
+    elif method == "batch_cancel":
+        answer({"count": _cancel_batch(connection, account, params)}, None)
+    elif method == "cancel_all":
+        answer({"count": cancel_together(core, account, list(account.open.values()))}, None)
     else:
-        check_deadline(deadline_ns, connection.venue.clock.now_ns())
-        if method == "cancel_order":
-            _cancel_each(connection, account, params, answer)
-        elif method == "batch_cancel":
-            answer({"count": _cancel_batch(connection, account, params)}, None)
-        else:
-            orders = list(account.open.values())
-            for order in orders:
-                core.cancel(order)
-            answer({"count": len(orders)}, None)
+        answer(arm_dead_man(core, account, _whole(params, "timeout")), None)
+
+
+def _add(connection: Connection, account: Account, params: dict[str, Any], arrived_ns: int, answer: Answer) -> None:
+    core, symbol = connection.venue.core, params.get("symbol")
+    if isinstance(symbol, str) and symbol in core.markets:  # the fixed cost is due on receipt, whatever else is wrong
+        core.rates.receive(account, symbol, connection.venue.clock.now_ns(), Decimal(1))
+    new = read_order(params, _deadline(connection, params, arrived_ns))
+    answer(_added(core.add(account, new), new), None)
+
+
+def _add_batch(
+    connection: Connection, account: Account, params: dict[str, Any], arrived_ns: int, answer: Answer
+) -> None:
+    """Take 2 to 15 orders of one symbol. How a failed member looks is not documented: a setting chooses."""
+    core, members = connection.venue.core, params.get("orders")
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        raise invalid("orders")
+    symbol = core.market(text(params, "symbol")).pair.symbol
+    batch.receive_batch(core, account, symbol, len(members))
+    if any(name in member for member in members for name in _OF_THE_BATCH):
+        raise invalid("orders")
+    deadline_ns = _deadline(connection, params, arrived_ns)
+    common = {"symbol": symbol, "validate": params.get("validate", False)}
+    orders = [read_order({**member, **common}, deadline_ns) for member in members]
+    taken = batch.add_batch(core, account, orders)
+    if connection.venue.settings.batch_result == "array":
+        answer([_member(new, result) for new, result in zip(orders, taken, strict=True)], None)
+        return
+    rows = [
+        {"success": not isinstance(result, Refused)} | _member(new, result)
+        for new, result in zip(orders, taken, strict=True)
+    ]
+    answer({"orders": rows}, None)
+
+
+def _member(new: NewOrder, result: SimOrder | Refused | None) -> dict[str, object]:
+    if isinstance(result, Refused):
+        return {"error": result.text} | _added(None, new)
+    return _added(result, new)
 
 
 def _deadline(connection: Connection, params: dict[str, Any], arrived_ns: int) -> int:
@@ -116,47 +168,33 @@ def _named_orders(
 ) -> Iterator[tuple[dict[str, object], list[SimOrder]]]:
     """Go through the ids of a cancel with the open orders that each names."""
     for order_id in listed(params, ids):
-        found = account.open.get(str(order_id))
-        yield {"order_id": order_id}, [found] if found is not None else _by_userref(account, order_id)
+        yield {"order_id": order_id}, named(account, str(order_id))
     for cl_ord_id in listed(params, "cl_ord_id"):
-        found = account.open_by_cl_ord_id(str(cl_ord_id))
-        yield {"cl_ord_id": cl_ord_id}, [found] if found is not None else []
+        yield {"cl_ord_id": cl_ord_id}, named_by_client(account, str(cl_ord_id))
     for userref in listed(params, "order_userref"):
-        yield {"order_userref": userref}, _by_userref(account, userref)
-
-
-def _by_userref(account: Account, userref: object) -> list[SimOrder]:
-    return [
-        order for order in account.open.values() if order.userref is not None and str(order.userref) == str(userref)
-    ]
+        yield {"order_userref": userref}, named(account, str(userref))
 
 
 def _cancel_each(connection: Connection, account: Account, params: dict[str, Any], answer: Answer) -> None:
-    named = list(_named_orders(account, params, "order_id"))
-    if not named:
+    named_orders = list(_named_orders(account, params, "order_id"))
+    if not named_orders:
         raise invalid("order_id")
-    for name, orders in named:
-        try:
-            for order in orders:
-                if order.is_open:
-                    connection.venue.core.cancel(order)
-        except Refused as refusal:
-            answer(refusal, None)
-            continue
-        answer(name if orders else Refused(errors.UNKNOWN_ORDER), None)
+    with connection.venue.core.together():
+        for name, orders in named_orders:
+            try:
+                cancel_each(connection.venue.core, account, orders)
+            except Refused as refusal:
+                answer(refusal, None)
+                continue
+            answer(name if orders else Refused(errors.UNKNOWN_ORDER), None)
 
 
 def _cancel_batch(connection: Connection, account: Account, params: dict[str, Any]) -> int:
-    named = list(_named_orders(account, params, "orders"))
-    if not 2 <= len(named) <= _MOST_IDS:
+    named_orders = list(_named_orders(account, params, "orders"))
+    if not 2 <= len(named_orders) <= MOST_IDS:
         raise invalid("orders")
-    count = 0
-    for _, orders in named:
-        for order in orders:
-            if order.is_open:
-                connection.venue.core.cancel(order)
-                count += 1
-    return count
+    orders = [order for _, several in named_orders for order in several]
+    return cancel_together(connection.venue.core, account, orders)
 
 
 # --- one parameter
@@ -208,7 +246,7 @@ def time_of(params: dict[str, Any], name: str) -> int:
 def listed(params: dict[str, Any], name: str) -> list[str | int]:
     """Read a list of texts or whole numbers, absent = empty. Raises Refused."""
     value = params.get(name, [])
-    if not isinstance(value, list) or len(value) > _MOST_IDS:
+    if not isinstance(value, list) or len(value) > MOST_IDS:
         raise invalid(name)
     if not all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in value):
         raise invalid(name)

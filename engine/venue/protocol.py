@@ -6,7 +6,7 @@ Calls into the sink are plain functions, made in the task that read the frame: d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from decimal import Decimal
 from enum import IntEnum
 from typing import Literal, Protocol
@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from engine.market.book import Book
+from engine.net.link_view import LinkView
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
 from engine.orders.reports import Answer, OrderReport
 from engine.values.instrument import Instrument
@@ -43,6 +44,21 @@ class Ticket(msgspec.Struct, frozen=True):
 
     transport: Literal["ws", "rest"]
     deadline_ns: int
+    lane: Lane = Lane.ENTRY
+    leave: int = 0
+    """The limiter's own number for this leave; 0 = none."""
+
+
+class Headroom(msgspec.Struct, frozen=True):
+    """How full one pair's budgets are. ``level`` is in points of the venue's counter; orders are the account's."""
+
+    symbol: str
+    level: float
+    threshold: float
+    open_orders: int
+    most_open_orders: int
+    trigger_orders: int
+    waiting: int
 
 
 class PublicTrade(msgspec.Struct, frozen=True):
@@ -102,6 +118,10 @@ class VenueSink(Protocol):
 class VenueLink(Protocol):
     """An open connection to a venue. Reconnects by itself; ends with the block that opened it."""
 
+    def links(self) -> tuple[LinkView, ...]:
+        """Return the state and the figures of every stream."""
+        ...
+
     def instrument(self, symbol: str) -> Instrument | None:
         """Return the instrument of any known spelling (BTC/USD, XBTUSD, XXBTZUSD), or None."""
         ...
@@ -117,11 +137,24 @@ class VenueLink(Protocol):
         """
         ...
 
-    async def admit(self, lane: Lane, request: Request) -> Ticket:
-        """Wait until the venue's budgets let this request go, and choose its way.
+    def protection(self, symbol: str, bracket: str, *, held: bool = False) -> AbstractContextManager[None]:
+        """Hold a bracket's protection reserved while the block stands: a bracket's scope does so for its whole life.
 
-        Raises VenueUnavailable when no way is open: then certainly nothing was sent.
+        Booked when the bracket's first entry is admitted, or at once with ``held`` (a resumed bracket with orders or
+        quantity). Entries of all brackets on the symbol leave what is booked free.
         """
+        ...
+
+    async def admit(self, lane: Lane, request: Request, bracket: str = "") -> Ticket:
+        """Wait until the venue's budgets let this request go, and choose its way. ``bracket`` is whose request it is.
+
+        An entry passes only when its bracket's whole protection is booked with it. Raises VenueUnavailable, with the
+        numbers, when no way is open or no room comes: then certainly nothing was sent.
+        """
+        ...
+
+    async def admit_batch(self, lane: Lane, requests: Sequence[Request], bracket: str = "") -> Ticket:
+        """As admit, for one submit_batch or cancel_batch. Emergency batch cancels never wait for room."""
         ...
 
     async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
@@ -138,6 +171,21 @@ class VenueLink(Protocol):
 
     async def cancel(self, ticket: Ticket, cancel: CancelOrder) -> Answer:
         """As submit. ACCEPTED means the request was taken: the order has ended only when a report says so."""
+        ...
+
+    async def submit_batch(self, ticket: Ticket, orders: Sequence[NewOrder]) -> list[Answer]:
+        """As submit, for 2 to 15 orders on one symbol in one request: one answer each, in their order."""
+        ...
+
+    async def cancel_batch(self, ticket: Ticket, cancels: Sequence[CancelOrder]) -> list[Answer]:
+        """As cancel, for 2 to 50 orders in one request.
+
+        The venue only counts: unless it has taken all of them, every answer is UNKNOWN until reports tell.
+        """
+        ...
+
+    def headroom(self) -> list[Headroom]:
+        """Return how full the budgets of the pairs used so far are."""
         ...
 
     @property

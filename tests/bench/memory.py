@@ -19,8 +19,13 @@ from tests.bench.figures import Figure, Section, against
 from tests.bench.peer import open_peer
 from tests.bench.rig import EngineSubject, open_subject, quiet, signal_line
 
-ORDERS, PAIRS = 1_000, 10
+ORDERS, TRACED_ORDERS, PAIRS = 1_000, 300, 20
 WARM_UP = 2 * PAIRS
+FIGURES = (
+    ("rss", "B", "plain", "resident memory"),
+    ("traced", "B", "traced", "allocated by Python (tracemalloc)"),
+    ("objects", "", "plain", "objects the collector walks"),
+)
 
 
 class Usage(msgspec.Struct):
@@ -38,12 +43,12 @@ def _now() -> Usage:
     return Usage(int(pages.stdout) * 1024, len(gc.get_objects()), tracemalloc.get_traced_memory()[0])
 
 
-def _each(before: Usage, after: Usage) -> Usage:
-    return Usage(*((getattr(after, name) - getattr(before, name)) / ORDERS for name in Usage.__struct_fields__))
+def _each(before: Usage, after: Usage, orders: int) -> Usage:
+    return Usage(*((getattr(after, name) - getattr(before, name)) / orders for name in Usage.__struct_fields__))
 
 
-async def of_engine(*, traced: bool) -> Usage:
-    """Hold 1 000 brackets open on a real engine."""
+async def of_engine(orders: int, *, traced: bool) -> Usage:
+    """Hold brackets open on a real engine."""
     quiet()
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory) / "a"
@@ -52,10 +57,10 @@ async def of_engine(*, traced: bool) -> Usage:
                 tracemalloc.start()
             await _open_orders(subject, WARM_UP)
             before = _now()
-            await _open_orders(subject, ORDERS)
-            if len(subject.engine.active()) != WARM_UP + ORDERS:
+            await _open_orders(subject, orders)
+            if len(subject.engine.active()) != WARM_UP + orders:
                 raise RuntimeError("not all brackets are open")
-            return _each(before, _now())
+            return _each(before, _now(), orders)
 
 
 async def _open_orders(subject: EngineSubject, count: int) -> None:
@@ -65,20 +70,20 @@ async def _open_orders(subject: EngineSubject, count: int) -> None:
     subject.subscriber.seen_s.clear()
 
 
-async def of_floor(*, traced: bool) -> Usage:
-    """Hold 1 000 of the floor's orders open."""
+async def of_floor(orders: int, *, traced: bool) -> Usage:
+    """Hold the floor's orders open."""
     if traced:
         tracemalloc.start()
     async with trio.open_nursery() as nursery:
-        orders = floor.Orders(nursery)
+        live = floor.Orders(nursery)
         for number in range(WARM_UP):
-            orders.open(number)
+            live.open(number)
         await trio.sleep(0.1)
         before = _now()
-        for number in range(WARM_UP, WARM_UP + ORDERS):
-            orders.open(number)
+        for number in range(WARM_UP, WARM_UP + orders):
+            live.open(number)
         await trio.sleep(0.1)
-        usage = _each(before, _now())
+        usage = _each(before, _now(), orders)
         nursery.cancel_scope.cancel()
     return usage
 
@@ -97,9 +102,9 @@ async def measure(_directory: Path) -> list[Section]:
             for whom in ("engine", "floor"):
                 nursery.start_soon(ask, whom, how)
     figures = []
-    for name, unit, how in (("rss", "B", "plain"), ("traced", "B", "traced"), ("objects", "", "plain")):
-        title = {"rss": "resident memory", "traced": "allocated by Python (tracemalloc)", "objects": "tracked objects"}
-        ours, base = (Figure(title[name], unit, ORDERS, getattr(found[who, how], name)) for who in ("engine", "floor"))
+    for name, unit, how, title in FIGURES:
+        count = ORDERS if how == "plain" else TRACED_ORDERS
+        ours, base = (Figure(title, unit, count, getattr(found[who, how], name)) for who in ("engine", "floor"))
         base.name = "floor: a record, an inbox, a task"
         figures += against(ours, base)
     return [Section(f"Memory of a live bracket with its entry order, at {ORDERS:,}", figures)]
@@ -107,5 +112,6 @@ async def measure(_directory: Path) -> list[Section]:
 
 if __name__ == "__main__":
     asked = {"engine": of_engine, "floor": of_floor}[sys.argv[1]]
-    usage = trio.run(partial(asked, traced=sys.argv[2] == "traced"))
+    traced = sys.argv[2] == "traced"
+    usage = trio.run(partial(asked, TRACED_ORDERS if traced else ORDERS, traced=traced))
     sys.stdout.buffer.write(msgspec.json.encode(usage))

@@ -23,7 +23,8 @@ from engine.kraken.nonce_file import FileNonceStore  # noqa: E402
 from engine.kraken.settings import KrakenSettings, Secret  # noqa: E402
 from engine.kraken.venue import KrakenVenue  # noqa: E402
 from engine.net.wire import TcpWire  # noqa: E402
-from engine.runtime.engine import Engine, open_engine  # noqa: E402
+from engine.runtime.engine import Engine  # noqa: E402
+from engine.runtime.opening import open_engine  # noqa: E402
 from engine.runtime.settings import EngineSettings  # noqa: E402
 from engine.seams.chance import SystemChance  # noqa: E402
 from engine.seams.clock import SystemClock  # noqa: E402

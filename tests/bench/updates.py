@@ -13,7 +13,7 @@ from tests.bench.rig import DURABILITIES, Subject, open_floors, open_subject, si
 
 ORDERS = 50
 WARM_UP, BLOCKS, BLOCK, EVERY_S = 50, 10, 20, 0.004
-BURSTS, BURST = 3, 500
+BURSTS, BURST = 3, 300
 FILLS = WARM_UP + BLOCKS * BLOCK + BURSTS * BURST
 UPDATE_LIMIT_S = 0.1
 """The success figure for an order update."""

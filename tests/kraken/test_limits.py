@@ -1,10 +1,14 @@
-"""Kraken's counters against its own examples."""
+"""Kraken's counters against its own examples, and against a venue that counts for itself."""
 
+import math
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from engine.kraken.limits import Counter, EngineCounters, cost
+from engine.kraken.limits import TIERS, Counter, EngineCounters, batch_add_cost, batch_cancel_cost, cost
+from engine.orders.reports import OrderReport, ReportType
 
 
 @pytest.mark.parametrize(
@@ -19,6 +23,26 @@ from engine.kraken.limits import Counter, EngineCounters, cost
 def test_costs_by_age_are_the_documented_table(transaction, costs):
     """Every column of the table, at its lower edge."""
     assert [cost(transaction, age) for age in (0, 5, 10, 15, 45, 90, 300)] == costs
+
+
+@pytest.mark.parametrize(
+    ("tier", "threshold", "decay", "orders", "rest_max", "rest_decay"),
+    [("starter", 60, 1, 60, 15, 0.33), ("intermediate", 125, 2.34, 80, 20, 0.5), ("pro", 180, 3.75, 225, 20, 1)],
+)
+def test_tiers_are_the_documented_ones(tier, threshold, decay, orders, rest_max, rest_decay):
+    """Both tables of limits (§5.1, §5.2)."""
+    assert TIERS[tier] == (threshold, decay, orders, rest_max, rest_decay)
+
+
+def test_costs_change_at_the_very_second():
+    """Below five seconds is young, five seconds is the next column."""
+    assert [cost("cancel", age) for age in (4.999, 5, 9.999, 14.999, 44.999, 89.999, 299.999)] == [8, 6, 6, 5, 4, 2, 1]
+
+
+def test_batches_cost_by_member():
+    """n/2 for new orders, the single cancels' points for cancels."""
+    assert [batch_add_cost(n) for n in (2, 3, 15)] == [1, 1.5, 7.5]
+    assert batch_cancel_cost([0, 0, 7, 12, 30, 60, 100, 1000]) == 8 + 8 + 6 + 5 + 4 + 2 + 1 + 0
 
 
 def test_krakens_example_adds_up_to_eight():
@@ -49,6 +73,24 @@ def test_wait_is_until_there_is_room():
     assert counter.wait_s(3, 0) == pytest.approx(1)
     assert counter.wait_s(1, 0, reserve=10) == pytest.approx(9)
     assert counter.wait_s(3, 1) == 0
+    assert Counter(60, 1).wait_s(70, 0) == 0
+    assert counter.wait_s(1, 0, reserve=60) == math.inf
+
+
+def test_unanswered_requests_do_not_decay():
+    """The venue counts a request when it arrives: until its answer its points stay whole, whatever is corrected."""
+    counter = Counter(60, 1)
+    held = counter.hold(10)
+    assert counter.level(30) == 10
+    counter.correct(5, 30)
+    assert counter.level(30) == 15
+    counter.settle(held, 30)
+    assert counter.level(40) == 5
+    unsent = counter.hold(10)
+    counter.settle(unsent, 40, charged=False)
+    assert counter.level(40) == 5
+    counter.hold(60)
+    assert counter.wait_s(1, 40) == math.inf
 
 
 def test_pairs_are_counted_apart_and_unknown_age_is_dear():
@@ -67,3 +109,84 @@ def test_the_venues_words_outrank_the_model():
     assert counters.of("BTC/USD").level(0) == 70.5
     assert counters.of("BTC/USD").wait_s(1, 0) == 0
     assert counters.of("ETH/USD").threshold == 125
+    assert (counters.of("BTC/USD").decay_per_s, counters.most_open_orders) == (2.34, 80)
+
+
+def test_reports_teach_age_symbol_and_slots():
+    """A later frame leaves the symbol out; its count still finds its pair. An end frees the slot and the age."""
+    counters = EngineCounters("starter")
+    told = []
+    counters.changed = told.append
+    born = OrderReport(ReportType.NEW, "stream", "O1", "new", 0, "c-1", "BTC/USD", order_type="stop-loss")
+    counters.note(born, 10)
+    assert counters.symbol_of("O1") == "BTC/USD"
+    assert counters.points("cancel", "O1", 17) == 6
+    assert counters.open_orders.taken("BTC/USD", 17) == (1, 1)
+    counters.note(OrderReport(ReportType.CANCELED, "stream", "O1", "canceled", 0, "c-1", "BTC/USD"), 18)
+    assert counters.open_orders.taken("BTC/USD", 18) == (0, 0)
+    assert counters.symbol_of("O1") == "BTC/USD"
+    assert told == ["BTC/USD"]
+    old = OrderReport(ReportType.STATUS, "snapshot", "O2", "new", 1_000_000_000, symbol="BTC/USD")
+    counters.snapshot([old], 101_000_000_000, 500)
+    assert counters.points("cancel", "O2", 500) == 1
+
+
+class ReferenceVenue:
+    """Kraken's counter by the book: charged at arrival, decaying always, refusing what would pass the threshold."""
+
+    def __init__(self, threshold: float, decay: float) -> None:
+        self.threshold, self.decay, self.level, self.at, self.refused = threshold, decay, 0.0, 0.0, 0
+
+    def arrive(self, points: float, now_s: float) -> None:
+        self.level = max(0.0, self.level - (now_s - self.at) * self.decay)
+        self.at = now_s
+        if self.level + points > self.threshold + 1e-6:
+            self.refused += 1
+        self.level += points
+
+
+_requests = st.lists(
+    st.tuples(
+        st.sampled_from([1, 2, 3, 4, 5, 6, 8]),
+        st.floats(0, 3),  # pause before it
+        st.floats(0, 2),  # until it arrives
+        st.floats(0, 2),  # until its answer is here
+        st.booleans(),  # whether a report tells the venue's count with the answer
+    ),
+    max_size=120,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_requests, st.sampled_from(sorted(TIERS)))
+def test_what_the_model_lets_go_never_overruns_the_venue(requests, tier):
+    """Whatever the latencies: no request that waited for the model is refused by a venue that counts for itself."""
+    limits = TIERS[tier]
+    venue = ReferenceVenue(limits.engine_threshold, limits.engine_decay)
+    model = EngineCounters(tier).of("BTC/USD")
+    now_s, events = 0.0, []  # (when, order, what)
+
+    def happen(until_s: float) -> None:
+        while events and min(events)[0] <= until_s:
+            one = min(events)
+            events.remove(one)
+            at_s, _, kind, points, held, corrects = one
+            if kind == "arrive":
+                venue.arrive(points, at_s)
+            else:
+                model.settle(held, at_s)
+                if corrects:
+                    decayed = max(0.0, venue.level - (at_s - venue.at) * venue.decay)
+                    model.correct(decayed, at_s)
+
+    for number, (points, pause_s, there_s, back_s, corrects) in enumerate(requests):
+        now_s += pause_s
+        happen(now_s)
+        while (wait_s := model.wait_s(points, now_s)) > 0:
+            now_s = min(events)[0] if wait_s == math.inf else now_s + max(wait_s, 1e-6)
+            happen(now_s)
+        held = model.hold(points)
+        events.append((now_s + there_s, number, "arrive", points, held, corrects))
+        events.append((now_s + there_s + back_s, number, "settle", points, held, corrects))
+    happen(math.inf)
+    assert venue.refused == 0

@@ -138,3 +138,68 @@ async def test_no_secret_in_any_message(scripted, autojump_clock):
     wire.refuse(100)
     told.append(str(await rest.call("AddOrder", FORM, Lane.ENTRY, 2)))
     assert not any(word in text for text in told for word in ("PUBLICKEY", "c2VjcmV0", "API-Sign", "nonce="))
+
+
+async def test_concurrent_reads_keep_within_the_rest_counter(scripted, autojump_clock):
+    """Thirty readers at once: nobody passes twenty points and what decays; first come, first served."""
+    server, rest, _ = scripted
+    served = []
+    began = trio.current_time()
+
+    async def read(number, points):
+        await rest.ask("TradesHistory", {}, dict[str, str], points=points)
+        served.append((number, trio.current_time() - began))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(12):
+            nursery.start_soon(read, number, 4 if number % 2 else 1)
+            await trio.sleep(0.001)
+    assert [number for number, _ in served] == list(range(12))
+    assert len(server.requests) == 12
+    assert 20 <= served[-1][1] < 24  # 30 points, 20 at once, the rest at half a point a second
+
+
+async def test_amends_count_for_reads_but_never_wait(scripted, autojump_clock):
+    """Kraken leaves open whether they count: reads leave them room, they themselves go at once."""
+    _, rest, _ = scripted
+    for _ in range(20):
+        await rest.ask("Balance", {}, dict[str, str])
+    began = trio.current_time()
+    for name in ("AddOrder", "CancelOrder", "AmendOrder", "CancelOrderBatch"):
+        assert (await rest.call(name, FORM, Lane.REDUCING, 5)).answered
+    assert trio.current_time() - began < 1
+    assert rest.trade_key.budget.counter.level(trio.current_time()) > 21
+
+
+async def test_read_over_the_rate_is_repeated_after_a_rest(scripted, autojump_clock):
+    """The venue counts more than we do: five seconds of quiet, then the same question again."""
+    server, rest, _ = scripted
+    server.acts = ['{"error":["EAPI:Rate limit exceeded"]}']
+    began = trio.current_time()
+    assert await rest.ask("Balance", {}, dict[str, str]) == {}
+    assert len(server.requests) == 2
+    assert 5 < trio.current_time() - began < 9
+
+
+async def test_json_bodies_are_signed_as_sent(scripted, autojump_clock):
+    """Nonce inside, same formula."""
+    server, rest, wire = scripted
+    seen = []
+    wire.observers.append(lambda name, data: seen.append(data) if "client" in name else None)
+    await rest.call("CancelOrderBatch", {"orders": ["O1", "O2"]}, Lane.CANCEL, 5, as_json=True)
+    _, body = server.requests[0]
+    nonce = body.split('"')[3]
+    assert body == f'{{"nonce":"{nonce}","orders":["O1","O2"]}}'
+    sent = b"".join(seen).decode()
+    assert "Content-Type: application/json" in sent
+    sign = api_sign("/0/private/CancelOrderBatch", nonce, body.encode(), "c2VjcmV0c2VjcmV0")
+    assert f"API-Sign: {sign}" in sent
+
+
+async def test_public_calls_are_paced(scripted, autojump_clock):
+    """Five at once, then one a second."""
+    _, rest, _ = scripted
+    began = trio.current_time()
+    for _ in range(8):
+        await rest.ask("Time", {}, dict[str, str], private=False)
+    assert 2 < trio.current_time() - began < 4

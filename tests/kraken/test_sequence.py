@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import VenueProtocolError
-from engine.kraken.sequence import SequenceTracker
+from engine.kraken.sequence import SequenceBroken, SequenceTracker
 
 
 def test_rising_numbers_pass():
@@ -25,3 +25,16 @@ def test_anything_else_is_a_loss(numbers, kind):
         tracker.check(number)
     with pytest.raises(VenueProtocolError, match=kind):
         tracker.check(numbers[-1])
+
+
+@pytest.mark.parametrize(("number", "kind", "first", "last"), [(9, "gap", 3, 8), (1, "repeat", 1, 1)])
+def test_a_break_names_the_range(number, kind, first, last):
+    """The error says which numbers did not come, or which came twice."""
+    tracker = SequenceTracker("balances")
+    tracker.check(1)
+    tracker.check(2)
+    with pytest.raises(SequenceBroken) as caught:
+        tracker.check(number)
+    broken = caught.value
+    assert (broken.channel, broken.kind, broken.first, broken.last) == ("balances", kind, first, last)
+    assert tracker.last == 2

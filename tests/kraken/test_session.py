@@ -7,7 +7,8 @@ import pytest
 
 from engine.errors import VenueProtocolError
 from engine.kraken import decode, session
-from engine.kraken.session import FrameCache, Session
+from engine.kraken.frame_cache import FrameCache
+from engine.kraken.session import Session
 from engine.orders.reports import Fee, OrderReport, ReportType
 
 

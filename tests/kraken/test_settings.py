@@ -5,7 +5,8 @@ import pytest
 from engine.errors import ConfigError
 from engine.kraken.settings import KrakenSettings, Secret
 
-KEY, SECRET = Secret("key"), Secret("c2VjcmV0c2VjcmV0")
+KEY, SECRET = Secret("key"), Secret("c2VjcmV0" * 10 + "c2VjcQ==")
+PUBLIC = Secret("a2V5" * 14)
 LOCAL = {"rest_url": "http://127.0.0.1:8000", "ws_url": "ws://[::1]:8000/v2", "ws_auth_url": "ws://localhost:8000/v2"}
 VIRTUAL = {"rest_url": "http://sim", "ws_url": "ws://sim/v2", "ws_auth_url": "ws://sim/v2", "plain_host": "sim"}
 
@@ -20,6 +21,8 @@ def settings(**changes) -> KrakenSettings:
     [
         {},
         {"mode": "simulated", **LOCAL},
+        {"mode": "simulated", **LOCAL, "api_secret": Secret("c2VjcmV0c2VjcmV0")},
+        {"query_key": PUBLIC, "query_secret": SECRET},
         {"mode": "simulated", **VIRTUAL},
         {"ws_url": "wss://beta-ws.kraken.com/v2"},
         {**LOCAL, "extra_live_hosts": ("127.0.0.1", "::1", "localhost")},
@@ -49,6 +52,12 @@ def test_good_settings_pass(changes):
         ({"rest_url": "api.kraken.com"}, "must look like"),
         ({"api_secret": Secret("not base64!")}, "api_secret is not base64"),
         ({"api_key": Secret("")}, "api_key is empty"),
+        ({"api_key": Secret("two words")}, "api_key is empty or not plain text"),
+        ({"api_secret": Secret("c2VjcmV0" * 10)}, "api_secret holds 60 bytes, .* holds 64"),
+        ({"api_key": SECRET, "api_secret": PUBLIC}, "api_key and api_secret look swapped"),
+        ({"query_key": PUBLIC}, "query_key and query_secret belong together"),
+        ({"query_key": PUBLIC, "query_secret": Secret("?")}, "query_secret is not base64"),
+        ({"query_key": KEY, "query_secret": SECRET}, "query_key is api_key again"),
         ({"entry_deadline_s": 0.1}, "entry_deadline_s"),
         ({"rest_deadline_s": 2}, "rest_deadline_s"),
         ({"book_depth": 11}, "book_depth"),

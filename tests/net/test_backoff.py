@@ -23,3 +23,10 @@ def test_only_a_settled_life_starts_anew():
         backoff.next_s(lived_s=1)
     assert backoff.next_s(lived_s=29) > 8
     assert backoff.next_s(lived_s=31) <= 1
+
+
+def test_a_handful_of_tries_stays_within_the_first_bound():
+    """Three quick tries, then doubling as ever."""
+    backoff = Backoff(random.Random(1), handful=3)
+    waits = [backoff.next_s() for _ in range(6)]
+    assert all(bound / 2 <= wait <= bound for wait, bound in zip(waits, [1, 1, 1, 2, 4, 8], strict=True))

@@ -1,0 +1,70 @@
+from engine.errors import (
+    ConfigError,
+    EngineError,
+    JournalBusy,
+    JournalCorrupt,
+    JournalError,
+    OrderInvariantError,
+    OutcomeUnknown,
+    VenueError,
+    VenueProtocolError,
+    VenueRefused,
+    VenueUnavailable,
+)
+from engine.kraken.nonce import MemoryNonceStore
+from engine.kraken.nonce_file import FileNonceStore
+from engine.kraken.settings import KrakenSettings, Secret
+from engine.kraken.venue import KrakenVenue
+from engine.net.wire import TcpWire
+from engine.orders.brackets import Policy
+from engine.orders.events import ExecutionReport
+from engine.orders.signal import Signal, SignalFault, StopLoss, TakeProfit, parse_signal
+from engine.orders.view import OrderView
+from engine.runtime.bus import Lagged, Subscription
+from engine.runtime.engine import Engine
+from engine.runtime.intake import Submitted
+from engine.runtime.opening import open_engine
+from engine.runtime.settings import EngineSettings
+from engine.runtime.views import BracketView
+from engine.seams.chance import SystemChance
+from engine.seams.clock import SystemClock
+
+__version__: str
+
+__all__ = [
+    "__version__",
+    "Engine",
+    "open_engine",
+    "EngineSettings",
+    "Submitted",
+    "Lagged",
+    "Subscription",
+    "BracketView",
+    "Policy",
+    "Signal",
+    "SignalFault",
+    "StopLoss",
+    "TakeProfit",
+    "parse_signal",
+    "ExecutionReport",
+    "OrderView",
+    "KrakenSettings",
+    "Secret",
+    "KrakenVenue",
+    "MemoryNonceStore",
+    "FileNonceStore",
+    "TcpWire",
+    "SystemChance",
+    "SystemClock",
+    "EngineError",
+    "ConfigError",
+    "VenueError",
+    "VenueRefused",
+    "VenueUnavailable",
+    "OutcomeUnknown",
+    "VenueProtocolError",
+    "OrderInvariantError",
+    "JournalError",
+    "JournalBusy",
+    "JournalCorrupt",
+]

@@ -1,0 +1,68 @@
+"""The verbs that ask or tell an engine, by where they stand: imported only when one is used."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cyclopts import App
+
+
+class Verb(NamedTuple):
+    """Where a verb's function stands, the first sentence of its docstring, and the example in it.
+
+    Help is given here and not read from the function, or the list of all verbs would import them all.
+    """
+
+    place: str
+    help: str
+    example: str
+
+
+VERBS = {
+    "orders": Verb(
+        "engine.cli.live:orders",
+        "List the orders that have not settled, from the running engine or from its journal.",
+        "orders --history 20",
+    ),
+    "order": Verb(
+        "engine.cli.live:order",
+        "Show one order and every report about it, from the running engine or from its journal.",
+        "order 3f9c12ab",
+    ),
+    "why": Verb(
+        "engine.cli.why:why",
+        "Tell why an order is as it is, cause by cause: signal, checks, requests, answers, evidence, transitions.",
+        "why OABCDE-FGHIJ-KLMNOP",
+    ),
+    "reports": Verb(
+        "engine.cli.live:reports",
+        "Print execution reports in order, each once; its offset is where to resume.",
+        "reports --follow --after 120",
+    ),
+    "status": Verb(
+        "engine.cli.live:status",
+        "Say how the running engine is. Exit code 6 when none runs there.",
+        "status --json",
+    ),
+    "cancel": Verb(
+        "engine.cli.live:cancel",
+        "Cancel an order, or entries by signal, market or all. What has filled stays protected.",
+        "cancel --symbol BTC/USD",
+    ),
+    "resolve": Verb(
+        "engine.cli.live:resolve",
+        "Decide what became of an order whose outcome is unknown, when the venue cannot be asked.",
+        'resolve 3f9c12ab --as dead --reason "not among the orders on Kraken\'s page"',
+    ),
+    "recover": Verb(
+        "engine.cli.recover:recover",
+        "Say of every order of a dead engine whether it was certainly not sent, may have been sent, or was sent.",
+        "recover --data-dir ./data --ask",
+    ),
+}
+
+
+def register(app: App) -> None:
+    """Add the verbs to the command line."""
+    for name, verb in VERBS.items():
+        app.command(verb.place, name=name, help=f"{verb.help}\n\nExample: python -m engine {verb.example}")

@@ -1,0 +1,87 @@
+"""The executions channel: its frames as reports, and what is known of our fills (§9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from engine.kraken import decode
+from engine.kraken.fill_memory import FillMemory, Hole
+from engine.kraken.frames import Channel, ExecutionRow
+from engine.kraken.gap_fill import GapFill
+from engine.kraken.limits import EngineCounters
+from engine.kraken.queries import Queries
+from engine.kraken.session import Session
+from engine.kraken.unnamed import Unnamed
+from engine.values.time import NS
+from engine.venue.protocol import VenueSink
+
+
+class Executions:
+    """One subscription after another; ``begin`` starts a new one.
+
+    ``opened`` from its snapshot on. ``hole`` is what the time away may have hidden: ``fill_hole`` brings it.
+    """
+
+    def __init__(
+        self, queries: Queries, sink: VenueSink, counters: EngineCounters, venue_now_ns: Callable[[], int]
+    ) -> None:
+        self._sink, self._counters, self._venue_now_ns = sink, counters, venue_now_ns
+        self._fills = FillMemory()
+        self._gap_fill = GapFill(queries, sink, self._fills)
+        self._unnamed = Unnamed(queries, sink)
+        self.begin()
+
+    def begin(self) -> None:
+        """Start with nothing but the memory of fills."""
+        self.session = Session()
+        self.opened = False
+        self.hole: Hole | None = None
+
+    def take(self, frame: Channel, now_s: float) -> None:
+        """Take one frame. Raises VenueProtocolError when it breaks the contract: then the rest of it is lost."""
+        rows = decode.executions(frame)
+        if frame.snapshot and not self.opened:
+            self._open(rows, now_s)
+        else:
+            for report in self.session.update(rows, now_s):
+                self._counters.note(report, now_s)
+                if report.fill is not None:
+                    self._fills.hear(report.fill)
+                self._sink.on_report(report)
+        self._count(rows)
+        self._unnamed.look(self.session)
+
+    def complete(self) -> None:
+        """Note that no fill is missing up to now."""
+        self._fills.complete()
+
+    def lose(self, silent_s: float) -> None:
+        """Note that the stream, complete until then, went away; it was last heard ``silent_s`` ago."""
+        self._fills.lose(self._venue_now_ns() - int(silent_s * NS))
+
+    async def fill_hole(self, hole: Hole) -> None:
+        """Return when every fill of the hole has reached the sink."""
+        await self._gap_fill.close(hole)
+
+    async def name_orders(self) -> None:
+        """Ask for orders that the stream named without saying what they are, until cancelled."""
+        await self._unnamed.run()
+
+    def _open(self, rows: tuple[ExecutionRow, ...], now_s: float) -> None:
+        open_orders, trades = self.session.snapshot(rows)
+        self.hole = self._fills.hole(trades)
+        for trade in trades:
+            if trade.fill is not None:
+                self._fills.hear(trade.fill)
+        self._counters.snapshot(open_orders, self._venue_now_ns(), now_s)
+        self._sink.on_snapshot(open_orders, trades)
+        self.opened = True
+
+    def _count(self, rows: tuple[ExecutionRow, ...]) -> None:
+        for row in rows:
+            level = row.ratecount if row.ratecount is not None else row.rate_count
+            symbol = row.symbol or self._counters.symbol_of(row.order_id)
+            if level is not None and symbol is not None:
+                self._counters.correct(symbol, level, trio.current_time())

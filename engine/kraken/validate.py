@@ -1,0 +1,82 @@
+"""What a decoded row must be besides well typed (§6.5, §9.4). Raises VenueProtocolError naming channel and member.
+
+No more is asked than what we rest on: a rule too many would resynchronise for ever.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from engine.errors import VenueProtocolError
+from engine.kraken.frames import BalanceRow, BookRow, ExecutionRow, PairInfo, TickerRow, TradeRow
+
+LEAST_EXPONENT, MOST_EXPONENT = -40, 15
+"""Powers of ten between which every amount of a market lies; beyond, arithmetic would lose digits or fail."""
+MOST_PRECISION = 30
+
+
+def execution(row: ExecutionRow) -> None:
+    """Every amount is one. That a fill has its identity is for the session to see, which makes fills."""
+    for name in ("order_qty", "cum_qty", "last_qty"):
+        _amount("executions", name, getattr(row, name))
+    for name in ("avg_price", "limit_price", "stop_price", "last_price", "cost", "ratecount", "rate_count"):
+        _number("executions", name, getattr(row, name))
+    for fee in row.fees:
+        _number("executions", "fees", fee.qty)
+    if row.triggers is not None:
+        _number("executions", "triggers", row.triggers.price)
+
+
+def balance(row: BalanceRow) -> None:
+    """Every balance is a number; it may be negative."""
+    _number("balances", "balance", row.balance)
+    for wallet in row.wallets:
+        _number("balances", "balance", wallet.balance)
+
+
+def book(row: BookRow) -> None:
+    """Prices are positive, quantities not negative."""
+    for side in (row.bids, row.asks):
+        for level in side:
+            _amount("book", "qty", level.qty)
+            _positive("book", "price", level.price)
+
+
+def trade(row: TradeRow) -> None:
+    """Price and quantity are positive."""
+    _positive("trade", "price", row.price)
+    _positive("trade", "qty", row.qty)
+
+
+def ticker(row: TickerRow) -> None:
+    """What never was is zero."""
+    for name in ("bid", "bid_qty", "ask", "ask_qty", "last", "volume"):
+        _amount("ticker", name, getattr(row, name))
+
+
+def pair(row: PairInfo) -> None:
+    """Steps are positive, minima not negative, precisions countable."""
+    for name in ("qty_precision", "price_precision", "cost_precision"):
+        if not 0 <= getattr(row, name) <= MOST_PRECISION:
+            raise VenueProtocolError(f"instrument: {row.symbol}: {name} {getattr(row, name)}")
+    for name in ("qty_increment", "price_increment"):
+        _positive("instrument", name, getattr(row, name))
+    for name in ("qty_min", "cost_min"):
+        _amount("instrument", name, getattr(row, name))
+
+
+def _positive(channel: str, name: str, value: Decimal) -> None:
+    _amount(channel, name, value)
+    if not value:
+        raise VenueProtocolError(f"{channel}: {name} is zero")
+
+
+def _amount(channel: str, name: str, value: Decimal | None) -> None:
+    _number(channel, name, value)
+    if value is not None and value < 0:
+        raise VenueProtocolError(f"{channel}: {name} is negative: {value}")
+
+
+def _number(channel: str, name: str, value: Decimal | None) -> None:
+    if value is not None and not (value.is_finite() and LEAST_EXPONENT <= value.adjusted() <= MOST_EXPONENT):
+        raise VenueProtocolError(f"{channel}: {name} is out of any market's range")

@@ -1,0 +1,40 @@
+"""The token that every private request carries (§5.5)."""
+
+from __future__ import annotations
+
+import math
+
+import trio
+
+from engine.kraken.queries import Queries
+from engine.kraken.settings import Secret
+
+RENEW_S = 13 * 60
+"""Kraken takes a token for 15 minutes; afterwards only a private subscription made with it keeps it alive."""
+
+
+class WsToken:
+    """The token of the present connection. A held one (a private subscription stands) does not age."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self._token = Secret("")
+        self._born_s = -math.inf
+        self.held = False
+
+    def reveal(self) -> str:
+        """Return the token's text as it is. Never log it."""
+        return self._token.reveal()
+
+    async def renew(self) -> None:
+        """Fetch a fresh one for a new connection. Raises what a query raises."""
+        self.held = False
+        asked_s = trio.current_time()
+        self._token = await self._queries.websockets_token()
+        self._born_s = asked_s  # its age counts from before the venue made it
+
+    async def current(self) -> str:
+        """Return the token's text, of a fresh one when it would soon be too old and nothing holds it alive."""
+        if not self.held and trio.current_time() - self._born_s >= RENEW_S:
+            await self.renew()
+        return self.reveal()

@@ -1,0 +1,197 @@
+"""Opens the engine: its services in the order in which they must die."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import structlog
+import trio
+
+from engine.errors import ConfigError, EngineError, JournalError, VenueError
+from engine.journal.journal import Journal
+from engine.journal.lease import hold_lease
+from engine.journal.opening import open_journal
+from engine.orders.commands import CancelOrder
+from engine.runtime.bus import Bus
+from engine.runtime.engine import Engine
+from engine.runtime.entry_gate import EntryGate
+from engine.runtime.investigator import Investigator
+from engine.runtime.market_desk import MarketDesk
+from engine.runtime.order_desk import OrderDesk
+from engine.runtime.poll_task import PollTask
+from engine.runtime.recovery import load_unfinished
+from engine.runtime.sender import Sender
+from engine.runtime.services import Services
+from engine.runtime.settings import EngineSettings
+from engine.runtime.sink import Sink
+from engine.runtime.strays import Strays
+from engine.seams.chance import Chance, SystemChance
+from engine.seams.clock import Clock, SteadyClock, SystemClock
+from engine.venue.protocol import Lane, Venue, VenueLink
+
+log = structlog.get_logger()
+
+JOURNAL_FILE = "journal.sqlite"
+LAST_ANSWERS_S = 1.0
+"""Answers of requests whose orders have ended are waited for this long at shutdown: they only complete the record."""
+LINK_CLOSE_S = 1.0
+"""What the streams may take to say goodbye."""
+LAST_CANCELS_S = 5.0
+"""How long a dying engine may take to cancel its entries: about what Kraken needs to answer fifty."""
+
+
+@asynccontextmanager
+async def open_engine(
+    settings: EngineSettings,
+    venue: Venue,
+    *,
+    journal: Journal | None = None,
+    clock: Clock | None = None,
+    chance: Chance | None = None,
+) -> AsyncIterator[Engine]:
+    """Run an engine on ``venue`` while the block stands; leaving it, also by cancellation, detaches in order.
+
+    The journal lies in ``settings.data_dir`` unless one is given. Raises ConfigError (no place for a journal),
+    JournalBusy and JournalError (held by another, another account's, unfinished brackets), VenueUnavailable and
+    VenueRefused. A failure while running arrives in an exception group.
+    """
+    core = _Core(settings, venue, journal, clock or SystemClock(), chance or SystemChance())
+    async with trio.open_nursery() as core_nursery:
+        started = await core_nursery.start(core.run)
+        if isinstance(started, Engine):
+            try:
+                yield started
+            finally:
+                core.stop.set()  # the core is shielded: the nursery waits until it has shut down
+    if isinstance(started, EngineError):
+        raise started
+
+
+class _Core:
+    """The task in which everything below the user's block lives, so that a cancelled block ends before its services."""
+
+    def __init__(
+        self, settings: EngineSettings, venue: Venue, journal: Journal | None, clock: Clock, chance: Chance
+    ) -> None:
+        self._settings, self._venue, self._journal = settings, venue, journal
+        self._clock, self._chance = clock, chance
+        self.stop = trio.Event()
+
+    async def run(self, task_status: trio.TaskStatus[Engine | EngineError]) -> None:
+        """Open all services, report the engine (or why there is none), and shut down in order after ``stop``."""
+        running = False
+        with trio.CancelScope() as scope:
+            try:
+                async with self._open() as engine:
+                    scope.shield = running = True
+                    task_status.started(engine)
+                    await self.stop.wait()
+                    await engine.shut_down(self._settings.shutdown_bound_s - LAST_ANSWERS_S - LINK_CLOSE_S)
+            except EngineError as error:
+                if running:
+                    raise
+                task_status.started(error)
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Engine]:
+        """Nest what must die last outermost: journal, link, senders and bus, brackets with their orders."""
+        desk, market = OrderDesk(), MarketDesk()
+        sink = Sink(desk, market)
+        engine: Engine | None = None
+        with self._open_journal() as journal:
+            journal.verify()
+            left = load_unfinished(journal, self._settings.policy)
+            async with (
+                self._venue.open(sink) as link,
+                _ending_entries(link, lambda: engine),
+                trio.open_nursery() as service_nursery,
+            ):
+                services = self._services(journal, desk, market, link, service_nursery, sink)
+                poll = PollTask(self._settings, desk, link, lambda: sink.stream_up)
+                service_nursery.start_soon(services.bus.run, name="bus")
+                service_nursery.start_soon(poll.run, name="poll/orders")
+                service_nursery.start_soon(Investigator(self._settings, desk, link).run, name="poll/unknown")
+                async with trio.open_nursery() as bracket_nursery:
+                    engine = Engine(services, bracket_nursery)
+                    scopes = engine.rebuild(left)
+                    bracket_nursery.start_soon(Strays(services, engine).run, name="strays")
+                    await engine.resume(scopes)
+                    yield engine
+                    bracket_nursery.cancel_scope.cancel("the engine has shut down")
+                await services.sender.drain(LAST_ANSWERS_S)
+                await services.bus.flush()
+                services.bus.close()
+                service_nursery.cancel_scope.cancel("the engine has shut down")
+
+    @contextmanager
+    def _open_journal(self) -> Iterator[Journal]:
+        if self._journal is not None:
+            yield self._journal
+            return
+        if self._settings.data_dir is None:
+            raise ConfigError("open_engine needs settings.data_dir or a journal")
+        path = self._settings.data_dir / JOURNAL_FILE
+        identity, durability = self._venue.identity, self._settings.durability
+        with (
+            self._hold_key(identity.account, self._settings.data_dir),
+            open_journal(path, identity, self._clock, durability=durability) as journal,
+        ):
+            yield journal
+
+    @contextmanager
+    def _hold_key(self, account: str, data_dir: Path) -> Iterator[None]:
+        if self._settings.lease_dir is None:
+            yield
+            return
+        self._settings.lease_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = self._settings.lease_dir / f"{account}.lock"
+        with hold_lease(lock, what=f"API key {account}", data_dir=data_dir, now_ns=self._clock.now_ns()):
+            yield
+
+    def _services(
+        self,
+        journal: Journal,
+        desk: OrderDesk,
+        market: MarketDesk,
+        link: VenueLink,
+        sender_nursery: trio.Nursery,
+        sink: Sink,
+    ) -> Services:
+        steady, gate = SteadyClock(self._clock), EntryGate()
+        journal.on_slow = lambda seconds: log.error("journal.slow_sync", seconds=round(seconds, 3))
+        journal.on_stalled = lambda seconds: gate.close("JOURNAL_STALLED", f"a sync took {seconds:.1f} s")
+        return Services(
+            settings=self._settings,
+            journal=journal,
+            clock=steady,
+            bus=Bus(journal, self._settings.subscriber_queue),
+            desk=desk,
+            market=market,
+            link=link,
+            sender=Sender(journal, link, steady, sender_nursery, self._settings.send_bound_s),
+            gate=gate,
+            stream_up=lambda: sink.stream_up,
+            id_stream=self._chance.stream("cl_ord_id"),
+            pauses=self._chance.stream("pauses"),
+            mark_key=self._venue.mark_key,
+        )
+
+
+@asynccontextmanager
+async def _ending_entries(link: VenueLink, engine: Callable[[], Engine | None]) -> AsyncIterator[None]:
+    """When the journal fails, cancel our resting entries without it; stops stay, nothing new is sent."""
+    try:
+        yield
+    except* JournalError as group:
+        running = engine()
+        entries = running.resting_entries() if running is not None else []
+        log.critical("journal.failed", error=str(group.exceptions[0]), entries_to_cancel=len(entries))
+        with trio.move_on_after(LAST_CANCELS_S, shield=True):
+            for entry in entries:
+                with contextlib.suppress(VenueError):
+                    cancel = CancelOrder(entry.cl_ord_id, entry.order_id or "", entry.spec.symbol)
+                    await link.cancel(await link.admit(Lane.EMERGENCY, cancel), cancel)
+        raise

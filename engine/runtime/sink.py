@@ -1,0 +1,55 @@
+"""The engine's ear: what the venue says goes to the desks in the schedule in which it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from engine.market.book import Book
+from engine.orders.reports import OrderReport
+from engine.runtime.market_desk import MarketDesk
+from engine.runtime.order_desk import OrderDesk
+from engine.values.instrument import Instrument
+from engine.venue.protocol import Balance, PublicTrade
+
+log = structlog.get_logger()
+
+
+class Sink:
+    """Hears the venue and routes at once. Nothing here blocks."""
+
+    def __init__(self, desk: OrderDesk, market: MarketDesk) -> None:
+        self._desk, self._market = desk, market
+        self.stream_up = False
+
+    def on_report(self, report: OrderReport) -> None:
+        """Route a report to its order."""
+        self._desk.route(report)
+
+    def on_snapshot(self, open_orders: Sequence[OrderReport], trades: Sequence[OrderReport]) -> None:
+        """Route everything, then suspect resting orders the snapshot does not hold."""
+        for report in (*trades, *open_orders):
+            self._desk.route(report)
+        self._desk.suspect_missing({r.cl_ord_id for r in open_orders if r.cl_ord_id})
+
+    def on_private_link(self, *, up: bool, why: str) -> None:
+        """Remember whether the stream is complete up to now; entries wait for it."""
+        if up != self.stream_up:
+            log.info("stream.complete" if up else "stream.lost", why=why)
+        self.stream_up = up
+        if up:
+            self._market.wake_all()
+
+    def on_book(self, book: Book) -> None:
+        """Let brackets look at a changed book."""
+        self._market.on_book(book)
+
+    def on_trade(self, trade: PublicTrade) -> None:
+        """Prices are judged by books alone."""
+
+    def on_instrument(self, instrument: Instrument) -> None:
+        """Instruments are read from the link when needed."""
+
+    def on_balance(self, balance: Balance) -> None:
+        """Positions come from our own fills, never from balances."""

@@ -1,0 +1,54 @@
+"""Reports whose order has no scope: old news, a late fill, an orphan of ours, or somebody else's order."""
+
+from __future__ import annotations
+
+import structlog
+
+from engine.orders.replay import rebuild_orders
+from engine.orders.reports import OrderReport
+from engine.runtime.engine import Engine
+from engine.runtime.history import facts_of, signal_of
+from engine.runtime.orphans import Orphanage
+from engine.runtime.services import Services
+from engine.values.ids import is_marked
+
+log = structlog.get_logger()
+
+
+class Strays:
+    """Looks each stray report up in the journal and hands on what is news."""
+
+    def __init__(self, services: Services, engine: Engine) -> None:
+        self._services, self._engine = services, engine
+        self._orphanage = Orphanage(services, engine.adopt)
+
+    async def run(self) -> None:
+        """Look reports up until cancelled."""
+        while True:
+            for report in await self._services.desk.next_strays():
+                self._look_up(report)
+
+    def _look_up(self, report: OrderReport) -> None:
+        desk = self._services.desk
+        if report.cl_ord_id in desk.live:
+            desk.route(report)  # its scope opened while the report waited
+            return
+        signal_id = signal_of(self._services.journal, report.cl_ord_id) if report.cl_ord_id else None
+        if signal_id is None or report.cl_ord_id is None:
+            self._not_journalled(report)
+            return
+        facts = facts_of(self._services.journal, cl_ord_id=report.cl_ord_id)
+        order = rebuild_orders(facts)[report.cl_ord_id]
+        if not order.reported(report):
+            desk.counts["old_news"] += 1
+            return
+        log.warning("order.late_report", cl_ord_id=report.cl_ord_id, report=str(report.report_type))
+        self._engine.reopen(signal_id, report)
+
+    def _not_journalled(self, report: OrderReport) -> None:
+        ours = is_marked(report.cl_ord_id, self._services.mark_key)
+        self._services.desk.counts["orphans" if ours else "foreign"] += 1
+        if report.cl_ord_id is None:
+            self._services.desk.note_unexplained(report)
+        if ours:
+            self._orphanage.take(report)

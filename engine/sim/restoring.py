@@ -1,0 +1,126 @@
+"""Brings an exchange back from its store, as if it had only held its breath.
+
+While it was off no time passed in its market: what waits for a moment (GTD orders, the dead man's switch) is put off
+by as long as the exchange was off, and reports show the new moment. Clients' open orders rest again in their old
+order, in front of whatever the market's source quotes anew; stops are armed again and the last price is kept.
+Not kept: the house's orders, rate counters, tokens, the public history beyond the last trade.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import partial
+
+import msgspec
+
+from engine.sim.core import HOUSE, Core
+from engine.sim.durability import Keeper, key_nonces
+from engine.sim.events import PublicTrade
+from engine.sim.keys import ApiKey
+from engine.sim.orders import SimOrder, SimTrade
+from engine.sim.store import ExchangeStore
+from engine.sim.watching import Changes
+
+_ORDERS = "SELECT closing, body FROM orders WHERE closing IS NULL OR closing > ? ORDER BY number"
+_order = partial(msgspec.json.decode, type=SimOrder)
+_trade = partial(msgspec.json.decode, type=SimTrade)
+_print = partial(msgspec.json.decode, type=PublicTrade)
+
+
+def restore(core: Core, store: ExchangeStore, keys: dict[str, ApiKey]) -> Keeper:
+    """Fill a fresh core from a store, or an empty store from the core; return who keeps them in step.
+
+    Raises ValueError when the store has an account or market that the settings do not have.
+    """
+    core.now_ns = core.clock.now_ns()
+    alive_ns = store.meta("alive_ns")
+    key_nonces(store, keys)
+    if alive_ns is None:
+        _found(core, store)
+        return Keeper(core, store, 0)
+    _restore_money(core, store)
+    _restore_prints(core, store)
+    closings = _restore_orders(core, store)
+    _restore_trades(core, store)
+    for account, at_ns in store.rows("SELECT account, at_ns FROM dead_man"):
+        core.dead_man[account] = at_ns
+    keeper = Keeper(core, store, closings)
+    _put_off(core, keeper, max(0, core.now_ns - int(alive_ns)))
+    return keeper
+
+
+def _found(core: Core, store: ExchangeStore) -> None:
+    rows = [(name, asset, str(total)) for name, held in core.accounts.items() for asset, total in held.balances.items()]
+    alive = ("INSERT INTO meta VALUES ('alive_ns', ?)", (str(core.now_ns),))
+    store.write([*(("INSERT INTO balances VALUES (?, ?, ?)", row) for row in rows), alive])
+
+
+def _restore_money(core: Core, store: ExchangeStore) -> None:
+    for name, asset, total in store.rows("SELECT account, asset, amount FROM balances"):
+        if name not in core.accounts:
+            raise ValueError(f"the exchange's store has an account {name!r}, the settings have not")
+        core.accounts[name].balances[asset] = Decimal(total)
+    for asset, total in store.rows("SELECT asset, amount FROM fees"):
+        core.settlement.collected[asset] = Decimal(total)
+
+
+def _restore_prints(core: Core, store: ExchangeStore) -> None:
+    for symbol, trade_id, body in store.rows("SELECT symbol, trade_id, body FROM prints"):
+        if symbol not in core.markets:
+            raise ValueError(f"the exchange's store has a market {symbol!r}, the settings have not")
+        tape = core.markets[symbol].tape
+        tape.print(_print(body))
+        tape.trade_id = trade_id
+
+
+def _restore_orders(core: Core, store: ExchangeStore) -> int:
+    """Bring back the open orders and as many closed ones as are to be kept; return the number of the last closing."""
+    resting: list[SimOrder] = []
+    closed: list[tuple[int, SimOrder]] = []
+    last, keep = int(store.rows("SELECT coalesce(max(closing), 0) FROM orders")[0][0]), core.settings.keep_closed
+    floor = 0 if keep is None else last - keep
+    for closing, body in store.rows(_ORDERS, (floor,)):
+        order = _order(body)
+        core.orders[order.order_id] = order
+        core.accounts[order.account].opened(order)
+        if order.is_open:
+            resting.append(order)
+        else:
+            closed.append((closing, order))
+    for _, order in sorted(closed, key=lambda row: row[0]):
+        core.accounts[order.account].ended(order)
+    for order in sorted(resting, key=lambda order: order.place):
+        _rest(core, order)
+    return last
+
+
+def _rest(core: Core, order: SimOrder) -> None:
+    account, market = core.accounts[order.account], core.markets[order.symbol]
+    account.hold(order.order_id, *core.settlement.hold_of(order, market.pair))
+    if order.is_armed:
+        core.entry.arm(order, market)
+    else:
+        market.book.rest(order)
+
+
+def _restore_trades(core: Core, store: ExchangeStore) -> None:
+    last, keep = int(store.rows("SELECT coalesce(max(number), 0) FROM trades")[0][0]), core.settings.keep_closed
+    floor = 0 if keep is None else last - 10 * keep
+    for (body,) in store.rows("SELECT body FROM trades WHERE number > ? ORDER BY number", (floor,)):
+        trade = _trade(body)
+        core.trades.append(trade)
+        core.accounts[trade.account].trades.append(trade)
+
+
+def _put_off(core: Core, keeper: Keeper, off_ns: int) -> None:
+    """Move every awaited moment by the time the exchange was off, and write that it is on again."""
+    moved: dict[str, SimOrder] = {}
+    for name, account in core.accounts.items():
+        for order in account.open.values():
+            if order.expire_ns is not None and name != HOUSE:
+                order.expire_ns += off_ns
+            moved[order.order_id] = order
+    for name in core.dead_man:
+        core.dead_man[name] += off_ns
+    keeper.take(Changes(ts_ns=core.now_ns, orders=moved))
+    keeper.beat()

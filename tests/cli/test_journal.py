@@ -1,0 +1,58 @@
+"""The verbs of the journal, and the diagrams that are drawn from it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from tests.cli.processes import Cli, quick
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def written(cli: Cli) -> Cli:
+    """A data directory with one finished bracket."""
+    file = cli.place / "signals.jsonl"
+    file.write_text(quick() + "\n")
+    assert cli.run("run", "--signals", str(file), "--until-idle", "--data-dir", str(cli.data_dir)).code == 0
+    return cli
+
+
+def test_verify_show_and_diagram(written: Cli) -> None:
+    """A sound journal verifies; it shows its rows; an order is found by its beginning; its way is drawn."""
+    place = ("--data-dir", str(written.data_dir))
+    verified = written.run("journal", "verify", *place, "--json")
+    assert (verified.code, verified.json["verified"]) == (0, True)
+    shown = written.run("journal", "show", *place, "--json").json
+    assert [row["seq"] for row in shown["rows"]] == list(range(1, verified.json["rows"] + 1))
+    (order,) = {row["cl_ord_id"] for row in shown["rows"]} - {""}
+    lines = written.run("journal", "show", *place, "--order", order[:6]).out.splitlines()
+    assert lines[0].split("\t")[2] == "intent"
+    assert "new → pending" in lines[2]
+    drawn = written.run("diagram", "--machine", "order", "--order", order[:6], *place).out
+    assert "new --> pending : 1 dispatch" in drawn
+    assert "class settled last" in drawn
+    bracket = written.run("diagram", "--machine", "bracket", "--order", order, *place, "--format", "md").out
+    assert "| `entering` | `abandon` |  | `abandoned` | 1 |" in bracket
+    unknown = written.run("journal", "show", *place, "--order", "ffffffffff")
+    assert (unknown.code, "ffffffffff" in unknown.err) == (2, True)
+
+
+def test_a_changed_row_is_exit_5(written: Cli) -> None:
+    """Verify names the row; run refuses or tells that the chain does not hold."""
+    file = sqlite3.connect(written.data_dir / "journal.sqlite")
+    with file:
+        file.execute("UPDATE rows SET body = CAST(replace(body, 'limit', 'limiT') AS BLOB) WHERE seq = 3")
+    file.close()
+    verified = written.run("journal", "verify", "--data-dir", str(written.data_dir), "--json")
+    assert (verified.code, verified.json["verified"], verified.json["bad_row"]) == (5, False, 3)
+    assert "row 3" in verified.err
+    assert written.run("run", "--until-idle", "--json", "--data-dir", str(written.data_dir)).code == 5
+
+
+def test_no_journal_is_exit_5(cli: Cli) -> None:
+    """Nothing is made by looking."""
+    ended = cli.run("journal", "verify", "--data-dir", str(cli.data_dir))
+    assert (ended.code, "no journal" in ended.err, cli.data_dir.exists()) == (5, True, False)

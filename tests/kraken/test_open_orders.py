@@ -1,0 +1,105 @@
+"""Slots: what rests, what is on its way, whose it is."""
+
+from decimal import Decimal
+
+from engine.kraken.open_orders import OpenOrders
+from engine.kraken.protection import Protection
+from engine.orders.reports import OrderReport, ReportType
+
+BTC, ETH = "BTC/USD", "ETH/USD"
+
+
+def report(order_id, status="new", symbol=BTC, cl_ord_id=None, order_type="limit", **more) -> OrderReport:
+    """A whole report."""
+    return OrderReport(
+        ReportType.STATUS, "stream", order_id, status, 0, cl_ord_id, symbol, order_type=order_type, **more
+    )
+
+
+def test_foreign_orders_take_slots_too():
+    """Every order of the account counts on its pair; one not yet named counts on all pairs."""
+    orders = OpenOrders()
+    orders.snapshot([report("O1"), report("O2", order_type="stop-loss"), report("O3", symbol=ETH)])
+    assert orders.taken(BTC, 0) == (2, 1)
+    orders.report(report("O4", symbol=None))
+    assert (orders.taken(BTC, 0), orders.taken(ETH, 0)) == ((3, 1), (2, 0))
+    orders.report(report("O4", symbol=ETH))
+    assert orders.taken(BTC, 0) == (2, 1)
+
+
+def test_fired_stop_is_no_trigger_order_any_more():
+    """It still takes a slot among the open orders until it ends."""
+    orders = OpenOrders()
+    orders.report(report("O1", order_type="stop-loss", triggered=False))
+    orders.report(report("O1", order_type="stop-loss", triggered=True))
+    assert orders.taken(BTC, 0) == (1, 0)
+    orders.report(report("O1", "filled"))
+    assert orders.taken(BTC, 0) == (0, 0)
+
+
+def test_order_on_its_way_counts_once():
+    """From its leave until the stream shows it, and then as what it is."""
+    orders = OpenOrders()
+    orders.expect("c-1", BTC, trigger=True)
+    assert orders.taken(BTC, 0) == (1, 1)
+    orders.accepted("c-1")
+    orders.report(report("O1", cl_ord_id="c-1", order_type="stop-loss", cum_qty=Decimal("0.5")))
+    assert orders.taken(BTC, 0) == (1, 1)
+    assert orders.filled("O1") == Decimal("0.5")
+    assert orders.rests("c-1")
+    orders.report(report("O1", "canceled", cl_ord_id="c-1"))
+    orders.accepted("c-1")
+    assert orders.taken(BTC, 0) == (0, 0)
+    assert not orders.rests("c-1")
+
+
+def test_doubtful_order_counts_until_it_cannot_appear_any_more():
+    """Refused and unsent ones go at once."""
+    orders = OpenOrders()
+    for name in ("c-1", "c-2"):
+        orders.expect(name, BTC, trigger=False)
+    orders.drop("c-1")
+    orders.doubtful("c-2", 60)
+    assert orders.taken(BTC, 59) == (1, 0)
+    assert orders.taken(BTC, 60) == (0, 0)
+
+
+def test_snapshot_settles_what_was_accepted_before_it():
+    """What the snapshot lacks has ended; what is still unanswered may yet come."""
+    orders = OpenOrders()
+    for name in ("c-1", "c-2"):
+        orders.expect(name, BTC, trigger=False)
+    orders.accepted("c-1")
+    orders.snapshot([])
+    assert orders.taken(BTC, 0) == (1, 0)
+
+
+def test_protection_is_booked_once_per_bracket_and_counts_for_all_entries():
+    """Cover and the dearest swap for every booked bracket and for the one that enters; on its own pair only."""
+    orders = OpenOrders()
+    kept = Protection(orders)
+    for bracket, symbol in (("a", BTC), ("b", BTC), ("c", ETH)):
+        kept.open(bracket, symbol, booked=False)
+    assert (kept.points(BTC, "a"), kept.slots(BTC, "a")) == (12, 2)
+    assert kept.book("a")
+    assert not kept.book("a")
+    assert not kept.book("stranger")
+    assert (kept.points(BTC, "a"), kept.points(BTC, "b"), kept.points(BTC, "")) == (12, 24, 24)
+    assert kept.points(ETH, "c") == 12
+    kept.unbook("a")
+    assert kept.points(BTC, "b") == 12
+    kept.book("a")
+    kept.close("a")
+    assert kept.points(BTC, "b") == 12
+
+
+def test_resting_exits_stand_on_the_booked_slots():
+    """A slot that a bracket's stop has taken is not kept a second time."""
+    orders = OpenOrders()
+    kept = Protection(orders)
+    kept.open("a", BTC, booked=True)
+    orders.expect("stop", BTC, trigger=True)
+    kept.covered_by("a", "stop")
+    assert (kept.slots(BTC, "a"), orders.taken(BTC, 0)) == (1, (1, 1))
+    orders.drop("stop")
+    assert kept.slots(BTC, "a") == 2

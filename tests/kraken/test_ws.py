@@ -1,0 +1,49 @@
+"""One WebSocket connection."""
+
+import random
+
+import pytest
+import trio
+from trio_websocket import ConnectionClosed, wrap_server_stream
+
+from engine.kraken import ws
+from engine.net.link_monitor import LinkMonitor
+from engine.net.link_policy import LinkPolicy
+from engine.net.wire import open_virtual_wire
+
+
+async def test_protocol_pings_are_answered_and_bytes_counted(autojump_clock):
+    """The peer's ping gets its pong without our doing; sizes are bytes, not characters."""
+    ponged = trio.Event()
+
+    async def serve(stream):
+        async with trio.open_nursery() as nursery:
+            request = await wrap_server_stream(nursery, stream)
+            peer = await request.accept()
+            await peer.ping(b"alive?")
+            ponged.set()
+            await peer.send_message("grün")
+            try:
+                await peer.get_message()
+                await trio.sleep_forever()
+            except ConnectionClosed:
+                nursery.cancel_scope.cancel()
+
+    monitor = LinkMonitor("test", LinkPolicy())
+    async with open_virtual_wire(random.Random(1)) as wire:
+        wire.listen("host", 80, serve)
+        async with ws.open_socket(
+            wire, "ws://host/v2", None, user_agent="x", connect_timeout_s=3, silence_bound_s=5, monitor=monitor
+        ) as socket:
+            assert await socket.receive() == "grün"
+            await socket.send("über")
+            with trio.fail_after(1):
+                await ponged.wait()
+            assert socket.open
+            socket.abandon("first reason")
+            socket.abandon("second reason")
+            assert not socket.open
+            with pytest.raises(ws.Silent, match="first reason"):
+                await socket.receive()
+    view = monitor.view(trio.current_time())
+    assert (view.messages_in, view.bytes_in, view.messages_out, view.bytes_out) == (1, 5, 1, 5)

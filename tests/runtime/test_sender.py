@@ -1,0 +1,192 @@
+"""The sender: what has not gone can be withdrawn, what has gone is never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from decimal import Decimal
+from typing import Any
+
+import trio
+import trio.testing
+
+from engine.errors import VenueUnavailable
+from engine.journal.journal import Journal
+from engine.orders.commands import NewOrder
+from engine.orders.order import Order
+from engine.orders.replay import Requested
+from engine.orders.reports import Answer, Outcome
+from engine.runtime.messages import Answered, OrderMessage, Sent
+from engine.runtime.order_desk import OrderHandle
+from engine.runtime.sender import Sender
+from engine.values.money import Price, Qty
+from engine.venue.protocol import Lane, Ticket
+
+SPEC = NewOrder("c1", "BTC/USD", "buy", "limit", Qty(Decimal("0.02")), limit_price=Price(Decimal(50000)))
+BOUND_S = 5.0
+
+
+class SlowVenue:
+    """A link whose limiter and answers take as long as the test says."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.leave, self.answer = trio.Event(), trio.Event()
+        self.refuses_leave = False
+        self.sent: list[NewOrder] = []
+        self.durable_when_sent = 0
+
+    async def admit(self, lane: Lane, request: Any) -> Ticket:
+        """Wait for the test's leave."""
+        if self.refuses_leave:
+            raise VenueUnavailable("no way for orders")
+        await self.leave.wait()
+        return Ticket("ws", 123)
+
+    async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
+        """Note the order and wait for the test's answer."""
+        self.sent.append(order)
+        self.durable_when_sent = self._journal.durable
+        await self.answer.wait()
+        return Answer("new", order.cl_ord_id, Outcome.ACCEPTED, 1, order_id="O1", transport="ws")
+
+
+class Desk:
+    """A sender, its slow venue, and the inbox of one order."""
+
+    def __init__(self, journal: Journal, nursery: trio.Nursery, clock: Any) -> None:
+        self.journal, self.link = journal, SlowVenue(journal)
+        link: Any = self.link
+        self.sender = Sender(journal, link, clock, nursery, BOUND_S)
+        send, self.inbox = trio.open_memory_channel[OrderMessage](8)
+        self.handle = OrderHandle(Order(SPEC, "entry").view(), "s1", send)
+
+    def start(self) -> Any:
+        """Hand the request over."""
+        return self.sender.start(Lane.ENTRY, SPEC, self.handle, "s1", 1)
+
+    def kinds(self) -> list[str]:
+        """Kinds of all rows but the header."""
+        return [row.kind for row in self.journal.rows(after=1)]
+
+
+@asynccontextmanager
+async def open_desk(open_place: Any) -> AsyncIterator[Desk]:
+    """A desk on a simulated disk."""
+    async with open_place() as place:
+        with closing(place.journal()) as journal:
+            async with trio.open_nursery() as nursery:
+                yield Desk(journal, nursery, place.clock)
+
+
+async def test_withdrawn_before_the_limiter_lets_it_go_was_not_sent(open_place, autojump_clock):
+    """Taken back in time: the answer is NOT_SENT, there is no request row and nothing on the wire."""
+    async with open_desk(open_place) as desk:
+        outgoing = desk.start()
+        await trio.testing.wait_all_tasks_blocked()
+        assert outgoing.withdraw()
+        answered = await desk.inbox.receive()
+        assert isinstance(answered, Answered)
+        assert (answered.answer.outcome, answered.answer.code) == (Outcome.NOT_SENT, "WITHDRAWN")
+        desk.link.leave.set()
+        await trio.sleep(1)
+        assert (desk.link.sent, desk.kinds()) == ([], ["answer"])
+
+
+async def test_withdrawn_before_it_ran_at_all_was_not_sent(open_place, autojump_clock):
+    """Taken back in the very tick it was handed over, with the limiter wide open."""
+    async with open_desk(open_place) as desk:
+        desk.link.leave.set()
+        assert desk.start().withdraw()
+        answered = await desk.inbox.receive()
+        assert isinstance(answered, Answered)
+        assert answered.answer.outcome is Outcome.NOT_SENT
+        await trio.sleep(1)
+        assert (desk.link.sent, desk.kinds()) == ([], ["answer"])
+
+
+async def test_gone_request_cannot_be_withdrawn(open_place, autojump_clock):
+    """Once the limiter has let it go it is written, and its answer comes."""
+    async with open_desk(open_place) as desk:
+        desk.link.leave.set()
+        outgoing = desk.start()
+        sent = await desk.inbox.receive()
+        assert isinstance(sent, Sent)
+        assert not outgoing.withdraw()
+        desk.link.answer.set()
+        answered = await desk.inbox.receive()
+        assert isinstance(answered, Answered)
+        assert answered.answer.outcome is Outcome.ACCEPTED
+        assert desk.kinds() == ["request", "answer"]
+
+
+async def test_bytes_leave_after_the_request_row_is_durable(open_place, autojump_clock):
+    """The row carries the stamped deadline and is synced before the order is written."""
+    async with open_desk(open_place) as desk:
+        desk.link.leave.set()
+        desk.link.answer.set()
+        desk.start()
+        await trio.testing.wait_all_tasks_blocked()
+        (row,) = desk.journal.rows(kind="request")
+        assert desk.link.durable_when_sent >= row.seq
+        assert row.decode(Requested).request.deadline_ns == 123 == desk.link.sent[0].deadline_ns
+
+
+async def test_no_way_to_the_venue_was_not_sent(open_place, autojump_clock):
+    """The limiter finds no way: certainly not sent, with its words."""
+    async with open_desk(open_place) as desk:
+        desk.link.refuses_leave = True
+        desk.start()
+        answered = await desk.inbox.receive()
+        assert isinstance(answered, Answered)
+        assert (answered.answer.outcome, answered.answer.code) == (Outcome.NOT_SENT, "VENUE_UNAVAILABLE")
+        assert "no way for orders" in answered.answer.text
+
+
+async def test_limiter_that_never_answers_is_given_up(open_place, autojump_clock):
+    """No leave within the bound: not sent."""
+    async with open_desk(open_place) as desk:
+        desk.start()
+        answered = await desk.inbox.receive()
+        assert trio.current_time() == BOUND_S
+        assert isinstance(answered, Answered)
+        assert (answered.answer.outcome, answered.answer.code) == (Outcome.NOT_SENT, "NO_LEAVE")
+
+
+async def test_venue_that_never_answers_leaves_the_outcome_unknown(open_place, autojump_clock):
+    """Written and not answered within the bound: unknown, never a refusal."""
+    async with open_desk(open_place) as desk:
+        desk.link.leave.set()
+        desk.start()
+        await desk.inbox.receive()
+        answered = await desk.inbox.receive()
+        assert isinstance(answered, Answered)
+        assert (answered.answer.outcome, answered.answer.code) == (Outcome.UNKNOWN, "NO_ANSWER")
+        assert trio.current_time() == BOUND_S
+
+
+async def test_cancelling_the_senders_nursery_does_not_drop_an_answer(open_place, autojump_clock):
+    """Everything around a written request is cancelled: its answer is still taken and journalled."""
+    async with open_place() as place:
+        with closing(place.journal()) as journal:
+            async with trio.open_nursery() as nursery:
+                desk = Desk(journal, nursery, place.clock)
+                desk.link.leave.set()
+                desk.start()
+                await desk.inbox.receive()
+                nursery.cancel_scope.cancel()
+                desk.link.answer.set()
+            assert desk.kinds() == ["request", "answer"]
+            assert desk.sender.in_flight == 0
+
+
+async def test_order_that_has_ended_does_not_hold_its_sender(open_place, autojump_clock):
+    """Nobody reads the inbox any more: the answer stands in the journal and the sender ends."""
+    async with open_desk(open_place) as desk:
+        desk.link.leave.set()
+        desk.link.answer.set()
+        desk.inbox.close()
+        desk.start()
+        await trio.testing.wait_all_tasks_blocked()
+        assert desk.kinds() == ["request", "answer"]
+        assert desk.sender.in_flight == 0

@@ -1,0 +1,116 @@
+"""Amends and cancels without an answer: the order keeps its state until evidence, and only then is it asked again."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.sim import ScriptedFaults
+from engine.sim.faults import refuse_with
+from tests.scenarios.honesty import METHODS, REST_DOUBTS, SILENCE, SOME_DOUBTS, WS_DOUBTS, come, covered_or_flat
+from tests.scenarios.story import Case, Story, d
+
+BOTH = pytest.mark.parametrize("applied", [True, False], ids=["done", "not_done"])
+ONE_OF_EACH = [("ws", doubt) for doubt in WS_DOUBTS[:4]] + [("rest", doubt) for doubt in (SILENCE, *REST_DOUBTS[7:9])]
+
+
+async def half_filled(story: Story) -> Case:
+    """An entry of 0.02 of which half has filled and rests under a stop old enough to be amended cheaply."""
+    story.market()
+    case = await story.submit(qty="0.02")
+    await story.until(lambda: bool(case.resting("entry")))
+    story.ask("50000", "0.01")
+    await story.until(lambda: case.covered("0.01"))
+    await story.wait(20)
+    return case
+
+
+@BOTH
+@pytest.mark.parametrize(("way", "doubt"), ONE_OF_EACH, ids=str)
+async def test_cancel_with_a_doubtful_answer_ends_canceled(open_story, autojump_clock, way, doubt, applied):
+    """Pending until the venue shows what became of it; not done, it is asked again; the end is canceled."""
+    async with open_story(orders_via=way) as story:
+        story.world.exchange.faults = ScriptedFaults().at(METHODS[way]["cancel"], 1, doubt.action(applied=applied))
+        story.market()
+        case = await story.submit()
+        await story.until(lambda: case.entry_is("open"))
+        story.engine.cancel(case.signal_id, "changed my mind")
+        await come(story, lambda: case.outcome, within_s=40 if doubt.name != "reset" else 100)
+    assert case.outcome == "abandoned"
+    assert case.sent("entry")[0].status == "canceled"
+    assert case.entry().states().count("pending_cancel") == (1 if applied else 2)
+
+
+@BOTH
+@pytest.mark.parametrize(("way", "doubt"), SOME_DOUBTS, ids=str)
+async def test_amend_with_a_doubtful_answer_ends_covered(open_story, autojump_clock, way, doubt, applied):
+    """The stop counts as the least of both totals until evidence; in the end all that is held rests under stops."""
+    async with open_story(orders_via=way) as story:
+        case = await half_filled(story)
+        story.world.exchange.faults = ScriptedFaults().at(METHODS[way]["amend"], 1, doubt.action(applied=applied))
+        story.ask("50000", "0.01")
+        await come(story, lambda: case.covered("0.02") or case.outcome, within_s=100)
+        await story.wait(30)
+        assert covered_or_flat(story, case)
+
+
+async def test_amend_done_without_an_answer_is_seen_in_the_stream(open_story, autojump_clock):
+    """The amended frame is enough: covered at once, with one amend."""
+    async with open_story() as story:
+        case = await half_filled(story)
+        story.world.exchange.faults = ScriptedFaults().at("amend_order", 1, SILENCE.action(applied=True))
+        story.ask("50000", "0.01")
+        await story.until(lambda: case.covered("0.02"), within_s=1)
+    assert len(case.sent("stop")) == 1
+
+
+async def test_refused_cancel_is_looked_into_and_asked_again(open_story, autojump_clock):
+    """An entry once unwanted stays unwanted: the refusal is retried until it is gone."""
+    async with open_story() as story:
+        faults = ScriptedFaults()
+        for number in (1, 2):
+            faults.at("cancel_order", number, refuse_with("EOrder:Rate limit exceeded"))
+        story.world.exchange.faults = faults
+        story.market()
+        case = await story.submit()
+        await story.until(lambda: case.entry_is("open"))
+        story.engine.cancel(case.signal_id)
+        await come(story, lambda: case.outcome, within_s=20)
+    assert case.sent("entry")[0].status == "canceled"
+
+
+@pytest.mark.parametrize("applied", [True, False], ids=["taken", "not_taken"])
+async def test_cancel_asked_for_while_the_add_is_unanswered_is_remembered(open_story, autojump_clock, applied):
+    """The wish waits for evidence: a live order is canceled then, a dead one is not sent again."""
+    async with open_story() as story:
+        faults = ScriptedFaults().at("add_order", 1, SILENCE.action(applied=applied))
+        for number in range(1, 4):
+            faults.at_frame("executions", number, "drop")
+        story.world.exchange.faults = faults
+        story.market()
+        case = await story.submit()
+        await story.wait(1)
+        assert case.entry_is("pending")
+        story.engine.cancel(case.signal_id, "changed my mind")
+        await story.wait(1)
+        assert [method for _, _, method, _ in story.truth.requests] == ["add_order"]
+        await come(story, lambda: case.outcome, within_s=40)
+    assert case.outcome == "abandoned"
+    assert [order.status for order in case.sent()] == (["canceled"] if applied else [])
+    assert len(case.orders("entry")) == 1
+
+
+async def test_cancel_wanted_while_unknown_ends_a_fill_under_its_stop(open_story, autojump_clock):
+    """The unknown entry had filled in part: the cancel ends the rest, and the part is protected."""
+    async with open_story() as story:
+        faults = ScriptedFaults().at("add_order", 1, SILENCE.action(applied=True))
+        for number in range(1, 6):
+            faults.at_frame("executions", number, "drop")
+        story.world.exchange.faults = faults
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.wait(1)
+        story.ask("50000", "0.008")
+        story.engine.cancel(case.signal_id)
+        await come(story, lambda: case.covered("0.008"), within_s=20)
+    assert case.sent("entry")[0].status == "canceled"
+    assert case.entry().cum_qty == d("0.008")

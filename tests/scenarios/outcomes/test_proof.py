@@ -1,0 +1,183 @@
+"""The four proofs of death, each missing in turn: without it the order stays unknown, whatever the others say."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.orders.replay import Requested
+from engine.sim import ScriptedFaults, SimSettings
+from engine.sim.faults import Action, Verdict, http_error
+from engine.sim.orders import NewOrder
+from tests.scenarios.honesty import DOUBTFUL_TEXTS, SETTLES_S, SILENCE, come
+from tests.scenarios.story import Case, Story, d
+
+NOT_TAKEN = DOUBTFUL_TEXTS[0].action(applied=False)
+TAKEN = DOUBTFUL_TEXTS[0].action(applied=True)
+
+
+async def in_doubt(story: Story, faults: ScriptedFaults, **members: object) -> Case:
+    """An entry whose first answer says nothing certain."""
+    story.world.exchange.faults = faults
+    story.market()
+    case = await story.submit(**members)
+    await story.until(lambda: case.entry_is("unknown"))
+    return case
+
+
+def by_a_person(story: Story, side: str, qty: str) -> None:
+    """Somebody with access to our account trades at market."""
+    core = story.world.exchange._venue.core
+    core.add(core.accounts["client"], NewOrder(symbol="BTC/USD", side=side, order_type="market", order_qty=d(qty)))
+
+
+async def test_before_its_deadline_nothing_is_dead(open_story, autojump_clock):
+    """All else says no; while the venue may still take it, it stays unknown."""
+    async with open_story(entry_deadline_s=40) as story:
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
+        await story.wait(40)
+        assert case.entry_is("unknown")
+        await come(story, lambda: not case.entry_is("unknown"), within_s=10)
+    assert case.orders("entry")[0].states()[-2] == "rejected"
+
+
+async def test_late_acceptance_within_the_deadline_is_found(open_story, autojump_clock):
+    """The venue answers Unavailable and takes the order seconds later: it is the order, there is no second one."""
+    async with open_story() as story:
+        faults = ScriptedFaults().at("add_order", 1, Action("before", Verdict(delay_s=4.8)))
+        story.world.exchange.faults = faults
+        story.market()
+        case = await story.submit()
+        await come(story, lambda: case.entry_is("open"), within_s=8)
+        await story.wait(30)
+    assert len(case.sent("entry")) == 1
+
+
+async def test_while_the_stream_is_away_nothing_is_dead(open_story, autojump_clock):
+    """REST says no for minutes; without a stream or a later snapshot it stays unknown, and resolves after it."""
+    async with open_story() as story:
+        faults = ScriptedFaults().at("add_order", 1, Action("before", Verdict(kill=True)))
+        for number in range(1, 200):
+            faults.at("GetWebSocketsToken", number, http_error(502))
+        case = await in_doubt(story, faults)
+        await story.wait(180)
+        assert case.entry_is("unknown")
+        story.world.exchange.faults = ScriptedFaults()
+        await come(story, lambda: bool(case.resting("entry")), within_s=60 + 60 + SETTLES_S)
+    assert len(case.orders("entry")) == 2
+
+
+@pytest.mark.parametrize("endpoint", ["OpenOrders", "ClosedOrders"])
+async def test_while_a_list_cannot_be_read_nothing_is_dead(open_story, autojump_clock, endpoint):
+    """The stream stood and names nothing; as long as one of the two lists does not answer it stays unknown."""
+    async with open_story() as story:
+        faults = ScriptedFaults().at("add_order", 1, NOT_TAKEN)
+        for number in range(1, 200):
+            faults.at(endpoint, number, http_error(502))
+        case = await in_doubt(story, faults)
+        await story.wait(90)
+        assert case.entry_is("unknown")
+        story.world.exchange.faults = ScriptedFaults()
+        await come(story, lambda: bool(case.resting("entry")), within_s=SETTLES_S)
+
+
+async def test_order_shown_late_by_rest_is_not_dead(open_story, autojump_clock):
+    """The stream lost every frame of it and REST lags: the list asked for late enough still finds it."""
+    async with open_story(sim=SimSettings(rest_lag_s=9)) as story:
+        faults = ScriptedFaults().at("add_order", 1, TAKEN)
+        for number in range(1, 4):
+            faults.at_frame("executions", number, "drop")
+        case = await in_doubt(story, faults)
+        await story.wait(8)
+        assert case.entry_is("unknown")
+        await come(story, lambda: case.entry_is("open"), within_s=SETTLES_S)
+    assert len(case.sent("entry")) == 1
+
+
+async def test_fill_nobody_can_explain_keeps_it_unknown(open_story, autojump_clock):
+    """A trade on its symbol and side without an owner may be its trace: it stays unknown until an operator says."""
+    async with open_story() as story:
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
+        by_a_person(story, "buy", "0.01")
+        await story.wait(200)
+        assert case.entry_is("unknown")
+        (order,) = case.orders("entry")
+        assert story.engine.resolve(order.cl_ord_id, "dead", "my own trade, I looked")
+        await come(story, lambda: bool(case.resting("entry")), within_s=5)
+    first = case.orders("entry")[0]
+    assert (first.states()[-2], first.reason) == ("rejected", "operator: my own trade, I looked")
+
+
+async def test_fill_on_the_other_side_explains_nothing(open_story, autojump_clock):
+    """A person's sale says nothing about our buy: it is proved dead in time."""
+    async with open_story() as story:
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
+        by_a_person(story, "sell", "0.01")
+        await come(story, lambda: bool(case.resting("entry")), within_s=SETTLES_S + 2)
+
+
+async def test_next_generation_passes_every_check_again(open_story, autojump_clock):
+    """Proved dead after the signal has run out: no second attempt, the denial is the reason of the end."""
+    async with open_story() as story:
+        case = await in_doubt(
+            story, ScriptedFaults().at("add_order", 1, NOT_TAKEN), valid_until="2026-01-01T00:00:08Z"
+        )
+        await come(story, lambda: case.outcome, within_s=SETTLES_S)
+    assert case.outcome == "abandoned"
+    assert "SIGNAL_EXPIRED" in case.closed.reason
+    assert len(case.orders("entry")) == 1
+
+
+async def test_next_generation_waits_for_a_market_that_takes_it(open_story, autojump_clock):
+    """Proved dead while the market is in cancel-only mode: the entry is denied with the venue's state."""
+    async with open_story() as story:
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
+        story.world.exchange.set_status("cancel_only")
+        await come(story, lambda: case.outcome, within_s=SETTLES_S + 2)
+        story.world.exchange.set_status("online")
+    assert "SYMBOL_NOT_ONLINE" in case.closed.reason
+
+
+async def test_generations_are_bounded_and_each_has_its_own_id(open_story, autojump_clock):
+    """Every attempt dies: five are made, each under a new id, and the signal is given up."""
+    async with open_story() as story:
+        faults = ScriptedFaults()
+        for number in range(1, 10):
+            faults.at("add_order", number, NOT_TAKEN)
+        case = await in_doubt(story, faults)
+        await come(story, lambda: case.outcome, within_s=5 * (SETTLES_S + 10))
+    ids = [row.decode(Requested).request.cl_ord_id for row in story.journal.rows(kind="request")]
+    assert len(ids) == len(set(ids)) == 5
+    assert "ATTEMPTS_EXHAUSTED" in case.closed.reason
+
+
+async def test_operator_says_live_and_the_stream_agrees(open_story, autojump_clock):
+    """The venue cannot be asked; taken for live by word, it is bound by its first report and covered when it fills."""
+    async with open_story() as story:
+        faults = ScriptedFaults().at("add_order", 1, SILENCE.action(applied=True))
+        for number in range(1, 4):
+            faults.at_frame("executions", number, "drop")
+        for number in range(1, 40):
+            faults.at("OpenOrders", number, http_error(502)).at("ClosedOrders", number, http_error(502))
+        story.world.exchange.faults = faults
+        story.market()
+        case = await story.submit(qty="0.02")
+        await come(story, lambda: case.entry_is("unknown"), within_s=10)
+        (order,) = case.orders("entry")
+        assert story.engine.resolve(order.cl_ord_id, "live", "I see it on the web page")
+        await story.until(lambda: case.entry_is("open"), within_s=1)
+        assert not story.engine.resolve(order.cl_ord_id, "dead", "no")
+        story.ask("50000", "0.02")
+        await come(story, lambda: case.covered("0.02"), within_s=20)
+    assert len(case.sent("entry")) == 1
+
+
+async def test_operator_is_heard_only_about_unknown_orders(open_story, autojump_clock):
+    """An order that rests, and one that never was, are not the operator's to decide."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit()
+        await story.until(lambda: case.entry_is("open"))
+        assert not story.engine.resolve(case.entry().cl_ord_id, "dead", "no")
+        assert not story.engine.resolve("00000000-0000-8000-8000-000000000000", "dead", "no")
+        await story.wait(5)
+        assert case.entry_is("open")

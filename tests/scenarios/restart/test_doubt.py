@@ -1,0 +1,221 @@
+"""Killed while an answer is out or an order is unknown: the next engine knows what may have been sent, and asks."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from engine.runtime.attempts import read_attempts
+from engine.sim import ScriptedFaults
+from engine.sim.faults import Action, http_error, lose_answer, lose_request
+from tests.scenarios.honesty import BROKEN_LAG_S, SETTLES_S, arrived, come, covered_or_flat
+from tests.scenarios.restart.lives import back, kill, to_the_end
+from tests.scenarios.story import Story, d
+
+TAKEN = pytest.mark.parametrize("taken", [True, False], ids=["taken", "not_taken"])
+
+
+async def short_life(story: Story) -> None:
+    """Begin a life that ends before it could say that it had begun."""
+    with contextlib.suppress(RuntimeError):
+        await story.world.boot()
+
+
+def fate(taken: bool) -> Action:
+    """Carry the request out and never answer, or do neither."""
+    return lose_answer() if taken else lose_request()
+
+
+@TAKEN
+async def test_entry_unanswered_at_the_kill_is_unknown_until_proved(open_story, autojump_clock, taken):
+    """Its request row stands alone: found on the venue it goes on, else it is proved dead before another is sent."""
+    async with open_story() as story:
+        faults = ScriptedFaults().at("add_order", 1, fate(taken))
+        for number in range(1, 4):
+            faults.at_frame("executions", number, "drop")
+        story.world.exchange.faults = faults
+        story.market()
+        case = await story.submit()
+        await story.until(lambda: arrived(story, "new") == 1)
+        await story.wait(0.2)
+        kill(story)
+        await story.wait(1)
+        story.world.exchange.faults = ScriptedFaults()
+        await back(story, case)
+        (attempt,) = read_attempts(story.journal.rows()).attempts
+        assert attempt.sent == ("sent" if taken else "maybe_sent")
+        await come(story, lambda: case.resting("entry"), within_s=SETTLES_S + BROKEN_LAG_S)
+        assert len(case.orders("entry")) == (1 if taken else 2)
+        await to_the_end(story, case)
+    assert case.outcome == "abandoned"
+
+
+async def test_entry_decided_and_not_sent_is_certainly_not_sent(open_story, autojump_clock):
+    """Killed before its request row: nothing is asked, the next attempt follows at once."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit()
+        await story.until(lambda: bool(case.orders("entry")))
+        kill(story)
+        await back(story, case)
+        await story.until(lambda: case.resting("entry"), within_s=3)
+        await to_the_end(story, case)
+    assert arrived(story, "new") == len(case.sent("entry")) == 1
+
+
+async def test_unknown_entry_blocks_its_symbol_after_the_restart_too(open_story, autojump_clock):
+    """The doubt is journalled: the next engine denies entries on the symbol until it is resolved."""
+    async with open_story() as story:
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, lose_request())
+        story.market()
+        case = await story.submit()
+        await story.wait(8)
+        assert case.entry_is("unknown")
+        kill(story)
+        await back(story, case)
+        other = await story.submit(limit="49980")
+        assert other.submitted.code == "SYMBOL_IN_DOUBT"
+        await to_the_end(story, case)
+    assert case.outcome == "abandoned"
+
+
+@TAKEN
+async def test_cancel_unanswered_at_the_kill_is_finished(open_story, autojump_clock, taken):
+    """The entry was unwanted before the kill: it is gone after it, whether or not the cancel had arrived."""
+    async with open_story() as story:
+        story.world.exchange.faults = ScriptedFaults().at("cancel_order", 1, fate(taken))
+        story.market()
+        case = await story.submit()
+        await story.until(lambda: case.entry_is("open"))
+        story.engine.cancel(case.signal_id, "changed my mind")
+        await story.until(lambda: arrived(story, "cancel") == 1)
+        kill(story)
+        await back(story, case)
+        await come(story, lambda: case.outcome, within_s=SETTLES_S + BROKEN_LAG_S + 5)
+    assert (case.outcome, case.sent("entry")[0].status) == ("abandoned", "canceled")
+
+
+@TAKEN
+async def test_amend_unanswered_at_the_kill_ends_covered(open_story, autojump_clock, taken):
+    """The stop's new total may stand or not: in the end exactly what is held rests under stops."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: bool(case.resting("entry")))
+        story.ask("50000", "0.01")
+        await story.until(lambda: case.covered("0.01"))
+        await story.wait(20)
+        story.world.exchange.faults = ScriptedFaults().at("amend_order", 1, fate(taken))
+        story.ask("50000", "0.01")
+        await story.until(lambda: arrived(story, "amend") == 1)
+        kill(story)
+        await story.boot()
+        await come(story, lambda: case.covered("0.02") or case.outcome)  # in doubt beyond the cover bound: closed
+        if taken:
+            assert case.covered("0.02")
+            await to_the_end(story, case)
+    assert case.outcome == ("target" if taken else "flattened")
+
+
+async def test_stop_taken_and_unanswered_at_the_kill_is_found(open_story, autojump_clock):
+    """The stop rests, only its answer is missing: found at once, there is one."""
+    async with open_story() as story:
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 2, lose_answer())
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: bool(case.resting("entry")))
+        story.ask("50000", "0.02")
+        await story.until(lambda: arrived(story, "new") == 2)
+        kill(story)
+        await back(story, case)
+        await to_the_end(story, case)
+    assert len(case.sent("stop")) == 1
+
+
+async def test_stop_lost_with_the_killed_engine_is_bare_only_as_long_as_its_death_is_unproved(
+    open_story, autojump_clock
+):
+    """Two faults at once, the request and its sender gone: alarm at once, and closed when the doubt is over."""
+    async with open_story() as story:
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 2, lose_request())
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: bool(case.resting("entry")))
+        story.ask("50000", "0.02")
+        await story.until(lambda: arrived(story, "new") == 2)
+        kill(story)
+        await story.boot()
+        await come(story, lambda: "NAKED" in case.alarms(), within_s=4)
+        await come(story, lambda: covered_or_flat(story, case), within_s=1 + BROKEN_LAG_S + 15)
+        await come(story, lambda: case.outcome)
+    assert story.truth.balances()["BTC"] == d("2")
+
+
+@TAKEN
+async def test_target_unanswered_at_the_kill_sells_once(open_story, autojump_clock, taken):
+    """The target may have traded: the rest is protected, and everything is sold once."""
+    async with open_story() as story:
+        story.market()
+        case = await story.bought("0.02")
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, fate(taken))
+        story.market("51000", "51010")
+        await story.until(lambda: arrived(story, "new") == 3)
+        kill(story)
+        await story.wait(1)
+        await back(story, case)
+        await to_the_end(story, case)
+    assert story.truth.balances()["BTC"] == d("2")
+
+
+async def test_entry_whose_time_ran_out_while_the_engine_was_off_is_canceled(open_story, autojump_clock):
+    """The time-out counts from the send, not from the restart."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(entry_timeout_s=30)
+        await story.until(lambda: case.entry_is("open"))
+        kill(story)
+        await story.wait(40)
+        await back(story, case)
+        await story.ended(case, within_s=2)
+    assert case.sent("entry")[0].status == "canceled"
+
+
+@pytest.mark.parametrize("after_s", [0.05, 0.1, 0.15, 0.2, 0.3, 1.0])
+async def test_killed_again_during_recovery(open_story, autojump_clock, after_s):
+    """The second life dies while it asks, the third life ends the work of both."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: case.entry_is("open"))
+        story.ask("50000", "0.01")
+        await story.until(lambda: case.entry_is("partial"))
+        kill(story)
+        story.ask("50000", "0.004")
+        story.world._nursery.start_soon(short_life, story)
+        await story.wait(after_s)
+        kill(story, power_loss=True)
+        story.ask("50000", "0.002")
+        await back(story, case)
+        assert sum(order.leaves_qty for order in case.resting("stop")) == d("0.016")
+        await to_the_end(story, case)
+    assert story.truth.balances()["BTC"] == d("2")
+
+
+async def test_rest_is_down_at_the_restart(open_story, autojump_clock):
+    """REST does not answer for orders: the stream's snapshot must do, and protection is back in time."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: case.entry_is("open"))
+        kill(story)
+        story.ask("50000", "0.01")
+        faults = ScriptedFaults()
+        for number in range(1, 60):
+            for endpoint in ("OpenOrders", "QueryOrders", "TradesHistory", "ClosedOrders"):
+                faults.at(endpoint, number, http_error(502))
+        story.world.exchange.faults = faults
+        await back(story, case)
+        story.world.exchange.faults = ScriptedFaults()
+        await to_the_end(story, case)
+    assert story.truth.balances()["BTC"] == d("2")
