@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 import trio
 
-from engine.errors import VenueProtocolError
+from engine.errors import VenueProtocolError, VenueRefused
+from engine.kraken.errors import rule_of
 from engine.kraken.key_info import KeyInfo
 from engine.kraken.rest import COST_HISTORY, RestClient
 from engine.kraken.rest_key import RestKey
@@ -126,12 +127,24 @@ class Queries:
         raise VenueProtocolError(f"ClosedOrders: more than {MOST_PAGES * PAGE} orders since {since_ns} ns")
 
     async def query_orders(self, order_ids: Sequence[str]) -> list[OrderReport]:
-        """Return the state of orders by id, asked in fifties; ids the venue does not name are missing."""
+        """Return the state of orders by id, asked in fifties; ids the venue does not know are missing."""
         found: dict[str, OrderObject] = {}
         for at in range(0, len(order_ids), ORDERS_PER_QUERY):
-            ids = ",".join(order_ids[at : at + ORDERS_PER_QUERY])
-            found.update(await self._rest.ask("QueryOrders", {"txid": ids}, dict[str, OrderObject]))
+            found.update(await self._known_orders(order_ids[at : at + ORDERS_PER_QUERY]))
         return self._orders(found)
+
+    async def _known_orders(self, order_ids: Sequence[str]) -> dict[str, OrderObject]:
+        """Ask for up to fifty orders. One unknown id refuses the whole call: then the halves are asked apart."""
+        try:
+            return await self._rest.ask("QueryOrders", {"txid": ",".join(order_ids)}, dict[str, OrderObject])
+        except VenueRefused as refused:
+            rules = [rule_of(text) for text in refused.errors]
+            if not any(rule is not None and rule.code == "INVALID_ORDER" for rule in rules):
+                raise
+        if len(order_ids) == 1:
+            return {}
+        middle = len(order_ids) // 2
+        return await self._known_orders(order_ids[:middle]) | await self._known_orders(order_ids[middle:])
 
     async def trades_since(self, since_ns: int) -> list[OrderReport]:
         """Return our fills from a moment on, one per match, oldest first.

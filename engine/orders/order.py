@@ -117,6 +117,11 @@ class Order:
             states=self.states(),
         )
 
+    @property
+    def ord_status(self) -> str:
+        """The state in FIX words: a settled order keeps the status it ended with."""
+        return self.walk[-1][0] if self.state == "settled" else self.state
+
     def states(self) -> tuple[str, ...]:
         """States in the order they were entered, without repeats in place."""
         walked = ["new"]

@@ -100,6 +100,10 @@ class OrderDesk:
             if len(self._by_order_id) > MAX_NAMES:
                 self._by_order_id.popitem(last=False)
 
+    def knows(self, order_id: str) -> bool:
+        """Tell whether a live order has this venue id."""
+        return order_id in self._by_order_id
+
     def route(self, report: OrderReport) -> None:
         """Put a report into its order's inbox, or among the strays."""
         self.counts["reports"] += 1
@@ -142,8 +146,11 @@ class OrderDesk:
                 handle.suspect = True
 
     def note_unexplained(self, report: OrderReport) -> None:
-        """Remember a fill that belongs to no order we can name: it may be the trace of an unknown one."""
-        if report.fill is not None:
+        """Remember a fill that belongs to no order we can name: it may be the trace of an unknown one.
+
+        The stream names every order that has a name, so there a nameless fill is somebody else's; REST does not.
+        """
+        if report.fill is not None and report.source == "rest":
             self.unexplained.append((trio.current_time(), report.symbol or "", report.side or ""))
 
     def unexplained_since(self, since_s: float, symbol: str, side: str) -> bool:

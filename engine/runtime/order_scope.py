@@ -258,7 +258,7 @@ class OrderScope:
             symbol=order.spec.symbol,
             side=order.spec.side,
             order_id=order.order_id,
-            ord_status=order.states()[-2],
+            ord_status=order.ord_status,
             cum_qty=str(order.cum_qty),
             avg_px=str(order.fills.avg_px),
             age_s=round(age_s, 3),

@@ -113,10 +113,22 @@ async def reconcile(desk: OrderDesk, link: VenueLink, handles: list[OrderHandle]
         reports += await link.query_orders(asked[start : start + 50])
     sent = [h.view.dispatched_ns for h in handles if h.view.dispatched_ns]
     if sent:
-        reports += await link.trades_since(min(sent) - FILLS_MARGIN_NS)
+        reports += await _named(desk, link, await link.trades_since(min(sent) - FILLS_MARGIN_NS))
     for report in reports:
         await desk.deliver(report)
     await wait_taken(handles)
+
+
+async def _named(desk: OrderDesk, link: VenueLink, fills: list[OrderReport]) -> list[OrderReport]:
+    """Give fills listed by REST the cl_ord_id of their order; those of orders that carry none are not ours."""
+    nameless = sorted({f.order_id for f in fills if f.cl_ord_id is None and not desk.knows(f.order_id)})
+    names = {order.order_id: order.cl_ord_id for order in await link.query_orders(nameless)} if nameless else {}
+    named = []
+    for fill in fills:
+        name = fill.cl_ord_id or names.get(fill.order_id)
+        if name is not None or fill.order_id not in names:
+            named.append(msgspec.structs.replace(fill, cl_ord_id=name))
+    return named
 
 
 async def wait_taken(handles: list[OrderHandle]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from engine.errors import ConfigError, JournalBusy, JournalCorrupt, JournalError
 from engine.journal.opening import seeded_journal
 from engine.kraken.settings import Secret
 from engine.orders.signal import parse_signal
+from engine.runtime.engine import Engine
 from engine.runtime.opening import open_engine
 from engine.runtime.settings import EngineSettings
 from engine.seams.disk import Disk
@@ -23,13 +24,18 @@ SIGNAL = (
 )
 
 
+async def never_opens(opening: AbstractAsyncContextManager[Engine]) -> None:
+    """Open an engine whose block must not be reached."""
+    async with opening:
+        raise AssertionError("there is no engine")
+
+
 async def test_unreachable_venue_comes_out_plain(open_place, autojump_clock):
     """Nobody listens: VenueUnavailable, not a group, and the program's block never began."""
     async with open_place() as place:
         place.wire.refuse(3600)
-        with pytest.raises(VenueUnavailable), closing(place.journal()) as journal:
-            async with place.open(journal, open_timeout_s=5):
-                raise AssertionError("there is no engine")
+        with closing(place.journal()) as journal, pytest.raises(VenueUnavailable):
+            await never_opens(place.open(journal, open_timeout_s=5))
 
 
 async def test_refused_key_comes_out_plain(open_place, autojump_clock):
@@ -37,18 +43,16 @@ async def test_refused_key_comes_out_plain(open_place, autojump_clock):
     async with open_place() as place:
         stranger = Secret("c3RyYW5nZXI=")
         venue = place.venue(api_key=stranger)
-        with closing(seeded_journal(Disk(), venue.identity, place.clock)) as journal:
-            with pytest.raises(VenueRefused, match="Invalid key"):
-                async with place.open(journal, api_key=stranger):
-                    raise AssertionError("there is no engine")
+        journal = seeded_journal(Disk(), venue.identity, place.clock)
+        with closing(journal), pytest.raises(VenueRefused, match="Invalid key"):
+            await never_opens(place.open(journal, api_key=stranger))
 
 
 async def test_no_place_for_a_journal_comes_out_plain(open_place, autojump_clock):
     """Neither a data directory nor a journal: ConfigError before anything connects."""
     async with open_place() as place:
         with pytest.raises(ConfigError, match="data_dir"):
-            async with place.open(None):
-                raise AssertionError("there is no engine")
+            await never_opens(place.open(None))
         assert place.wire.connections == []
 
 
@@ -57,8 +61,7 @@ async def test_held_journal_comes_out_plain(open_place, autojump_clock, tmp_path
     settings = EngineSettings(data_dir=tmp_path)
     async with open_place() as place, open_engine(settings, place.venue(), clock=place.clock, chance=place.chance):
         with pytest.raises(JournalBusy):
-            async with place.open(None, settings):
-                raise AssertionError("there is no second engine")
+            await never_opens(place.open(None, settings))
 
 
 async def test_foreign_journal_comes_out_plain(open_place, autojump_clock):
@@ -80,21 +83,23 @@ async def test_damaged_journal_comes_out_plain(open_place, autojump_clock):
                 await engine.submit(parse_signal(SIGNAL))
                 await trio.sleep(1)
         place.disk.flip("journal", 8 * 400)
-        with pytest.raises(JournalCorrupt):
-            with closing(place.journal()) as journal:
-                async with place.open(journal):
-                    raise AssertionError("there is no engine")
+        with closing(place.journal()) as journal, pytest.raises(JournalCorrupt):
+            await never_opens(place.open(journal))
+
+
+async def _fail_after_an_entry(opening: AbstractAsyncContextManager[Engine]) -> None:
+    async with opening as engine:
+        await engine.submit(parse_signal(SIGNAL))
+        await trio.sleep(1)
+        raise ValueError("the strategy has a bug")
 
 
 async def test_error_of_the_users_block_ends_the_engine_in_order(open_place, autojump_clock):
     """The program fails: its entries are taken back before its error rises."""
     async with open_place() as place:
         place.exchange.house.quote("BTC/USD", "sell", Decimal(50010), Decimal(1))
-        with pytest.raises(ExceptionGroup) as raised, closing(place.journal()) as journal:
-            async with place.open(journal) as engine:
-                await engine.submit(parse_signal(SIGNAL))
-                await trio.sleep(1)
-                raise ValueError("the strategy has a bug")
+        with closing(place.journal()) as journal, pytest.raises(ExceptionGroup) as raised:
+            await _fail_after_an_entry(place.open(journal))
         assert raised.group_contains(ValueError, match="the strategy has a bug")
         assert [order.status for order in place.exchange.truth.orders.values()] == ["canceled"]
 

@@ -66,7 +66,13 @@ DOUBTFUL_TEXTS = [
     said("EOrder:Nobody has listed this"),
 ]
 WS_DOUBTS = [SILENCE, RESET, *DOUBTFUL_TEXTS]
-REST_DOUBTS = [*WS_DOUBTS, status(502), status(520), status(429), Doubt("HTML", Verdict(http_status=200, body="<html>"))]
+REST_DOUBTS = [
+    *WS_DOUBTS,
+    status(502),
+    status(520),
+    status(429),
+    Doubt("HTML", Verdict(http_status=200, body="<html>")),
+]
 EVERY_DOUBT = [("ws", doubt) for doubt in WS_DOUBTS] + [("rest", doubt) for doubt in REST_DOUBTS]
 SOME_DOUBTS = [("ws", SILENCE), ("ws", RESET), ("ws", DOUBTFUL_TEXTS[0]), ("rest", SILENCE), ("rest", status(502))]
 

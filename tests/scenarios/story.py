@@ -413,7 +413,7 @@ async def open_story(
 ) -> AsyncIterator[Story]:
     """Tell one story in a fresh world on virtual time, then hold the engine and the exchange against each other."""
     with plainly(), trio.fail_after(limit_s):
-        async with trio.open_nursery() as reader_nursery:
+        async with trio.open_nursery() as reader_nursery:  # noqa: SIM117 - the world is spoken of after its end
             async with open_world(seed, sim=sim, settings=settings, latency_s=latency_s, **venue_changes) as world:
                 story = Story(world, reader_nursery)
                 await reader_nursery.start(story.hear)
@@ -426,7 +426,7 @@ async def open_story(
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Let a lone failure out of the nurseries it passed, so that a test shows what failed and not where it travelled."""
+    """Let a lone failure out of the nurseries it passed, so that a test shows what failed, not where it went."""
     lone: BaseException | None = None
     try:
         yield

@@ -94,7 +94,7 @@ async def test_signal_that_expires_while_it_waits_for_the_book_is_denied(open_st
 
 
 async def test_repeat_of_a_signal_is_one_order(open_story, autojump_clock):
-    """The same id with the same content starts nothing, in whatever spelling of the symbol, before and after its end."""
+    """The same id with the same content starts nothing: in any spelling of the symbol, before and after its end."""
     async with open_story() as story:
         story.market()
         first = await story.submit(entry_timeout_s=5)

@@ -63,9 +63,7 @@ def _venue(exchange: Exchange, port: int) -> KrakenVenue:
         ws_url=f"ws://127.0.0.1:{port}/v2",
         ws_auth_url=f"ws://127.0.0.1:{port}/v2",
     )
-    return KrakenVenue(
-        settings, wire=TcpWire(), clock=SystemClock(), chance=SystemChance(), nonces=MemoryNonceStore()
-    )
+    return KrakenVenue(settings, wire=TcpWire(), clock=SystemClock(), chance=SystemChance(), nonces=MemoryNonceStore())
 
 
 @pytest.fixture
