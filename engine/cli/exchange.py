@@ -43,7 +43,7 @@ async def exchange(settings: Settings, script: tuple[Step, ...], logs: Logs) -> 
         sim = sim_settings(settings, directory, **changes)
         async with open_interrupts() as stop:
             with stop:
-                async with open_exchange(sim, market_chance(settings), settings.exchange.port) as listening:
+                async with open_exchange(sim, market_chance(settings), settings.exchange.port, directory) as listening:
                     logs.hide(listening.exchange.api_secret)
                     Output().json(listening.ready_line())
                     await trio.sleep_forever()

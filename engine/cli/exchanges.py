@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
 from engine.config import Settings, load_credentials
-from engine.errors import ConfigError
+from engine.errors import ConfigError, JournalError
 from engine.kraken.nonce_file import FileNonceStore
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
 from engine.net.wire import TcpWire
 from engine.seams.chance import Chance, SeededChance, SystemChance
 from engine.seams.clock import SystemClock
-from engine.sim import Exchange, SimSettings, load_or_make_identity
+from engine.sim import Exchange, ExchangeStore, SimSettings, load_or_make_identity, open_exchange_store
 
 LOOPBACK = "127.0.0.1"
 
@@ -83,10 +83,34 @@ def sim_settings(settings: Settings, directory: Path, **changes: object) -> SimS
     return settings.sim_settings(**kept, **changes)
 
 
+@contextmanager
+def _open_store(directory: Path) -> Iterator[ExchangeStore]:
+    """Open what the exchange knows for ever. Raises JournalError when it is in use, damaged or of another setting."""
+    with ExitStack() as held:
+        try:
+            store = held.enter_context(open_exchange_store(directory / "exchange"))
+        except (OSError, ValueError) as error:
+            raise JournalError(f"cannot use the exchange's state in {directory / 'exchange'}: {error}") from error
+        yield store
+
+
 @asynccontextmanager
-async def open_exchange(sim: SimSettings, chance: Chance, port: int) -> AsyncIterator[Listening]:
-    """Run a simulated exchange on loopback TCP. Raises ConfigError when the port is taken."""
-    exchange = Exchange(sim, SystemClock(), chance)
+async def open_exchange(sim: SimSettings, chance: Chance, port: int, directory: Path) -> AsyncIterator[Listening]:
+    """Run a simulated exchange on loopback TCP; ``directory`` keeps its accounts, orders and trades over restarts.
+
+    Raises ConfigError when the port is taken, JournalError when the kept state cannot be used.
+    """
+    with _open_store(directory) as store:
+        try:
+            exchange = Exchange(sim, SystemClock(), chance, store=store)
+        except ValueError as error:
+            raise ConfigError(f"the exchange kept in {directory} does not fit the settings: {error}") from error
+        async with _serving(exchange, port) as listening:
+            yield listening
+
+
+@asynccontextmanager
+async def _serving(exchange: Exchange, port: int) -> AsyncIterator[Listening]:
     taken: OSError | None = None
     async with trio.open_nursery() as exchange_nursery:
         try:
@@ -122,7 +146,7 @@ async def open_venue(
         yield _adapter(settings.kraken_settings(key, secret), directory, hide)
         return
     sim = sim_settings(settings, directory, **sim_changes)
-    async with open_exchange(sim, market_chance(settings), settings.exchange.port) as listening:
+    async with open_exchange(sim, market_chance(settings), settings.exchange.port, directory) as listening:
         exchange = listening.exchange
         key, secret = Secret(exchange.api_key), Secret(exchange.api_secret)
         yield _adapter(settings.kraken_settings(key, secret, **listening.addresses), directory, hide)

@@ -20,13 +20,11 @@ from engine.cli.signal_lines import SignalLines, open_signals
 from engine.config import Settings
 from engine.control.server import open_control
 from engine.errors import JournalError
-from engine.journal.lease import hold_lease
 from engine.journal.opening import read_journal
 from engine.runtime.bus import reports_from
 from engine.runtime.engine import Engine
 from engine.runtime.logs import Logs
 from engine.runtime.opening import JOURNAL_FILE, open_engine
-from engine.runtime.recovery import unfinished
 from engine.runtime.summary import RunSummary, summarize
 
 log = structlog.get_logger()
@@ -70,8 +68,6 @@ class RunSession:
         settings = self._options.settings
         descriptor = open_signals(self._options.signals) if self._options.signals else None
         directory = prepare_directory(settings.directory)
-        if settings.venue == "embedded":
-            refuse_forgotten(self._journal)
         async with open_venue(settings, directory, self._options.logs.hide) as venue:
             with stop:  # around the engine alone: while it ends in order it needs its exchange
                 async with (
@@ -134,17 +130,3 @@ class RunSession:
                     self._output.line(report_line(report))
         except JournalError:
             return  # the closing lines say that it cannot be trusted
-
-
-def refuse_forgotten(journal_path: Path) -> None:
-    """Raise JournalError when brackets of an earlier run stand open: an embedded exchange forgets them when it ends."""
-    if not journal_path.is_file():
-        return
-    with hold_lease(journal_path.with_name(journal_path.name + ".lock")), read_journal(journal_path) as journal:
-        left = unfinished(journal)
-    if left:
-        raise JournalError(
-            f"{len(left)} bracket(s) of an earlier run have not ended (first: signal {next(iter(left))}), and the"
-            " embedded exchange forgot their orders when it ended. Start with another --data-dir, or run the exchange"
-            " by itself (python -m engine exchange) so that it outlives the engine"
-        )

@@ -77,6 +77,7 @@ class OrderDesk:
         self.unexplained: deque[tuple[float, str, str]] = deque(maxlen=MAX_STRAYS)
         self._strays: deque[OrderReport] = deque(maxlen=MAX_STRAYS)
         self._strays_wake = trio.Event()
+        self._hurry = trio.Event()
 
     @property
     def strays(self) -> int:
@@ -133,6 +134,16 @@ class OrderDesk:
             self.counts["strays_dropped"] += 1
         self._strays.append(report)
         self._strays_wake.set()
+
+    def hurry(self, handle: OrderHandle) -> None:
+        """Have an order's state read by REST now, because no stream will tell what an answer set going."""
+        handle.suspect = True
+        self._hurry.set()
+
+    async def hurried(self) -> None:
+        """Wait until somebody is in a hurry."""
+        await self._hurry.wait()
+        self._hurry = trio.Event()
 
     def doubtful(self, symbol: str) -> bool:
         """Tell whether an unknown order may be live on this symbol: no new risk there until it is not."""

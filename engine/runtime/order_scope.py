@@ -14,7 +14,7 @@ from engine.orders.commands import AmendOrder, CancelOrder, Request
 from engine.orders.events import OrderEvent, Role
 from engine.orders.execution import Tally
 from engine.orders.order import Order
-from engine.orders.reports import OrderReport
+from engine.orders.reports import OrderReport, Outcome
 from engine.orders.signal import Signal
 from engine.runtime.messages import (
     Amend,
@@ -156,6 +156,8 @@ class OrderScope:
             case Answered():
                 self._cause = message.row
                 self._outgoing = order.outgoing = None
+                if message.answer.outcome is Outcome.ACCEPTED and not self._services.stream_up():
+                    self._services.desk.hurry(self.handle)
                 return self._record(order.answered(msgspec.structs.replace(message.answer, ts_ns=now)))
             case OrderReport():
                 return self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))

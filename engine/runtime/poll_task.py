@@ -38,7 +38,8 @@ class PollTask:
     async def run(self) -> None:
         """Look round until cancelled. A failed query is asked again next round: bounded by the round's length."""
         while True:
-            await trio.sleep(self._settings.poll_every_s)
+            with trio.move_on_after(self._settings.poll_every_s):
+                await self._desk.hurried()
             try:
                 await self._round()
             except VenueError as error:

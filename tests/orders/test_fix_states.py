@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+import itertools
+
+import pytest
+
+from engine.errors import OrderInvariantError
 from engine.orders.order import Order
 from engine.orders.reports import Outcome, ReportType
 from tests.orders.conftest import (
@@ -20,6 +25,8 @@ from tests.orders.conftest import (
     canceled,
     filled,
     new_order,
+    px,
+    qty,
     refused,
     report,
     standing,
@@ -299,3 +306,204 @@ def test_l_answer_over_a_broken_session() -> None:
     for word in told + told:
         order.reported(word)
     assert standing(order) == ("partial", "5", "5")
+
+
+# --- status precedence (FIX 5.0 SP2): of all that holds at once the highest is reported
+
+PRECEDENCE = {
+    "pending_cancel": 12, "pending_amend": 11, "filled": 8, "canceled": 5, "expired": 5, "partial": 4,
+    "open": 2, "rejected": 2, "pending": 2, "unknown": 2, "new": 2,
+}  # fmt: skip
+"""Our states by FIX's rank; Done for Day (10) and Stopped (7) have no counterpart on Kraken, an expiry is a cancel."""
+
+
+@pytest.mark.parametrize("change", ["", "pending_amend", "pending_cancel"])
+@pytest.mark.parametrize("cum", ["0", "3", "10"])
+def test_precedence_of_all_that_holds_while_it_rests(change: str, cum: str) -> None:
+    """Pending Cancel over Pending Replace over Filled over Partially Filled over New, whatever came first."""
+    for fill_first in (True, False):
+        order = an_open_order()
+        holds = {"open", change or "open", {"0": "open", "3": "partial", "10": "filled"}[cum]}
+        steps = [lambda o: o.reported(trade("e1", cum))] if cum != "0" else []
+        if change:
+            ask = amend("12") if change == "pending_amend" else a_cancel()
+            steps.append(lambda o, ask=ask: o.ask(ask, 4, ""))
+        if cum == "10" and change and fill_first:
+            continue  # a filled order is asked nothing
+        for step in steps if fill_first else steps[::-1]:
+            step(order)
+        assert order.state == max(holds, key=lambda state: PRECEDENCE[state])
+        assert order.cum_qty == qty(cum)
+
+
+def test_precedence_filled_outranks_canceled() -> None:
+    """Canceled and complete at once is filled: an amend down to the fill, and a last fill behind a cancel's ask."""
+    order = an_open_order()
+    order.ask(a_cancel(), 4, "")
+    order.reported(trade("e1", "10"))
+    order.reported(filled(cum_qty="10"))
+    assert standing(order) == ("filled", "10", "0")
+    assert order.reported(canceled(cum_qty="10")) == []
+    assert order.state == "filled"
+
+
+def test_precedence_canceled_outranks_partially_filled() -> None:
+    """What ended with a part is canceled, however many stale frames still call it partially filled."""
+    order = an_open_order()
+    order.reported(trade("e1", "4"))
+    order.reported(canceled(cum_qty="4"))
+    for stale in (trade("e1", "4"), acked(), report(ReportType.STATUS, "partially_filled", source="rest")):
+        assert order.reported(stale) == []
+    assert standing(order) == ("canceled", "4", "0")
+
+
+def test_b1e_answer_and_refused_cancel_cross() -> None:
+    """The cancel overtakes its order and is refused; the order's answer comes after: it rests."""
+    order = an_order()
+    assert order.answered(refused("cancel", "UNKNOWN_ORDER")) == []
+    order.answered(accepted())
+    assert standing(order) == ("open", "0", "10")
+
+
+def test_c2a_amend_of_other_terms_refused_by_a_complete_fill() -> None:
+    """A new price, refused because all has filled: filled, under the old price."""
+    order = an_open_order()
+    order.ask(amend("10", limit_price=px("101")), 4, "")
+    order.reported(trade("e1", "10"))
+    order.answered(refused("amend", "UNKNOWN_ORDER"))
+    assert (standing(order), order.limit_price) == (("filled", "10", "0"), px("100"))
+
+
+def test_d1_first_amend_refused_after_a_fill_while_pending() -> None:
+    """The refusal gives back what stood before it, with the fill of the meantime; the second amend starts there."""
+    order = an_open_order()
+    order.ask(amend("12"), 4, "")
+    order.reported(trade("e1", "2"))
+    order.answered(refused("amend"))
+    assert standing(order) == ("partial", "2", "8")
+    order.ask(amend("14"), 5, "")
+    order.answered(accepted("amend"))
+    assert standing(order) == ("partial", "2", "12")
+
+
+def test_d2_second_request_is_not_asked_while_the_first_is_out() -> None:
+    """One unanswered request per order: Kraken keeps no order among them, so the machine refuses the second."""
+    order = an_open_order()
+    order.ask(amend("12"), 4, "")
+    for second in (amend("13"), a_cancel()):
+        with pytest.raises(OrderInvariantError):
+            order.ask(second, 5, "")
+    assert (order.state, order.view().busy) == ("pending_amend", True)
+
+
+def test_d2_chain_with_a_refusal_in_between() -> None:
+    """Taken, refused, taken: each starts from what stood, the refused total never counts."""
+    order = an_open_order()
+    for total, last in (("12", accepted("amend")), ("15", refused("amend")), ("13", accepted("amend"))):
+        order.ask(amend(total), 4, "")
+        order.answered(last)
+    assert standing(order) == ("open", "0", "13")
+
+
+def test_d2_cancel_after_an_amend_that_was_never_answered() -> None:
+    """The amend's end is shown by a query; only then is the cancel asked, and it ends the order."""
+    order = an_open_order()
+    order.ask(amend("12"), 4, "")
+    order.shown(report(ReportType.STATUS, "new", source="rest", order_qty="12"))
+    assert standing(order) == ("open", "0", "12")
+    order.ask(a_cancel(), 5, "")
+    order.reported(canceled())
+    assert standing(order) == ("canceled", "0", "0")
+
+
+def test_f_order_canceled_on_arrival() -> None:
+    """Accepted and ended by the engine in one breath, before the answer: canceled with the venue's reason."""
+    order = an_order()
+    order.reported(canceled(reason="Post only order"))
+    order.answered(accepted())
+    assert (standing(order), order.reason) == (("canceled", "0", "0"), "Post only order")
+
+
+def test_f_refused_and_yet_it_lives() -> None:
+    """What rests is the truth: a report of a refused order opens it again, with an alarm."""
+    order = an_order()
+    order.answered(refused())
+    assert alarms(order.reported(acked())) == ["REFUSED_BUT_LIVE"]
+    assert order.state == "open"
+
+
+def test_f_refused_and_yet_it_fills() -> None:
+    """A fill of a refused order counts, with an alarm."""
+    order = an_order()
+    order.answered(refused())
+    assert alarms(order.reported(trade("e1", "10"))) == ["REFUSED_BUT_LIVE"]
+    assert standing(order) == ("filled", "10", "0")
+
+
+def test_g_status_while_a_cancel_is_pending() -> None:
+    """A status that still shows it open ends no Pending Cancel; one asked late enough does."""
+    order = an_open_order()
+    order.ask(a_cancel(), 4, "")
+    open_still = report(ReportType.STATUS, "new", source="rest", order_qty="10")
+    assert order.reported(open_still) == []
+    assert order.state == "pending_cancel"
+    order.shown(open_still)
+    assert (order.state, order.code) == ("open", "NOT_APPLIED")
+
+
+def test_h_expiry_behind_a_restart() -> None:
+    """It expired while nobody listened: the status read after the restart ends it with what it had."""
+    order = an_open_order()
+    order.reported(trade("e1", "4"))
+    order.reported(report(ReportType.STATUS, "expired", source="rest", cum_qty="4"))
+    assert standing(order) == ("expired", "4", "0")
+
+
+def test_i_fill_or_kill() -> None:
+    """Canceled with nothing, before or after its answer."""
+    for answer_first in (True, False):
+        order = an_order()
+        if answer_first:
+            order.answered(accepted())
+        order.reported(canceled(cum_qty="0", reason="Fill or kill: not filled"))
+        if not answer_first:
+            order.answered(accepted())
+        assert standing(order) == ("canceled", "0", "0")
+
+
+def test_j1a_trade_taken_back_alarms() -> None:
+    """Kraken publishes no busts: a last word that counts less than we booked alarms, and what we booked stays."""
+    order = an_open_order()
+    order.reported(trade("e1", "4"))
+    assert alarms(order.reported(canceled(cum_qty="3"))) == ["CUM_SHRANK"]
+    assert standing(order) == ("canceled", "4", "0")
+
+
+def test_j_fill_beyond_the_order() -> None:
+    """More than asked for is booked, alarmed, and leaves nothing to fill."""
+    order = an_open_order()
+    order.reported(trade("e1", "10"))
+    assert alarms(order.reported(trade("e2", "1"))) == ["OVERFILL"]
+    assert standing(order) == ("filled", "11", "0")
+
+
+def test_k_canceled_in_a_halt() -> None:
+    """The venue ends it when trading stops: canceled, unsolicited, with its reason."""
+    order = an_open_order()
+    order.ask(amend("12"), 4, "")
+    order.reported(canceled(reason="Market halted"))
+    order.answered(refused("amend", "CANCEL_ONLY"))
+    assert (standing(order), order.reason) == (("canceled", "0", "0"), "Market halted")
+
+
+def test_l_order_of_frames_does_not_matter() -> None:
+    """Answer, new, trades, filled in any order, doubled: the same end."""
+    words = [acked(), trade("e1", "4"), trade("e2", "6"), filled(cum_qty="10")]
+    for told in itertools.permutations(words):
+        order = an_order()
+        for word in told:
+            order.reported(word)
+            order.reported(word)
+        order.answered(accepted())
+        order.settle(9)
+        assert (order.state, order.cum_qty) == ("settled", qty("10"))

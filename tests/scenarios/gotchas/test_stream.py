@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.sim import ScriptedFaults, SimSettings
-from engine.sim.faults import Action, Verdict
+from engine.sim.faults import Action, Verdict, http_error
 from tests.scenarios.honesty import come
 from tests.scenarios.story import d
 
@@ -108,6 +108,40 @@ async def test_kick_between_fill_and_cover(open_story, autojump_clock):
         assert len(case.resting("stop")) <= 1
 
 
+async def test_swap_by_rest_while_the_private_stream_stays_away(open_story, autojump_clock):
+    """The stream cannot come back for an hour; the whole swap goes by REST within its bound, bare for moments."""
+    async with open_story() as story:
+        story.market()
+        case = await story.bought("0.02")
+        faults = ScriptedFaults()
+        for number in range(1, 400):
+            faults.at("GetWebSocketsToken", number, http_error(502))
+        story.world.exchange.faults = faults
+        story.connection("executions").reset()
+        await story.wait(2)
+        story.market("51000", "51010")
+        await come(story, lambda: case.outcome, within_s=10)
+    assert case.outcome == "target"
+    assert case.longest_bare_s() < 2
+
+
+async def test_fill_covered_by_rest_while_the_private_stream_stays_away(open_story, autojump_clock):
+    """An entry fills while no stream tells: the poll takes over within two seconds, and the stop goes by REST."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: case.entry_is("open"))
+        faults = ScriptedFaults()
+        for number in range(1, 400):
+            faults.at("GetWebSocketsToken", number, http_error(502))
+        story.world.exchange.faults = faults
+        story.connection("executions").reset()
+        await story.wait(5)
+        story.ask("50000", "0.02")
+        await come(story, lambda: case.covered("0.02"), within_s=6)
+    assert case.longest_bare_s() < 5
+
+
 async def test_subscription_acknowledgement_that_never_comes(open_story, autojump_clock):
     """Connected and heartbeating, but executions is never acknowledged: given up and tried again."""
     async with open_story() as story:
@@ -115,9 +149,8 @@ async def test_subscription_acknowledgement_that_never_comes(open_story, autojum
         case = await story.bought("0.02")
         story.world.exchange.faults = ScriptedFaults().at("subscribe", 1, Action("before", Verdict(drop=True)))
         story.connection("executions").reset()
-        story.market("51000", "51010")
-        await come(story, lambda: case.outcome, within_s=60)
-    assert case.outcome == "target"
+        await come(story, lambda: story.engine.services.stream_up(), within_s=60)
+        assert case.covered("0.02")
 
 
 SWITCHES = [
