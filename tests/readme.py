@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from engine.net.link import LinkMachine
 from engine.orders.brackets import BracketMachine
 from engine.orders.diagram import diagram_of, mermaid, table
 from engine.orders.machine import OrderMachine
@@ -14,6 +15,7 @@ README = Path(__file__).parents[1] / "README.md"
 PARTS = {
     "order table": lambda: table(diagram_of(OrderMachine)),
     "order diagram": lambda: f"```mermaid\n{mermaid(diagram_of(OrderMachine))}```\n",
+    "link diagram": lambda: f"```mermaid\n{mermaid(diagram_of(LinkMachine))}```\n",
     "bracket diagram": lambda: f"```mermaid\n{mermaid(diagram_of(BracketMachine))}```\n",
 }
 

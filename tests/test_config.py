@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from engine.config import Settings, load_credentials, load_settings
+from engine.config import Credentials, Settings, load_credentials, load_settings
 from engine.errors import ConfigError
 from engine.kraken.settings import KrakenSettings, Secret
+from engine.net.link_policy import LinkPolicy
 from engine.orders.brackets import Policy
 from engine.runtime.settings import EngineSettings
 from engine.sim import SimSettings
@@ -105,17 +106,58 @@ def test_settings_become_the_rooms_records() -> None:
     settings = load_settings(None, {"data_dir": "d"})
     assert settings.engine_settings() == EngineSettings(data_dir=Path("d"), policy=Policy())
     key, secret = Secret("k"), Secret("c2VjcmV0")
-    assert settings.kraken_settings(key, secret) == KrakenSettings(api_key=key, api_secret=secret, mode="simulated")
+    built_in = KrakenSettings(api_key=key, api_secret=secret, mode="simulated")
+    assert settings.kraken_settings(Credentials(key, secret)) == built_in
     sim = settings.sim_settings(boot=4)
     assert (sim.boot, sim.maker_fee_pct, len(sim.synthetic)) == (4, SimSettings().maker_fee_pct, 3)
+    assert (sim.tier, sim.keep_closed) == ("intermediate", 10_000)
     assert sim.accounts == SimSettings().accounts
 
 
 def test_only_venue_kraken_is_live() -> None:
     """Anything else must never reach a real account."""
-    key, secret = Secret("k"), Secret("c2VjcmV0")
-    modes = {venue: Settings(venue=venue).kraken_settings(key, secret).mode for venue in ("kraken", "simulated")}
+    key = Credentials(Secret("k"), Secret("c2VjcmV0"))
+    modes = {venue: Settings(venue=venue).kraken_settings(key).mode for venue in ("kraken", "simulated")}
     assert modes == {"kraken": "live", "simulated": "simulated"}
+
+
+def test_every_member_that_shapes_the_engine_can_be_set() -> None:
+    """What a room may be told, a file may tell; the exceptions are named here."""
+    settings = Settings()
+    for room, table, other in (
+        (EngineSettings, settings.engine, {"data_dir", "lease_dir", "policy"}),
+        (Policy, settings.policy, set()),
+        (KrakenSettings, settings.kraken, {*Credentials._fields, "mode", "plain_host", "user_agent"}),
+        (LinkPolicy, settings.kraken.link, set()),
+    ):
+        assert set(type(table).model_fields) - {"key_file"} == set(room.__struct_fields__) - other, room
+
+
+def test_a_file_reaches_the_rooms(tmp_path: Path) -> None:
+    """A table within a table too; what it leaves out stays built in."""
+    text = (
+        '[engine]\nvisibility_lag_s = 7\n[kraken]\nmay_withdraw = true\norders_via = "rest"\n'
+        '[kraken.link]\nping_every_s = 2.5\nalarm_after = 3\n[exchange]\ntier = "none"\nkeep_closed = 500\n'
+    )
+    settings = load_settings(written(tmp_path, text))
+    assert settings.engine_settings().visibility_lag_s == 7
+    kraken = settings.kraken_settings(Credentials(Secret("k"), Secret("c2VjcmV0")))
+    assert (kraken.may_withdraw, kraken.orders_via) == (True, "rest")
+    assert kraken.link == LinkPolicy(ping_every_s=2.5, alarm_after=3)
+    assert (settings.sim_settings().tier, settings.sim_settings().keep_closed) == (None, 500)
+
+
+def test_a_live_key_has_one_lease_for_all_data_directories(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In the user's state directory; a simulated exchange's key needs none."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    places = {Settings(venue="kraken", data_dir=Path(name)).engine_settings().lease_dir for name in "ab"}
+    (place,) = places
+    assert place is not None
+    assert place.is_relative_to(tmp_path)
+    assert place.name == "leases"
+    assert Settings().engine_settings().lease_dir is None
+    assert Settings(venue="simulated").engine_settings().lease_dir is None
 
 
 # --- the key
@@ -128,7 +170,16 @@ def with_key_file(path: Path) -> Settings:
 @pytest.mark.parametrize("text", ['api_key = "K"\napi_secret = "S"\n', '{"api_key":"K","api_secret":"S","rest":"x"}'])
 def test_key_file(tmp_path: Path, text: str) -> None:
     """TOML, or the line that ``exchange`` prints."""
-    assert load_credentials(with_key_file(written(tmp_path, text))) == (Secret("K"), Secret("S"))
+    assert load_credentials(with_key_file(written(tmp_path, text))) == Credentials(Secret("K"), Secret("S"))
+
+
+def test_key_file_may_hold_a_second_key_for_reads(tmp_path: Path) -> None:
+    """An empty one is none."""
+    text = 'api_key = "K"\napi_secret = "S"\nquery_key = "Q"\nquery_secret = "R"\n'
+    both = (Secret("K"), Secret("S"))
+    assert load_credentials(with_key_file(written(tmp_path, text))) == (*both, Secret("Q"), Secret("R"))
+    emptied = text.replace('"Q"', '""').replace('"R"', '""')
+    assert load_credentials(with_key_file(written(tmp_path, emptied))) == (*both, None, None)
 
 
 def test_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
@@ -139,7 +190,9 @@ def test_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     assert "KEY-K" not in str(raised.value)
 
 
-@pytest.mark.parametrize("text", ["api_key = KEY-K", "", 'api_key = "KEY-K"', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["api_key = KEY-K", "", 'api_key = "KEY-K"', 'api_key = "KEY-K"\napi_secret = ""', "\x00"]
+)
 def test_key_file_that_is_none_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
     """No part of it in the message."""
     with pytest.raises(ConfigError) as raised:
@@ -153,10 +206,10 @@ def test_environment_and_credentials_directory(monkeypatch: pytest.MonkeyPatch, 
     written(tmp_path, "D\n", "api_key")
     written(tmp_path, "D\n", "api_secret")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert load_credentials(settings) == (Secret("D"), Secret("D"))
+    assert load_credentials(settings) == Credentials(Secret("D"), Secret("D"))
     monkeypatch.setenv("ENGINE_API_KEY", "E")
     monkeypatch.setenv("ENGINE_API_SECRET", "E")
-    assert load_credentials(load_settings()) == (Secret("E"), Secret("E"))
+    assert load_credentials(load_settings()) == Credentials(Secret("E"), Secret("E"))
 
 
 def test_a_key_in_the_settings_file_is_refused(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def exchange(
 @app.command
 def diagram(
     *,
-    machine: Annotated[Literal["order", "bracket"], Parameter(help="Which machine.")],
+    machine: Annotated[Literal["order", "bracket", "link", "breaker"], Parameter(help="Which machine.")],
     format: Annotated[  # noqa: A002 - the option's name
         Literal["mermaid", "dot", "svg", "png", "md"], Parameter(help="svg and png need Graphviz.")
     ] = "mermaid",
@@ -146,6 +146,19 @@ def diagram(
     if order is not None:
         walk = walk_of(_settings(config, {}, data_dir=data_dir).directory, machine, order)
     return draw(machine, format, walk, out)
+
+
+@app.command
+def init(
+    *, directory: Annotated[Path | None, Parameter(name="--dir", help="Default: the user's settings directory.")] = None
+) -> Exit:
+    """Write settings and a key file for Kraken itself, every key explained. Overwrites nothing.
+
+    Example: python -m engine init --dir ~/live
+    """
+    from engine.cli.init import init as write
+
+    return write(directory)
 
 
 @journal.command

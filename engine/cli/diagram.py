@@ -8,22 +8,33 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
+from statemachine import StateMachine
+
 from engine.cli.exits import Exit
 from engine.cli.journal import find_order
 from engine.cli.output import Output
 from engine.errors import ConfigError
 from engine.journal.opening import read_journal
+from engine.net.link import LinkMachine
 from engine.orders.brackets import BracketMachine, Policy
 from engine.orders.diagram import Walk, diagram_of, dot, mermaid, table
 from engine.orders.machine import OrderMachine
 from engine.orders.replay import rebuild_bracket, rebuild_orders
+from engine.risk.breaker import BreakerMachine
 from engine.runtime.history import facts_of, signal_of
 from engine.runtime.opening import JOURNAL_FILE
 
-Machine = Literal["order", "bracket"]
+Machine = Literal["order", "bracket", "link", "breaker"]
 Format = Literal["mermaid", "dot", "svg", "png", "md"]
 
-MACHINES: dict[Machine, type[OrderMachine | BracketMachine]] = {"order": OrderMachine, "bracket": BracketMachine}
+MACHINES: dict[Machine, type[StateMachine]] = {
+    "order": OrderMachine,
+    "bracket": BracketMachine,
+    "link": LinkMachine,
+    "breaker": BreakerMachine,
+}
+WALKED = ("order", "bracket")
+"""Those whose steps stand in the journal."""
 _TEXTS = {"mermaid": mermaid, "dot": dot, "md": table}
 DOT_LIMIT_S = 60.0
 
@@ -44,7 +55,9 @@ def diagram(machine: Machine, form: Format, walk: Walk | None, out: Path | None)
 
 
 def walk_of(directory: Path, machine: Machine, order: str) -> Walk:
-    """Return the way of an order, or of the bracket it belongs to, from the journal."""
+    """Return the way of an order, or of the bracket it belongs to, from the journal. Raises ConfigError."""
+    if machine not in WALKED:
+        raise ConfigError(f"--order goes with --machine {' or '.join(WALKED)}: no order walks the {machine} machine")
     with read_journal(directory / JOURNAL_FILE) as journal:
         cl_ord_id = find_order(journal, order)
         if machine == "order":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from engine.config import Settings, load_credentials
+from engine.config import Credentials, Settings, load_credentials
 from engine.errors import ConfigError, JournalError
 from engine.kraken.nonce_file import FileNonceStore
 from engine.kraken.settings import KrakenSettings, Secret
@@ -142,19 +142,19 @@ async def open_venue(
     ``hide`` is told every secret before it is used. ``sim_changes`` are members of SimSettings for the embedded one.
     """
     if settings.venue != "embedded":
-        key, secret = load_credentials(settings)
-        yield _adapter(settings.kraken_settings(key, secret), directory, hide)
+        yield _adapter(settings.kraken_settings(load_credentials(settings)), directory, hide)
         return
     sim = sim_settings(settings, directory, **sim_changes)
     async with open_exchange(sim, market_chance(settings), settings.exchange.port, directory) as listening:
         exchange = listening.exchange
-        key, secret = Secret(exchange.api_key), Secret(exchange.api_secret)
-        yield _adapter(settings.kraken_settings(key, secret, **listening.addresses), directory, hide)
+        made = Credentials(Secret(exchange.api_key), Secret(exchange.api_secret))
+        yield _adapter(settings.kraken_settings(made, **listening.addresses), directory, hide)
 
 
 def _adapter(kraken: KrakenSettings, directory: Path, hide: Callable[[str], object]) -> KrakenVenue:
-    for secret in (kraken.api_key, kraken.api_secret):
-        hide(secret.reveal())
+    for secret in (kraken.api_key, kraken.api_secret, kraken.query_key, kraken.query_secret):
+        if secret is not None:
+            hide(secret.reveal())
     account = hashlib.sha256(kraken.api_key.reveal().encode()).hexdigest()[:16]
     nonces = FileNonceStore(directory / f"nonce-{account}")  # a mark per key: a second key starts its own
     return KrakenVenue(kraken, wire=TcpWire(), clock=SystemClock(), chance=SystemChance(), nonces=nonces)

@@ -21,6 +21,8 @@ class Exit(IntEnum):
 
 
 FORCED = 128
+KEY_ERRORS = ("EAPI:", "EGeneral:Permission denied")
+"""What the venue says of a key that is wrong, spoilt or may do too little: the user must mend it."""
 
 
 def exit_of(error: BaseException) -> Exit:
@@ -39,8 +41,7 @@ def _code(error: BaseException) -> Exit:
         case ConfigError():
             return Exit.USAGE
         case VenueRefused(errors=errors):
-            # EAPI is the catalogue's category for the key itself: wrong, not permitted, spoilt nonce
-            return Exit.USAGE if any(text.startswith("EAPI:") for text in errors) else Exit.REFUSED
+            return Exit.USAGE if any(text.startswith(KEY_ERRORS) for text in errors) else Exit.REFUSED
         case VenueError():
             return Exit.UNREACHABLE
         case _:

@@ -10,6 +10,7 @@ from statemachine import State, StateMachine
 
 from engine.errors import OrderInvariantError
 from engine.orders.contingents import (
+    BARE,
     AmendStop,
     CancelEntry,
     CancelExit,
@@ -37,6 +38,8 @@ BRACKET_ENDED: Final = frozenset({"flat", "abandoned", "taken_over"})
 
 MAX_VANISHED: Final = 2
 """A stop that was taken away is put back once; the second time a person means it."""
+ONE_LOSS_NS: Final = 10 * NS
+"""Stops that go within this time are lost at once: REST tells of them in rounds of a second or two."""
 
 TRANSIENT_CODES: Final = frozenset(
     {
@@ -159,7 +162,9 @@ class Bracket:
         self.closing = ""
         self.close_all = False
         self.entry_pending = False  # an attempt is still to be made
-        self.vanished = 0  # resting stops that ended without us asking
+        self.vanished = 0  # times that resting stops ended without us asking
+        self._lost_at = 0
+        self._put_back: set[str] = set()  # stops the venue took after a loss
         self.uncovered_qty_s = ZERO
         self._uncovered_since: int | None = None
         self._deficit_since: int | None = None
@@ -197,9 +202,18 @@ class Bracket:
             if event.move in ("reject", "deny", "not_sent", "refuse_change") or (not event.move and event.code):
                 self._block(view, event, now_ns)
             elif event.move in ("cancel", "expire") and self._unasked(view):
-                self.vanished += 1
+                self._lose(view, now_ns)
+            elif event.move in ("accept", "amended") and view.role == "stop" and self.vanished:
+                self._put_back.add(view.cl_ord_id)
             if event.move in ("cancel", "expire") and view.role == "close":
                 self._close_ready_at = now_ns + round(self.policy.retry_pause_s * NS)  # the book was empty
+
+    def _lose(self, view: OrderView, now_ns: int) -> None:
+        """Count a loss: several stops that rested side by side and go together are one."""
+        again = view.cl_ord_id in self._put_back or now_ns >= self._lost_at + ONE_LOSS_NS
+        if not self.vanished or again:
+            self.vanished += 1
+        self._lost_at = now_ns
 
     def commanded(self, cl_ord_id: str, step: Step) -> None:
         """Remember what was asked of an order: a refusal blocks exactly that, an asked-for end is not a loss."""
@@ -232,7 +246,7 @@ class Bracket:
 
     def _block(self, view: OrderView, event: OrderEvent, now_ns: int) -> None:
         step = self._last_step.get(view.cl_ord_id)
-        if step is not None:
+        if step is not None and self._blocked.get(step.key(), 0) is not None:  # a final no outlives a "not now"
             transient = event.code in TRANSIENT_CODES
             self._blocked[step.key()] = now_ns + round(self.policy.retry_pause_s * NS) if transient else None
         if isinstance(step, CancelExit | CancelEntry):
@@ -257,7 +271,7 @@ class Bracket:
         result = self._plan(market, now_ns)
         bare = self._too_long_bare(now_ns)
         if bare and self.policy.naked_action == "close" and not self.closing and not self._taken:
-            self.close("uncovered past its bound")
+            self.closing = BARE  # not close(): a stop that turns out to rest keeps its quantity
             result = self._plan(market, now_ns)  # nothing else will wake us for it
         if had_swap and not result.swap:
             self._pause_swaps(had_swap, now_ns)

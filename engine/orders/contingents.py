@@ -26,7 +26,9 @@ AMEND_AGE_COST = ((5, 3), (10, 2), (15, 1))
 """Kraken's engine counter: an amend costs 1 plus this many points while the order is younger than so many seconds."""
 STEP_NS = 1_000_000_000
 THROUGH_STOP = "price is through the stop"
-"""The one reason to close that may pass again."""
+BARE = "uncovered past its bound"
+PASSING = frozenset({THROUGH_STOP, BARE})
+"""Reasons to close that may pass again: the price comes back, a stop in doubt turns out to rest."""
 
 
 class PlaceStop(msgspec.Struct, frozen=True, tag="place_stop"):
@@ -238,9 +240,9 @@ class _Planner:
         return ""
 
     def _recovered(self) -> bool:
-        """The price came back before all was sold, and what is left rests under a stop that has not fired."""
+        """The reason has passed before all was sold, and what is left rests under a stop that has not fired."""
         s = self.s
-        if s.closing != THROUGH_STOP or s.close_all or s.trigger_passed or self.fired:
+        if s.closing not in PASSING or s.close_all or s.trigger_passed or self.fired:
             return False
         return self.want > 0 and not self.uncovered and not self.immediate
 

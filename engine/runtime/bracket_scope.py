@@ -117,7 +117,10 @@ class BracketScope:
     async def run(self) -> None:
         """Live until the bracket has ended and its orders are settled."""
         structlog.contextvars.bind_contextvars(signal_id=self.signal_id)
-        with self._inbox:
+        protection = self._services.link.protection(
+            self.bracket.signal.symbol, self.signal_id, held=bool(self.bracket.orders)
+        )
+        with self._inbox, protection:
             async with trio.open_nursery() as order_nursery:
                 order_nursery.start_soon(self._watch_market, name=f"watch/{self.bracket.instrument.symbol}")
                 await self._live(order_nursery)
@@ -212,12 +215,16 @@ class BracketScope:
         book = services.link.book(signal.symbol)
         if denial is None:
             if book is None or not book.usable or not services.stream_up() or services.desk.doubtful(signal.symbol):
+                self._attempts.later(self._now())
                 return
             listed = services.link.instrument(signal.symbol)
             denial = check_instrument(signal, listed) or check_entry(signal, instrument, book)
         if denial is not None:
             log.warning("entry.denied", code=denial.code, reason=denial.reason)
             self._attempts.refuse(denial)
+            return
+        if not services.breaker.allows(trio.current_time()):  # the last check: it hands out the one probe
+            self._attempts.later(self._now())
             return
         self._attempts.begun(self._now())
         spec = entry_order(signal, instrument, services.new_cl_ord_id())

@@ -32,6 +32,9 @@ from engine.values.money import ZERO
 
 log = structlog.get_logger()
 
+QUERY_BOUND_S = 30.0
+"""One round of questions after a restart while no stream stands: then they are asked anew."""
+
 JOURNAL_FILE = "journal.sqlite"
 
 
@@ -193,15 +196,17 @@ class Engine:
         until_s = trio.current_time() + services.settings.resume_bound_s
         pause_s = 0.5
         while handles:
-            try:
-                await reconcile(services.desk, services.link, handles)
-                return
-            except VenueError as error:
-                log.warning("reconcile.failed", error=str(error))
+            bound_s = until_s if services.stream_up() else trio.current_time() + QUERY_BOUND_S
+            with trio.move_on_at(max(bound_s, trio.current_time() + pause_s)):
+                try:
+                    await reconcile(services.desk, services.link, handles)
+                    return
+                except VenueError as error:
+                    log.warning("reconcile.failed", error=str(error))
+                await trio.sleep(pause_s)
             if trio.current_time() >= until_s and services.stream_up():
                 log.warning("reconcile.put_off", why="REST does not answer; the stream's snapshot must do")
                 return
-            await trio.sleep(pause_s)
             pause_s = min(pause_s * 2, 10.0)
 
     def reopen(self, signal_id: str, report: OrderReport) -> None:

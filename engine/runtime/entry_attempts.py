@@ -13,6 +13,7 @@ from engine.values.time import NS
 MAX_ATTEMPTS = 5
 """An entry that could not be sent five times is given up: the signal's price is history by then."""
 FIRST_PAUSE_S = 0.5
+LOOK_AGAIN_S = 0.5
 
 NEVER_SENT_CODES = frozenset({"NOT_SENT", "VENUE_UNAVAILABLE", "NO_LEAVE", "DEADLINE_PASSED"})
 """Not sent for reasons of the way, not of the order."""
@@ -31,6 +32,10 @@ class EntryAttempts:
     def want(self, now_ns: int) -> None:
         """Ask for an attempt now."""
         self.due_ns = now_ns
+
+    def later(self, now_ns: int) -> None:
+        """Look again in a moment: what keeps the entry back does not tell when it ends."""
+        self.due_ns = now_ns + round(LOOK_AGAIN_S * NS)
 
     def drop(self) -> None:
         """Want none any more."""

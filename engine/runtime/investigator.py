@@ -25,6 +25,8 @@ MOST_PAUSE_S = 16.0
 The list of closed orders costs four points of a REST counter of twenty that refills by half a point a second: asked
 for every two seconds it would keep the question that proves the death waiting, and every other read with it.
 """
+FAILED_PAUSE_S = 2.0
+"""A question without an answer is asked again this soon."""
 
 
 class Investigator:
@@ -42,6 +44,7 @@ class Investigator:
                 try:
                     await self._examine(handle)
                 except VenueError as error:
+                    handle.doubt.pause_s = FAILED_PAUSE_S
                     log.warning("investigation.failed", cl_ord_id=handle.view.cl_ord_id, error=str(error))
 
     async def _examine(self, handle: OrderHandle) -> None:
@@ -49,9 +52,11 @@ class Investigator:
         if doubt.passed_s is None and self._link.passed(handle.deadline_ns):
             doubt.passed_s = now_s
         conclusive = self._may_conclude(handle)
-        if not conclusive and now_s < doubt.looked_s + doubt.pause_s:
+        first = conclusive and not doubt.late_enough  # the question that may decide it waits for no pause
+        if not first and now_s < doubt.looked_s + doubt.pause_s:
             return
         doubt.looked_s, doubt.pause_s = now_s, min(2 * doubt.pause_s, MOST_PAUSE_S)
+        doubt.late_enough = conclusive
         closed = conclusive or not self._stood_since_the_send(handle)  # else the stream itself shows what has closed
         if await self._look(handle, closed=closed) or not conclusive:
             return

@@ -15,6 +15,7 @@ from engine.journal.journal import Journal
 from engine.journal.lease import hold_lease
 from engine.journal.opening import open_journal
 from engine.orders.commands import CancelOrder
+from engine.risk.breaker import Breaker
 from engine.runtime.bus import Bus
 from engine.runtime.engine import Engine
 from engine.runtime.entry_gate import EntryGate
@@ -160,7 +161,7 @@ class _Core:
         sender_nursery: trio.Nursery,
         sink: Sink,
     ) -> Services:
-        steady, gate = SteadyClock(self._clock), EntryGate()
+        steady, gate, breaker = SteadyClock(self._clock), EntryGate(), Breaker()
         journal.on_slow = lambda seconds: log.error("journal.slow_sync", seconds=round(seconds, 3))
         journal.on_stalled = lambda seconds: gate.close("JOURNAL_STALLED", f"a sync took {seconds:.1f} s")
         return Services(
@@ -171,8 +172,9 @@ class _Core:
             desk=desk,
             market=market,
             link=link,
-            sender=Sender(journal, link, steady, sender_nursery, self._settings.send_bound_s),
+            sender=Sender(journal, link, steady, breaker, sender_nursery, self._settings.send_bound_s),
             gate=gate,
+            breaker=breaker,
             stream_up=lambda: sink.stream_up,
             id_stream=self._chance.stream("cl_ord_id"),
             pauses=self._chance.stream("pauses"),

@@ -29,6 +29,7 @@ class Doubt:
         self.passed_s: float | None = None  # when its deadline had certainly passed
         self.looked_s = -math.inf  # when it was last asked for by REST
         self.pause_s = 1.0  # doubled at each look
+        self.late_enough = False  # the last look began late enough to prove absence
         self.refreshed = False  # a fresh snapshot was asked for after the deadline
 
 
@@ -44,6 +45,7 @@ class OrderHandle:
         self.sent_s = -math.inf  # of the new-order request; -inf: by a process before this one
         self.deadline_ns = 0  # its wire deadline in venue time
         self.doubt = Doubt()
+        self.cancel_lost_s: float | None = None  # when a cancel ended without an answer
         self.change_deadline_ns = 0  # of the last amend or cancel
         self.change_passed_s: float | None = None  # when that had certainly passed
 
@@ -157,11 +159,8 @@ class OrderDesk:
                 handle.suspect = True
 
     def note_unexplained(self, report: OrderReport) -> None:
-        """Remember a fill that belongs to no order we can name: it may be the trace of an unknown one.
-
-        The stream names every order that has a name, so there a nameless fill is somebody else's; REST does not.
-        """
-        if report.fill is not None and report.source == "rest":
+        """Remember a fill whose order has no name of ours: a person's, or the trace of an unknown order."""
+        if report.fill is not None:
             self.unexplained.append((trio.current_time(), report.symbol or "", report.side or ""))
 
     def unexplained_since(self, since_s: float, symbol: str, side: str) -> bool:

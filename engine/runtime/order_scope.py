@@ -14,7 +14,7 @@ from engine.orders.commands import AmendOrder, CancelOrder, Request
 from engine.orders.events import OrderEvent, Role
 from engine.orders.execution import Tally
 from engine.orders.order import Order
-from engine.orders.reports import OrderReport, Outcome
+from engine.orders.reports import Answer, OrderReport, Outcome
 from engine.orders.signal import Signal
 from engine.runtime.messages import (
     Amend,
@@ -158,6 +158,7 @@ class OrderScope:
                 self._outgoing = order.outgoing = None
                 if message.answer.outcome is Outcome.ACCEPTED and not self._services.stream_up():
                     self._services.desk.hurry(self.handle)
+                self._note_lost_cancel(message.answer)
                 return self._record(order.answered(msgspec.structs.replace(message.answer, ts_ns=now)))
             case OrderReport():
                 return self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))
@@ -178,6 +179,12 @@ class OrderScope:
                 self._taken += 1
                 self._try_amend(message)
                 return []
+
+    def _note_lost_cancel(self, answer: Answer) -> None:
+        if answer.request == "cancel":
+            lost = answer.outcome is Outcome.UNKNOWN
+            self.handle.cancel_lost_s = trio.current_time() if lost else None
+            self.handle.suspect |= lost
 
     def _sent(self, message: Sent, now: int) -> list[OrderEvent]:
         self._cause = message.row

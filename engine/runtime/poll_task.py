@@ -22,6 +22,8 @@ from engine.venue.protocol import VenueLink
 
 log = structlog.get_logger()
 
+CANCEL_LAG_S = 0.5
+"""A cancel whose answer was lost shows on a complete stream within about a round trip."""
 FILLS_MARGIN_NS = 60 * NS
 """Fills are asked for from this long before the order was sent: REST may lag the stream by a minute."""
 
@@ -90,10 +92,20 @@ class PollTask:
         if handle.view.state not in ("pending_amend", "pending_cancel"):
             return False
         now_s = trio.current_time()
+        if self._cancel_lost(handle, now_s):
+            return True
         if handle.change_passed_s is None and self._link.passed(handle.change_deadline_ns):
             handle.change_passed_s = now_s
         lag_s = self._settings.visibility_lag_s if self._stream_up() else self._settings.visibility_lag_broken_s
         return handle.change_passed_s is not None and now_s >= handle.change_passed_s + lag_s
+
+    def _cancel_lost(self, handle: OrderHandle, now_s: float) -> bool:
+        """A cancel without answer, and a complete stream: if the order still rests, asking again is safe.
+
+        Should the lost one come through all the same, the order ends unasked and is planned anew.
+        """
+        lost_s = handle.cancel_lost_s if handle.view.state == "pending_cancel" else None
+        return lost_s is not None and self._stream_up() and now_s >= lost_s + CANCEL_LAG_S
 
     async def _ask_fills(self, handles: list[OrderHandle]) -> None:
         if not handles:

@@ -7,6 +7,7 @@ lands in the order's inbox, or at least in the journal.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -17,12 +18,18 @@ from engine.journal.journal import Journal
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request, kind_of
 from engine.orders.replay import Requested
 from engine.orders.reports import Answer, Outcome
+from engine.risk.breaker import Breaker
 from engine.runtime.messages import Answered, Sent
 from engine.runtime.order_desk import OrderHandle
 from engine.seams.clock import Clock
 from engine.venue.protocol import Lane, Ticket, VenueLink
 
 log = structlog.get_logger()
+
+BATCH_FROM = 8
+"""So many cancels of one tick go as batches: the venue takes them above its threshold too, but only counts them."""
+BATCH_MOST = 50
+
 _CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="string")
 
 
@@ -46,16 +53,38 @@ class Outgoing:
         return self._admission
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A request, whose it is, and the journal row that asked for it."""
+
+    lane: Lane
+    outgoing: Outgoing
+    handle: OrderHandle
+    signal_id: str
+    cause: int
+
+    @property
+    def request(self) -> Request:
+        return self.outgoing.request
+
+
 class Sender:
     """Sends requests in tasks of their own: journalled, synced, then written."""
 
     def __init__(
-        self, journal: Journal, link: VenueLink, clock: Clock, sender_nursery: trio.Nursery, bound_s: float
+        self,
+        journal: Journal,
+        link: VenueLink,
+        clock: Clock,
+        breaker: Breaker,
+        sender_nursery: trio.Nursery,
+        bound_s: float,
     ) -> None:
-        self._journal, self._link, self._clock = journal, link, clock
+        self._journal, self._link, self._clock, self._breaker = journal, link, clock, breaker
         self._nursery, self._bound_s = sender_nursery, bound_s
         self._under_way: dict[Outgoing, trio.CancelScope] = {}
         self._all_done = trio.Event()
+        self._cancels: list[_Job] = []
 
     @property
     def in_flight(self) -> int:
@@ -67,10 +96,22 @@ class Sender:
 
         The order hears Sent when the request's row is appended, then Answered.
         """
-        outgoing = Outgoing(request)
-        name = f"send/{kind_of(request)}/{request.cl_ord_id[:8]}"
-        self._nursery.start_soon(self._run, lane, outgoing, handle, signal_id, cause, name=name)
-        return outgoing
+        job = _Job(lane, Outgoing(request), handle, signal_id, cause)
+        if isinstance(request, CancelOrder):
+            if not self._cancels:
+                self._nursery.start_soon(self._send_cancels, name="send/cancels")
+            self._cancels.append(job)
+        else:
+            self._nursery.start_soon(self._run, [job], name=f"send/{kind_of(request)}/{request.cl_ord_id[:8]}")
+        return job.outgoing
+
+    async def _send_cancels(self) -> None:
+        """Send the cancels of one tick: a few apart, where each gets its own answer; many in batches of ids."""
+        jobs, self._cancels = self._cancels, []
+        size = BATCH_MOST if len(jobs) >= BATCH_FROM else 1
+        for start in range(0, len(jobs), size):
+            part = jobs[start : start + size]
+            self._nursery.start_soon(self._run, part, name=f"send/cancel/{part[0].request.cl_ord_id[:8]}")
 
     async def drain(self, bound_s: float) -> None:
         """Shut down: withdraw what has not gone, wait for answers at most ``bound_s``, then stop waiting.
@@ -86,37 +127,62 @@ class Sender:
         for scope in self._under_way.values():
             scope.shield = False
 
-    async def _run(self, lane: Lane, outgoing: Outgoing, handle: OrderHandle, signal_id: str, cause: int) -> None:
+    async def _run(self, jobs: list[_Job]) -> None:
         try:
             with trio.CancelScope(shield=True) as scope:  # bounded: every wait inside has its own deadline
-                self._under_way[outgoing] = scope
-                await self._send(lane, outgoing, handle, signal_id, cause)
+                self._under_way |= {job.outgoing: scope for job in jobs}
+                await (self._send(jobs[0]) if len(jobs) == 1 else self._send_batch(jobs))
         finally:
-            del self._under_way[outgoing]
+            for job in jobs:
+                del self._under_way[job.outgoing]
             if not self._under_way:
                 self._all_done.set()
 
-    async def _send(self, lane: Lane, outgoing: Outgoing, handle: OrderHandle, signal_id: str, cause: int) -> None:
-        ticket = await self._admit(lane, outgoing)
+    async def _send(self, job: _Job) -> None:
+        ticket = await self._admit(job)
         if isinstance(ticket, Answer):
-            await self._conclude(ticket, handle, signal_id, cause)
+            await self._conclude(ticket, job, job.cause)
             return
-        request = msgspec.structs.replace(outgoing.request, deadline_ns=ticket.deadline_ns)
-        outgoing.gone = True
-        row = self._note(request, ticket, signal_id, cause)
-        with trio.move_on_after(self._bound_s):
-            await handle.deliver(Sent(request, row))
+        request, row = await self._going(job, ticket)
         await self._journal.sync()  # the bytes leave only after this: a crash leaves "may have been sent", never a lie
         answer = self._unanswered(request, ticket)
         with trio.move_on_after(self._bound_s):
             answer = await self._dispatch(ticket, request)
-        await self._conclude(answer, handle, signal_id, row)
+        await self._conclude(answer, job, row)
 
-    async def _admit(self, lane: Lane, outgoing: Outgoing) -> Ticket | Answer:
-        request = outgoing.request
+    async def _send_batch(self, jobs: list[_Job]) -> None:
+        """Send many cancels in one request; the venue tells by reports what became of each."""
+        requests = [job.request for job in jobs]
+        try:
+            with trio.fail_after(self._bound_s):
+                ticket = await self._link.admit_batch(min(job.lane for job in jobs), requests)
+        except (VenueUnavailable, trio.TooSlowError) as error:
+            for job in jobs:
+                await self._conclude(self._not_sent(job.request, "VENUE_UNAVAILABLE", str(error)), job, job.cause)
+            return
+        sent = [await self._going(job, ticket) for job in jobs]
+        await self._journal.sync()
+        answers = [self._unanswered(request, ticket) for request, _ in sent]
+        with trio.move_on_after(self._bound_s):
+            cancels = [request for request, _ in sent if isinstance(request, CancelOrder)]
+            answers = await self._link.cancel_batch(ticket, cancels)
+        for job, answer, (_, row) in zip(jobs, answers, sent, strict=True):
+            await self._conclude(answer, job, row)
+
+    async def _going(self, job: _Job, ticket: Ticket) -> tuple[Request, int]:
+        """Note that a request is about to be written, and tell its order. Returns it as it goes, and its row."""
+        request = msgspec.structs.replace(job.request, deadline_ns=ticket.deadline_ns)
+        job.outgoing.gone = True
+        row = self._note(request, ticket, job)
+        with trio.move_on_after(self._bound_s):
+            await job.handle.deliver(Sent(request, row))
+        return request, row
+
+    async def _admit(self, job: _Job) -> Ticket | Answer:
+        request, outgoing = job.request, job.outgoing
         try:
             with outgoing.admission, trio.move_on_after(self._bound_s):
-                ticket = await self._link.admit(lane, request)
+                ticket = await self._link.admit(job.lane, request, job.signal_id)
                 if not outgoing.admission.cancel_called:  # withdrawn as the leave came: it stays here
                     return ticket
         except VenueUnavailable as error:
@@ -125,15 +191,15 @@ class Sender:
             return self._not_sent(request, "WITHDRAWN", "withdrawn before it was sent")
         return self._not_sent(request, "NO_LEAVE", f"no leave from the limiter in {self._bound_s:g} s")
 
-    def _note(self, request: Request, ticket: Ticket, signal_id: str, cause: int) -> int:
+    def _note(self, request: Request, ticket: Ticket, job: _Job) -> int:
         digest = hashlib.sha256(_CANONICAL.encode(request)).hexdigest()
         return self._journal.append(
             "request",
             Requested(request, ticket.transport, digest),
             ts_ns=self._clock.now_ns(),
-            signal_id=signal_id,
+            signal_id=job.signal_id,
             cl_ord_id=request.cl_ord_id,
-            causation_id=cause,
+            causation_id=job.cause,
         )
 
     async def _dispatch(self, ticket: Ticket, request: Request) -> Answer:
@@ -145,13 +211,14 @@ class Sender:
             case CancelOrder():
                 return await self._link.cancel(ticket, request)
 
-    async def _conclude(self, answer: Answer, handle: OrderHandle, signal_id: str, cause: int) -> None:
+    async def _conclude(self, answer: Answer, job: _Job, cause: int) -> None:
+        self._breaker.observe(answer, trio.current_time())
         try:
             row = self._journal.append(
                 "answer",
                 answer,
                 ts_ns=answer.ts_ns,
-                signal_id=signal_id,
+                signal_id=job.signal_id,
                 cl_ord_id=answer.cl_ord_id,
                 causation_id=cause,
             )
@@ -161,7 +228,7 @@ class Sender:
         if answer.outcome is Outcome.UNKNOWN:
             log.warning("request.unknown", cl_ord_id=answer.cl_ord_id, request=answer.request, text=answer.text)
         with trio.move_on_after(self._bound_s):
-            await handle.deliver(Answered(answer, row))
+            await job.handle.deliver(Answered(answer, row))
 
     def _unanswered(self, request: Request, ticket: Ticket) -> Answer:
         return Answer(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.journal.journal import Journal
+from engine.risk.breaker import Breaker
 from engine.runtime.bus import Bus
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.market_desk import MarketDesk
@@ -36,6 +37,7 @@ class Services:
     mark_key: bytes
     sender: Sender
     gate: EntryGate
+    breaker: Breaker
 
     def new_cl_ord_id(self) -> str:
         """Name a new attempt."""

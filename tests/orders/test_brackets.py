@@ -259,3 +259,20 @@ def test_canceled_by_the_venue_after_our_amend_below_minimum_is_our_own_doing() 
     desk.trigger("x1")
     desk.tell("x1", ReportType.EXPIRED, "expired")
     assert desk.bracket.vanished == 0
+
+
+def test_final_refusal_outlives_a_later_not_now() -> None:
+    """Two equal closes are out: one is refused for good, the other only for now; neither is repeated unchanged."""
+    desk = covered_desk()
+    desk.trigger("x1")
+    desk.fill("x1", "1.8")
+    desk.end("x1")
+    (first,) = [cl for cl, order in desk.orders.items() if order.role == "close"]
+    step = desk.bracket._last_step[first]
+    desk.refuse(first, "INVALID_PRICE")
+    desk.bracket._block(desk.orders[first].view(), _refusal("RATE_LIMIT"), desk.now)
+    assert not [again for again in desk.after(10) if again.key() == step.key()]
+
+
+def _refusal(code: str) -> OrderEvent:
+    return OrderEvent("reject", "pending", "rejected", 0, code=code)

@@ -16,6 +16,7 @@ from engine.orders.commands import NewOrder
 from engine.orders.order import Order
 from engine.orders.replay import Requested
 from engine.orders.reports import Answer, Outcome
+from engine.risk.breaker import Breaker
 from engine.runtime.messages import Answered, OrderMessage, Sent
 from engine.runtime.order_desk import OrderHandle
 from engine.runtime.sender import Sender
@@ -36,7 +37,7 @@ class SlowVenue:
         self.sent: list[NewOrder] = []
         self.durable_when_sent = 0
 
-    async def admit(self, lane: Lane, request: Any) -> Ticket:
+    async def admit(self, lane: Lane, request: Any, bracket: str) -> Ticket:
         """Wait for the test's leave."""
         if self.refuses_leave:
             raise VenueUnavailable("no way for orders")
@@ -57,7 +58,7 @@ class Desk:
     def __init__(self, journal: Journal, nursery: trio.Nursery, clock: Any) -> None:
         self.journal, self.link = journal, SlowVenue(journal)
         link: Any = self.link
-        self.sender = Sender(journal, link, clock, nursery, BOUND_S)
+        self.sender = Sender(journal, link, clock, Breaker(), nursery, BOUND_S)
         send, self.inbox = trio.open_memory_channel[OrderMessage](8)
         self.handle = OrderHandle(Order(SPEC, "entry").view(), "s1", send)
 

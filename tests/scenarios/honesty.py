@@ -135,6 +135,11 @@ def covered_or_flat(story: Story, case: Case) -> bool:
     return not standings or standings[-1].position - standings[-1].stops < d("0.00005")
 
 
+def safe(story: Story, case: Case) -> bool:
+    """It has ended, or both sides say that all it holds rests under stops."""
+    return bool(case.outcome) or (case.phase == "covered" and covered_or_flat(story, case))
+
+
 def was(case: Case, state: str) -> bool:
     """Some order of the signal has been in this state."""
     return any(state in order.states() for role in ROLES for order in case.orders(role))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scenarios.story import d
+from tests.scenarios.story import Case, Story, d
 
 
 async def test_stop_path_ends_flat_with_the_loss(open_story, autojump_clock):
@@ -170,3 +170,45 @@ async def test_person_cancels_the_stop_twice_and_has_taken_over(open_story, auto
     assert len(case.sent("stop")) == 2
     assert case.closed.net_qty == d("0.02")
     assert story.truth.balances()["BTC"] == d("2.02")
+
+
+async def test_all_stops_canceled_at_once_are_one_loss(open_story, autojump_clock):
+    """A person cancels everything once: three stops are gone, and the position is covered again."""
+    async with open_story() as story:
+        case = await _covered_by_three_stops(story)
+        for stop in case.resting("stop"):
+            story.house.cancel_client(stop.order_id)
+        await story.until(lambda: case.covered("0.03"), within_s=2)
+        await story.wait(60)
+        assert case.covered("0.03")
+        story.house.cancel_client(case.resting("stop")[0].order_id)
+        await story.ended(case)
+    assert case.outcome == "taken_over"
+
+
+async def test_stops_that_fired_into_an_empty_market_unheard_are_not_taken_over(open_story, autojump_clock):
+    """Three stops fire and find nobody while our stream is away: what is left is closed, nobody has taken over."""
+    async with open_story() as story:
+        case = await _covered_by_three_stops(story)
+        story.world.wire.refuse(3)
+        story.connection("executions").reset()
+        story.house.clear("BTC/USD")
+        story.bid("48990", "0.005")
+        story.print("48990")
+        await story.wait(5)
+        story.market("48500", "48510")
+        await story.ended(case)
+    assert case.outcome == "stop"
+    assert case.closed.net_qty == 0
+
+
+async def _covered_by_three_stops(story: Story) -> Case:
+    story.market()
+    case = await story.submit(qty="0.03")
+    await story.until(lambda: case.resting("entry"))
+    for held in ("0.01", "0.02", "0.03"):
+        story.ask("50000", "0.01")
+        await story.until(lambda held=held: case.covered(held))
+        await story.wait(1)
+    assert len(case.resting("stop")) == 3
+    return case

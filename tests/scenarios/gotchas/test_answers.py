@@ -6,7 +6,7 @@ import pytest
 
 from engine.sim import ScriptedFaults, SimSettings
 from engine.sim.faults import accept_late, answer_late, http_error, lose_answer, lose_request, refuse_with
-from tests.scenarios.honesty import SETTLES_S, SILENCE, arrived, come
+from tests.scenarios.honesty import SETTLES_S, arrived, come
 from tests.scenarios.story import d
 
 
@@ -206,4 +206,3 @@ async def test_stop_whose_trigger_is_passed_on_arrival(open_story, autojump_cloc
         await come(story, lambda: case.outcome, within_s=10)
     assert case.outcome in ("stop", "flattened")
     assert len(case.sent("close")) == 1
-    assert SILENCE.name == "silence"

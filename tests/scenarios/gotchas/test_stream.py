@@ -6,7 +6,7 @@ import pytest
 
 from engine.sim import ScriptedFaults, SimSettings
 from engine.sim.faults import Action, Verdict, http_error
-from tests.scenarios.honesty import come
+from tests.scenarios.honesty import come, safe
 from tests.scenarios.story import d
 
 
@@ -104,7 +104,7 @@ async def test_kick_between_fill_and_cover(open_story, autojump_clock):
             await story.until(lambda case=case: case.entry_is("settled"))
             await story.wait(pause_s)
             story.connection("executions").reset()
-            await come(story, lambda case=case: case.covered("0.02") or case.outcome, within_s=90)
+            await come(story, lambda story=story, case=case: safe(story, case), within_s=90)
         assert len(case.resting("stop")) <= 1
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.sim import ScriptedFaults
 from engine.sim.faults import refuse_with
-from tests.scenarios.honesty import METHODS, REST_DOUBTS, SILENCE, SOME_DOUBTS, WS_DOUBTS, come, covered_or_flat
+from tests.scenarios.honesty import METHODS, REST_DOUBTS, SILENCE, SOME_DOUBTS, WS_DOUBTS, come, safe
 from tests.scenarios.story import Case, Story, d
 
 BOTH = pytest.mark.parametrize("applied", [True, False], ids=["done", "not_done"])
@@ -48,9 +48,12 @@ async def test_amend_with_a_doubtful_answer_ends_covered(open_story, autojump_cl
         case = await half_filled(story)
         story.world.exchange.faults = ScriptedFaults().at(METHODS[way]["amend"], 1, doubt.action(applied=applied))
         story.ask("50000", "0.01")
-        await come(story, lambda: case.covered("0.02") or case.outcome, within_s=100)
+        await story.wait(1)
+        await come(story, lambda: safe(story, case), within_s=100)
         await story.wait(30)
-        assert covered_or_flat(story, case)
+        assert safe(story, case)
+    if applied:
+        assert case.entry().cum_qty == sum(order.leaves_qty for order in case.resting("stop"))
 
 
 async def test_amend_done_without_an_answer_is_seen_in_the_stream(open_story, autojump_clock):

@@ -1,11 +1,11 @@
-"""An exit's answer fails to come: the position ends covered or flat, never sold twice, and no exit waits for an entry."""
+"""An exit's answer fails to come: the position ends covered or flat, sold once, and no exit waits for an entry."""
 
 from __future__ import annotations
 
 import pytest
 
 from engine.sim import ScriptedFaults
-from tests.scenarios.honesty import METHODS, SOME_DOUBTS, WS_DOUBTS, come, covered_or_flat, was
+from tests.scenarios.honesty import METHODS, SOME_DOUBTS, WS_DOUBTS, come, covered_or_flat, safe, was
 from tests.scenarios.story import d
 
 BOTH = pytest.mark.parametrize("applied", [True, False], ids=["taken", "not_taken"])
@@ -21,10 +21,10 @@ async def test_stop_with_a_doubtful_answer_ends_covered_or_flat(open_story, auto
         case = await story.submit(qty="0.02")
         await story.until(lambda: bool(case.resting("entry")))
         story.ask("50000", "0.02")
-        await come(story, lambda: case.covered("0.02") or case.outcome, within_s=150)
+        await story.wait(1)
+        await come(story, lambda: safe(story, case), within_s=150)
         await story.wait(90)
-        assert case.covered("0.02") or case.outcome
-        assert covered_or_flat(story, case)
+        assert safe(story, case)
     assert len(case.resting("stop")) <= 1
 
 

@@ -118,9 +118,7 @@ async def test_fill_on_the_other_side_explains_nothing(open_story, autojump_cloc
 async def test_next_generation_passes_every_check_again(open_story, autojump_clock):
     """Proved dead after the signal has run out: no second attempt, the denial is the reason of the end."""
     async with open_story() as story:
-        case = await in_doubt(
-            story, ScriptedFaults().at("add_order", 1, NOT_TAKEN), valid_until="2026-01-01T00:00:08Z"
-        )
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN), valid_until="2026-01-01T00:00:08Z")
         await come(story, lambda: case.outcome, within_s=SETTLES_S)
     assert case.outcome == "abandoned"
     assert "SIGNAL_EXPIRED" in case.closed.reason

@@ -1,4 +1,4 @@
-"""Killed in every phase of a bracket, with the market going on: protection is back in time, nothing twice, none lost."""
+"""Killed in every phase of a bracket while the market goes on: protection is back in time, nothing twice or lost."""
 
 from __future__ import annotations
 

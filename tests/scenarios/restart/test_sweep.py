@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.scenarios.honesty import come
-from tests.scenarios.restart.lives import back, kill
+from tests.scenarios.restart.lives import kill
 from tests.scenarios.story import Story, d
 
 Tale = Callable[[Story], Awaitable[None]]

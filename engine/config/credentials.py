@@ -1,0 +1,19 @@
+"""The keys of an account, as the adapter takes them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.kraken.settings import Secret
+
+CREDENTIAL_NAMES = ("api_key", "api_secret")
+QUERY_NAMES = ("query_key", "query_secret")
+
+
+class Credentials(NamedTuple):
+    """The trading key with its secret, and, if there is one, a second key of the same account for reads."""
+
+    api_key: Secret
+    api_secret: Secret
+    query_key: Secret | None = None
+    query_secret: Secret | None = None

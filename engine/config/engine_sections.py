@@ -1,0 +1,51 @@
+"""The tables that shape the engine itself: log, patience and queues, the behaviour of brackets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from engine.config.section import Pause, Place, Seconds, Section
+from engine.orders.brackets import Policy
+from engine.runtime.settings import EngineSettings
+
+Queue = Annotated[int, Field(ge=16, le=1_000_000)]
+
+_ENGINE, _POLICY = EngineSettings(), Policy()
+
+
+class LogSection(Section):
+    """``log``: what is told on stderr and into a file."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    file: Place | None = None
+
+
+class EngineSection(Section):
+    """``engine``: the running engine's patience and queues."""
+
+    durability: Literal["power", "process"] = _ENGINE.durability
+    book_wait_s: Seconds = _ENGINE.book_wait_s
+    resume_bound_s: Seconds = _ENGINE.resume_bound_s
+    shutdown_bound_s: Seconds = _ENGINE.shutdown_bound_s
+    send_bound_s: Seconds = _ENGINE.send_bound_s
+    poll_every_s: Seconds = _ENGINE.poll_every_s
+    visibility_lag_s: Pause = _ENGINE.visibility_lag_s
+    visibility_lag_broken_s: Pause = _ENGINE.visibility_lag_broken_s
+    silent_immediate_s: Seconds = _ENGINE.silent_immediate_s
+    silent_resting_s: Seconds = _ENGINE.silent_resting_s
+    order_inbox: Queue = _ENGINE.order_inbox
+    bracket_inbox: Queue = _ENGINE.bracket_inbox
+    subscriber_queue: Queue = _ENGINE.subscriber_queue
+
+
+class PolicySection(Section):
+    """``policy``: how brackets behave."""
+
+    cover_window_s: Pause = _POLICY.cover_window_s
+    cover_bound_s: Seconds = _POLICY.cover_bound_s
+    swap_bound_s: Seconds = _POLICY.swap_bound_s
+    swap_pause_s: Pause = _POLICY.swap_pause_s
+    retry_pause_s: Pause = _POLICY.retry_pause_s
+    naked_action: Literal["alert", "close"] = _POLICY.naked_action

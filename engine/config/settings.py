@@ -1,0 +1,78 @@
+"""The whole model, and what the rooms are told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from engine.config.credentials import Credentials
+from engine.config.engine_sections import EngineSection, LogSection, PolicySection
+from engine.config.exchange_section import ExchangeSection
+from engine.config.kraken_section import KrakenSection
+from engine.config.section import Place
+from engine.kraken.settings import KrakenSettings
+from engine.net.link_policy import LinkPolicy
+from engine.orders.brackets import Policy
+from engine.runtime.settings import EngineSettings
+from engine.sim import SimSettings
+
+APP = "kraken-order-engine"
+PREFIX = "ENGINE_"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, checked. ``seed`` shapes the synthetic market only; None draws one."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        nested_model_default_partial_update=True,
+    )
+
+    venue: Literal["embedded", "kraken", "simulated"] = "embedded"
+    data_dir: Place | None = None
+    seed: int | None = None
+    log: LogSection = LogSection()
+    engine: EngineSection = EngineSection()
+    policy: PolicySection = PolicySection()
+    kraken: KrakenSection = KrakenSection()
+    exchange: ExchangeSection = ExchangeSection()
+
+    @property
+    def directory(self) -> Path:
+        """Where journal, exchange state and nonce marks lie."""
+        return self.data_dir or platformdirs.user_data_path(APP, appauthor=False)
+
+    @property
+    def lease_dir(self) -> Path | None:
+        """Where the lease of a live key lies: one place per user, so that two data directories cannot share a key.
+
+        None for a simulated exchange: its key belongs to one data directory, whose journal has a lease.
+        """
+        if self.venue != "kraken":
+            return None
+        return platformdirs.user_state_path(APP, appauthor=False) / "leases"
+
+    def engine_settings(self) -> EngineSettings:
+        """Return what engine.runtime takes."""
+        policy = Policy(**self.policy.model_dump())
+        return EngineSettings(
+            data_dir=self.directory, lease_dir=self.lease_dir, policy=policy, **self.engine.model_dump()
+        )
+
+    def kraken_settings(self, credentials: Credentials, **addresses: str) -> KrakenSettings:
+        """Return what engine.kraken takes; ``addresses`` are those of an embedded exchange."""
+        plain = self.kraken.model_dump(exclude={"key_file", "link"})
+        given: dict[str, Any] = {**plain, **credentials._asdict(), **addresses}
+        mode: Literal["live", "simulated"] = "live" if self.venue == "kraken" else "simulated"
+        return KrakenSettings(mode=mode, link=LinkPolicy(**self.kraken.link.model_dump()), **given)
+
+    def sim_settings(self, **changes: Any) -> SimSettings:
+        """Return what engine.sim takes, with the synthetic markets; ``changes`` are members of SimSettings."""
+        return self.exchange.sim_settings(changes)
