@@ -9,6 +9,7 @@ import pytest
 from engine.errors import OrderInvariantError
 from engine.orders.brackets import BracketEvent, Policy
 from engine.orders.contingents import CancelEntry, CancelExit, PlaceClose, PlaceStop
+from engine.orders.events import OrderEvent
 from engine.orders.replay import Refused, Requested, rebuild_bracket, rebuild_orders
 from engine.orders.reports import Outcome, ReportType
 from tests.orders.conftest import amend, qty
