@@ -16,6 +16,10 @@ run *args:
 test *args:
     python -m pytest -n auto {{ args }}
 
+# SIGKILL real engines N times at rows drawn over the journal, and judge what is left (--seed S)
+kill-test kills="20" *args:
+    python -m tests.killing {{ kills }} {{ args }}
+
 # how the engine does beside its floor (--json for machines)
 bench *args:
     python -m tests.bench {{ args }}

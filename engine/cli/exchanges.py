@@ -11,6 +11,7 @@ from pathlib import Path
 
 import trio
 
+from engine.cli.mounts import network_file_system
 from engine.config import Credentials, Settings, load_credentials
 from engine.errors import ConfigError, JournalError
 from engine.kraken.nonce_file import FileNonceStore
@@ -38,6 +39,10 @@ def prepare_directory(path: Path) -> Path:
         raise ConfigError(
             f"cannot use the data directory {path}: {error.strerror}; choose one with --data-dir"
         ) from error
+    if (kind := network_file_system(path)) is not None:
+        raise ConfigError(
+            f"the data directory {path} lies on {kind}, where locks and syncs do not hold: use a local disk"
+        )
     if mode & 0o022:
         raise ConfigError(f"others can write into the data directory {path} (mode {mode:04o}): run chmod 700 {path}")
     return path

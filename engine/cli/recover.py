@@ -147,6 +147,9 @@ class _SilentSink:
     def on_balance(self, balance: Balance) -> None:
         """Ignore it."""
 
+    def on_alarm(self, code: str, text: str) -> None:
+        """Ignore it: nothing is going to be ordered."""
+
 
 async def ask_configured_venue(settings: Settings, logs: Logs, attempts: Sequence[Attempt]) -> list[Finding]:
     """Ask the venue of the settings about every attempt that may have reached it.

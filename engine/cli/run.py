@@ -62,6 +62,7 @@ class RunSession:
         self._lines: SignalLines | None = None
         self._after = self._shown = 0  # journal rows before this run; the last row whose report was shown
         self._started = False
+        self._resumed: tuple[str, ...] = ()  # left unfinished by an earlier run: told of with this one's
 
     async def run(self, stop: trio.CancelScope) -> None:
         """Open everything, feed signals, and leave in order when idle or when ``stop`` is cancelled."""
@@ -76,7 +77,7 @@ class RunSession:
                 ):
                     control.attach(engine)
                     self._after = self._shown = engine.journal.head[0]
-                    self._started = True
+                    self._started, self._resumed = True, engine.resumed
                     log.info("run.ready", venue=settings.venue, journal=str(self._journal))
                     await self._serve(engine, descriptor, stop)
 
@@ -104,7 +105,9 @@ class RunSession:
     def conclude(self, code: Exit) -> Exit:
         """Fold the journal, print the result, and return the exit code."""
         lines = self._lines
-        signals = [(line.signal.signal_id, line.denial) for line in lines.taken] if lines else []
+        taken = [(line.signal.signal_id, line.denial) for line in lines.taken] if lines else []
+        again = {signal_id for signal_id, denial in taken if denial is None}
+        signals = [(signal_id, None) for signal_id in self._resumed if signal_id not in again] + taken
         summary = summarize(self._journal, signals, lines.faults if lines else (), after=self._after)
         if code is Exit.DONE and self._started and not summary.journal.verified:
             code = Exit.JOURNAL

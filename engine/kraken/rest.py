@@ -53,6 +53,10 @@ class _Envelope(msgspec.Struct):
     result: msgspec.Raw = msgspec.Raw(b"")
 
 
+FOREIGN_NONCES = 3
+"""Refused nonces in a row before it is somebody else's doing: one or two come from reads we gave up on the way."""
+
+
 class RestClient:
     """Kraken's REST API. Reads raise; order-bearing calls return a Reply for the outcome table.
 
@@ -80,6 +84,8 @@ class RestClient:
             self.query_key = RestKey(settings.query_key, settings.query_secret, store, settings.tier)
         self.down_since_s: float | None = None
         """When connecting last failed, None once a call has got through."""
+        self.on_alarm: Callable[[str, str], None] = _log_alarm
+        self._nonces_refused = 0
 
     async def call(
         self,
@@ -113,7 +119,17 @@ class RestClient:
                 )
         finally:
             key.budget.settle(held, charged=reply.sent)
+        self._watch_nonces(reply)
         return reply
+
+    def _watch_nonces(self, reply: Reply) -> None:
+        """Refused nonces in a row, from one generator per key, mean that somebody else draws nonces for it too."""
+        if any(errors.code_of(text) == "INVALID_NONCE" for text in reply.errors):
+            self._nonces_refused += 1
+            if self._nonces_refused == FOREIGN_NONCES:
+                self.on_alarm("FOREIGN_NONCE", "another program uses this API key: give each its own key")
+        elif reply.answered:
+            self._nonces_refused = 0
 
     async def ask(
         self,
@@ -185,6 +201,10 @@ class RestClient:
             self.down_since_s = None
         elif self.down_since_s is None:
             self.down_since_s = trio.current_time()
+
+
+def _log_alarm(code: str, text: str) -> None:
+    log.error("link.alarm", code=code, text=text)
 
 
 _FREE = frozenset(("AddOrder", "CancelOrder"))

@@ -96,6 +96,7 @@ class KrakenLink:
         chance: Chance,
     ) -> None:
         self._settings, self._rest, self._clock = settings, rest, clock
+        rest.on_alarm = sink.on_alarm
         secure = settings.ws_url.startswith("wss:") or settings.ws_auth_url.startswith("wss:")
         tls = verified_tls(settings.ca_file) if secure else None
         self._symbols, self._venue_time = Symbols(), VenueTime()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from engine.market.book import Book
 from engine.orders.signal import Signal
 from engine.risk.denials import Denial
@@ -44,7 +46,7 @@ def _check_prices(signal: Signal, entry: Price) -> Denial | None:
     target = signal.take_profit.price if signal.take_profit else None
     rising = (("stop", stop), ("entry", entry), ("target", target))
     named = [(name, price) for name, price in rising if price is not None]
-    for (low_name, low), (high_name, high) in zip(named, named[1:], strict=False):
+    for (low_name, low), (high_name, high) in pairwise(named):
         if not (low < high if buy else low > high):
             order = "<" if buy else ">"
             return Denial(

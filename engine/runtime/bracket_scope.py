@@ -27,6 +27,7 @@ from engine.orders.order import Order
 from engine.orders.replay import Closed, Intent, rebuild_orders
 from engine.orders.reports import OrderReport
 from engine.orders.specs import close_order, entry_order, stop_order, target_order
+from engine.orders.view import OrderView
 from engine.risk.checks import check_entry, check_instrument, check_validity
 from engine.runtime.entry_attempts import EntryAttempts
 from engine.runtime.history import facts_of
@@ -186,6 +187,16 @@ class BracketScope:
         self.bracket.learn(view, list(change.events), self._now())
         if view.role == "entry":
             self._attempts.after(view, change.events, self._now())
+            if any(event.alarm == "REFUSED_BUT_LIVE" for event in change.events):
+                self._revived(view)
+
+    def _revived(self, view: OrderView) -> None:
+        """An entry held for dead rests after all: it is the entry, or too much when another attempt took its place."""
+        self._attempts.drop()
+        entries = [o for o in self.bracket.orders.values() if o.role == "entry" and o.cl_ord_id != view.cl_ord_id]
+        if not view.ended and any(o.done_qty or not o.ended for o in entries):
+            why = "held for dead, and another attempt has taken its place"
+            self._command(view.cl_ord_id, Cancel(why), CancelEntry(why))
 
     def _act(self, order_nursery: trio.Nursery) -> int | None:
         """Plan until nothing is missing; returns the moment to look again."""

@@ -48,6 +48,8 @@ class Engine:
         self._idle.set()
         self._progress = trio.Event()
         self._intake = Intake(services, self._start)
+        self.resumed: tuple[str, ...] = ()
+        """Signals whose brackets an earlier process had left unfinished."""
 
     @property
     def journal(self) -> Journal:
@@ -173,6 +175,7 @@ class Engine:
 
     def rebuild(self, left: list[Unfinished]) -> list[BracketScope]:
         """Give the brackets an earlier process left a scope again; they act only after ``resume``."""
+        self.resumed = tuple(u.bracket.signal.signal_id for u in left)
         return [self._start(u.bracket, u.opened_row, loose=u.loose) for u in left]
 
     async def resume(self, scopes: list[BracketScope]) -> None:

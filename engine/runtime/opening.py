@@ -100,7 +100,8 @@ class _Core:
     async def _open(self) -> AsyncIterator[Engine]:
         """Nest what must die last outermost: journal, link, senders and bus, brackets with their orders."""
         desk, market = OrderDesk(), MarketDesk()
-        sink = Sink(desk, market)
+        gate = EntryGate()
+        sink = Sink(desk, market, gate)
         engine: Engine | None = None
         with self._open_journal() as journal:
             journal.verify()
@@ -110,7 +111,7 @@ class _Core:
                 _ending_entries(link, lambda: engine),
                 trio.open_nursery() as service_nursery,
             ):
-                services = self._services(journal, desk, market, link, service_nursery, sink)
+                services = self._services(journal, desk, market, link, service_nursery, sink, gate)
                 poll = PollTask(self._settings, desk, link, lambda: sink.stream_up)
                 service_nursery.start_soon(services.bus.run, name="bus")
                 service_nursery.start_soon(poll.run, name="poll/orders")
@@ -160,8 +161,9 @@ class _Core:
         link: VenueLink,
         sender_nursery: trio.Nursery,
         sink: Sink,
+        gate: EntryGate,
     ) -> Services:
-        steady, gate, breaker = SteadyClock(self._clock), EntryGate(), Breaker()
+        steady, breaker = SteadyClock(self._clock), Breaker()
         journal.on_slow = lambda seconds: log.error("journal.slow_sync", seconds=round(seconds, 3))
         journal.on_stalled = lambda seconds: gate.close("JOURNAL_STALLED", f"a sync took {seconds:.1f} s")
         return Services(

@@ -8,6 +8,7 @@ import structlog
 
 from engine.market.book import Book
 from engine.orders.reports import OrderReport
+from engine.runtime.entry_gate import EntryGate
 from engine.runtime.market_desk import MarketDesk
 from engine.runtime.order_desk import OrderDesk
 from engine.values.instrument import Instrument
@@ -19,8 +20,8 @@ log = structlog.get_logger()
 class Sink:
     """Hears the venue and routes at once. Nothing here blocks."""
 
-    def __init__(self, desk: OrderDesk, market: MarketDesk) -> None:
-        self._desk, self._market = desk, market
+    def __init__(self, desk: OrderDesk, market: MarketDesk, gate: EntryGate) -> None:
+        self._desk, self._market, self._gate = desk, market, gate
         self.stream_up = False
 
     def on_report(self, report: OrderReport) -> None:
@@ -53,3 +54,7 @@ class Sink:
 
     def on_balance(self, balance: Balance) -> None:
         """Positions come from our own fills, never from balances."""
+
+    def on_alarm(self, code: str, text: str) -> None:
+        """Halt entries: what the venue told of is not ours to judge."""
+        self._gate.close(code, text)

@@ -114,6 +114,10 @@ class VenueSink(Protocol):
         """Take a balance change."""
         ...
 
+    def on_alarm(self, code: str, text: str) -> None:
+        """Learn of something on the account that forbids new risk until a person has looked."""
+        ...
+
 
 class VenueLink(Protocol):
     """An open connection to a venue. Reconnects by itself; ends with the block that opened it."""

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import trio
+
 ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "engine")
 LIMIT_S = 40.0
 
 
@@ -39,11 +42,10 @@ class Cli:
         self._running: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("ENGINE_")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "engine", *arguments],
+            [*COMMAND, *arguments],
             cwd=self.place,
-            env={**kept, "HOME": str(self.place), "PYTHONPATH": str(ROOT), **(env or {})},
+            env=self.environment(env),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -51,6 +53,31 @@ class Cli:
         )
         self._running.append(process)
         return process
+
+    def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ENGINE_")}
+        return {**kept, "HOME": str(self.place), "PYTHONPATH": str(ROOT), **(more or {})}
+
+    async def run_beside(
+        self,
+        *arguments: str,
+        env: dict[str, str],
+        stdin: str = "",
+        task_status: trio.TaskStatus[trio.Process] = trio.TASK_STATUS_IGNORED,
+    ) -> Ended:
+        """Run while this process goes on serving; ``task_status`` gets the process."""
+        with trio.fail_after(LIMIT_S):
+            done = await trio.run_process(
+                [*COMMAND, *arguments],
+                stdin=stdin.encode(),
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                cwd=self.place,
+                env=self.environment(env),
+                task_status=task_status,
+            )
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def end(self, process: subprocess.Popen[str], stdin: str | None = None) -> Ended:
         out, err = process.communicate(stdin, timeout=LIMIT_S)

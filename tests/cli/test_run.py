@@ -131,9 +131,10 @@ def test_an_interrupt_ends_in_order(cli: Cli, number: signal.Signals) -> None:
     assert (bracket["net_qty"], [order["role"] for order in bracket["orders"]]) == ("0.002", ["entry", "stop"])
     assert bracket["orders"][1]["ord_status"] == "open"
     assert ended.json["journal"]["verified"] is True
-    again = cli.run("run", "--json", "--data-dir", str(cli.data_dir))
-    assert (again.code, again.json["ok"]) == (5, False)  # the embedded exchange forgets; the engine must not guess
-    assert "another --data-dir" in again.err
+    again = cli.interrupt(start_and_wait(cli, "--json", for_kind="brackets.resumed"), number)
+    assert (again.code, again.json["ok"]) == (0, True), again.err
+    (resting,) = cli.run("orders", "--json", "--data-dir", str(cli.data_dir)).json["active"]
+    assert (resting["cl_ord_id"], resting["state"]) == (bracket["orders"][1]["cl_ord_id"], "open")
 
 
 def test_text_output_is_plain_and_complete(cli: Cli) -> None:

@@ -13,12 +13,12 @@ from random import Random
 from tests.killing.places import EnginePlace, ExchangePlace
 from tests.killing.watching import Left, head_of, wait_for_row
 
-PATIENCE_S = 4.0
+PATIENCE_S = 1.0
 """A drawn row that has not come by then never comes: nothing happens in the market. It is killed all the same."""
 STARTING_S = 15.0
 """Until the first row of a life; a start that writes none is killed then."""
 LAST_LIFE_S = 90.0
-MOST_ROWS = 30
+MOST_ROWS = 24
 MOST_LIVING = 4
 PAIRS = {
     "BTC/USD": ("XBTUSD", Decimal("0.1"), "0.02"),
@@ -118,7 +118,7 @@ class Hunter:
         pair, tick, qty = PAIRS[symbol]
         mid, side = self._exchange.rest.mid(pair), draw.choice(["buy", "buy", "sell"])
         up = Decimal(1 if side == "buy" else -1)
-        away = mid * Decimal(draw.randint(8, 50)) / 10_000  # stop and target lie 8 to 50 basis points off
+        away = mid * Decimal(draw.randint(6, 25)) / 10_000  # stop and target lie 6 to 25 basis points off
         members: dict[str, object] = {
             "signal_id": f"00000000-0000-4000-8000-{number:012d}",
             "strategy_id": "hunt",

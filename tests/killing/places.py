@@ -15,9 +15,9 @@ from tests.killing.rest import Rest
 ROOT = Path(__file__).parents[2]
 MARKET = Path(__file__).with_name("market.toml")
 QUICK = {
-    "ENGINE_ENGINE__VISIBILITY_LAG_BROKEN_S": "2",
-    "ENGINE_KRAKEN__ENTRY_DEADLINE_S": "2",
-    "ENGINE_KRAKEN__EXIT_DEADLINE_S": "2",
+    "ENGINE_ENGINE__VISIBILITY_LAG_BROKEN_S": "1",
+    "ENGINE_KRAKEN__ENTRY_DEADLINE_S": "1",
+    "ENGINE_KRAKEN__EXIT_DEADLINE_S": "1",
 }
 """This exchange's REST never lags: an order in doubt need not be doubted for a minute."""
 

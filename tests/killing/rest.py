@@ -38,13 +38,13 @@ class Rest:
         return self._all("ClosedOrders", "closed")
 
     def trades(self) -> dict[str, Any]:
-        """Return every fill by its id."""
-        return self._all("TradesHistory", "trades")
+        """Return every fill by its id, each by itself: Kraken puts a taker's fills together unless asked not to."""
+        return self._all("TradesHistory", "trades", consolidate_taker="false")
 
-    def _all(self, name: str, member: str) -> dict[str, Any]:
+    def _all(self, name: str, member: str, **params: object) -> dict[str, Any]:
         found: dict[str, Any] = {}
         while True:
-            page = self._ask(name, ofs=len(found))
+            page = self._ask(name, ofs=len(found), **params)
             found |= page[member]
             if not page[member] or len(found) >= page["count"]:
                 return found

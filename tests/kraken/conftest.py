@@ -33,7 +33,7 @@ class Recorder:
         self.reports: list[OrderReport] = []
         self.snapshots: list[tuple[list[OrderReport], list[OrderReport]]] = []
         self.links: list[tuple[bool, str]] = []
-        self.books, self.trades, self.instruments, self.balances = [], [], [], []
+        self.books, self.trades, self.instruments, self.balances, self.alarms = [], [], [], [], []
         self._news = trio.Event()
 
     def _tell(self) -> None:
@@ -63,6 +63,9 @@ class Recorder:
     def on_instrument(self, instrument):
         self.instruments.append(instrument)
         self._tell()
+
+    def on_alarm(self, code, text):
+        self.alarms.append((code, text))
 
     def on_balance(self, balance):
         self.balances.append(balance)

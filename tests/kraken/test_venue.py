@@ -453,3 +453,12 @@ async def test_no_secret_is_ever_logged(stage, caplog, capsys, autojump_clock):
     assert len(tokens) >= 2
     assert "link.lost" in told
     assert not [secret for secret in secrets | set(tokens) if secret in told]
+
+
+async def test_nonces_refused_in_a_row_are_somebody_elses_doing(stage, autojump_clock):
+    """One generator per key never falls back: refused again and again, another program draws for this key too."""
+    async with stage.link() as link:
+        stage.exchange.faults = ScriptedFaults().always("BalanceEx", refuse_with("EAPI:Invalid nonce"))
+        with pytest.raises(VenueRefused):
+            await link.balances()
+        assert [code for code, _ in stage.sink.alarms] == ["FOREIGN_NONCE"]

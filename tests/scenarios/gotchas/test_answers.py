@@ -153,6 +153,7 @@ async def test_invalid_nonce_on_reads_is_survived(open_story, autojump_clock):
         story.connection("executions").reset()
         story.ask("50000", "0.02")
         await come(story, lambda: case.covered("0.02"), within_s=10)
+        await come(story, lambda: case.orders("entry")[-1].state == "settled", within_s=60)
 
 
 async def test_coins_held_by_our_own_stop_are_freed_for_the_target(open_story, autojump_clock):

@@ -7,9 +7,9 @@ import pytest
 from engine.orders.replay import Requested
 from engine.sim import ScriptedFaults, SimSettings
 from engine.sim.faults import Action, Verdict, http_error
-from engine.sim.orders import NewOrder
 from tests.scenarios.honesty import DOUBTFUL_TEXTS, SETTLES_S, SILENCE, come
-from tests.scenarios.story import Case, Story, d
+from tests.scenarios.restart.lives import at_market, by_a_person, open_cut_story
+from tests.scenarios.story import Case, Story
 
 NOT_TAKEN = DOUBTFUL_TEXTS[0].action(applied=False)
 TAKEN = DOUBTFUL_TEXTS[0].action(applied=True)
@@ -22,12 +22,6 @@ async def in_doubt(story: Story, faults: ScriptedFaults, **members: object) -> C
     case = await story.submit(**members)
     await story.until(lambda: case.entry_is("unknown"))
     return case
-
-
-def by_a_person(story: Story, side: str, qty: str) -> None:
-    """Somebody with access to our account trades at market."""
-    core = story.world.exchange._venue.core
-    core.add(core.accounts["client"], NewOrder(symbol="BTC/USD", side=side, order_type="market", order_qty=d(qty)))
 
 
 async def test_before_its_deadline_nothing_is_dead(open_story, autojump_clock):
@@ -97,7 +91,7 @@ async def test_fill_nobody_can_explain_keeps_it_unknown(open_story, autojump_clo
     """A trade on its symbol and side without an owner may be its trace: it stays unknown until an operator says."""
     async with open_story() as story:
         case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
-        by_a_person(story, "buy", "0.01")
+        at_market(story, "buy", "0.01")
         await story.wait(200)
         assert case.entry_is("unknown")
         (order,) = case.orders("entry")
@@ -111,7 +105,7 @@ async def test_fill_on_the_other_side_explains_nothing(open_story, autojump_cloc
     """A person's sale says nothing about our buy: it is proved dead in time."""
     async with open_story() as story:
         case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
-        by_a_person(story, "sell", "0.01")
+        at_market(story, "sell", "0.01")
         await come(story, lambda: bool(case.resting("entry")), within_s=SETTLES_S + 2)
 
 
@@ -179,3 +173,29 @@ async def test_operator_is_heard_only_about_unknown_orders(open_story, autojump_
         assert not story.engine.resolve("00000000-0000-8000-8000-000000000000", "dead", "no")
         await story.wait(5)
         assert case.entry_is("open")
+
+
+async def test_venue_that_takes_a_dead_order_after_all_is_answered_with_a_cancel(seed, autojump_clock):
+    """Against its own deadline the venue rests what was proved dead: alarm, and the surplus entry is taken back."""
+    async with open_cut_story(seed) as story:
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
+        await come(story, lambda: bool(case.resting("entry")), within_s=SETTLES_S)
+        dead = case.orders("entry")[0]
+        revived = by_a_person(story, "buy", "50000", "0.02", dead.cl_ord_id)
+        await come(story, lambda: not revived.is_open, within_s=2)
+        assert "REFUSED_BUT_LIVE" in case.alarms()
+        story.ask("50000", "0.02")
+        await come(story, lambda: case.covered("0.02"), within_s=5)
+
+
+async def test_venue_that_takes_a_dead_order_before_the_next_attempt_keeps_it(seed, autojump_clock):
+    """It comes back in the pause before the next attempt: then it is the entry, and no other is sent."""
+    async with open_cut_story(seed) as story:
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
+        await story.until(lambda: case.orders("entry")[0].state == "settled")
+        revived = by_a_person(story, "buy", "50000", "0.02", case.entry().cl_ord_id)
+        await story.wait(10)
+        assert revived.is_open
+        assert len(case.orders("entry")) == 1
+        story.ask("50000", "0.02")
+        await come(story, lambda: case.covered("0.02"), within_s=5)

@@ -70,3 +70,10 @@ def by_a_person(story: Story, side: str, price: str, qty: str, cl_ord_id: str | 
         symbol="BTC/USD", side=side, order_type="limit", order_qty=d(qty), limit_price=d(price), cl_ord_id=cl_ord_id
     )  # fmt: skip
     return core.add(core.accounts["client"], new)
+
+
+def at_market(story: Story, side: str, qty: str) -> SimOrder:
+    """Somebody with access to our account trades at market."""
+    core = story.world.exchange._venue.core
+    new = NewOrder(symbol="BTC/USD", side=side, order_type="market", order_qty=d(qty))
+    return core.add(core.accounts["client"], new)
