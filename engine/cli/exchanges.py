@@ -14,6 +14,7 @@ import trio
 from engine.cli.mounts import network_file_system
 from engine.config import Credentials, Settings, load_credentials
 from engine.errors import ConfigError, JournalError
+from engine.journal.lease import hold_lease
 from engine.kraken.nonce_file import FileNonceStore
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
@@ -90,8 +91,12 @@ def sim_settings(settings: Settings, directory: Path, **changes: object) -> SimS
 
 @contextmanager
 def _open_store(directory: Path) -> Iterator[ExchangeStore]:
-    """Open what the exchange knows for ever. Raises JournalError when it is in use, damaged or of another setting."""
+    """Open what the exchange knows for ever. Raises JournalError when it is in use (saying by whom) or damaged."""
+    lock = directory / "exchange" / "exchange.lock"
     with ExitStack() as held:
+        held.enter_context(
+            hold_lease(lock, what="the exchange's state", now_ns=SystemClock().now_ns(), data_dir=directory)
+        )
         try:
             store = held.enter_context(open_exchange_store(directory / "exchange"))
         except (OSError, ValueError) as error:

@@ -14,18 +14,32 @@ YIELD_S = 3.0
 """A read in flight is abandoned after this time once an order or cancel waits behind it."""
 
 
+PASS_S = 1.0
+"""An exit waits no longer than this behind a written order: that has reached the venue by then, or never will."""
+
+
+class _Hold:
+    """One call's hold on the line; ``over`` once the line was passed on before the call's end."""
+
+    def __init__(self, lane: Lane, scope: trio.CancelScope) -> None:
+        self.lane, self.scope = lane, scope
+        self.since_s = trio.current_time()
+        self.over = False
+
+
 class NonceLine:
     """Two calls in flight could reach Kraken swapped, and the later nonce would spoil the earlier: so one at a time.
 
     The holder's call runs in a cancel scope; a waiting order or cancel draws that scope's deadline closer when the
-    holder is only a query.
+    holder is only a query. An exit passes an order whose answer does not come: at worst that order is refused for
+    its nonce, which is certain.
     """
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int, trio.Event]] = []
         self._count = 0
         self._taken = False
-        self._holder: tuple[Lane, trio.CancelScope] | None = None
+        self._holder: _Hold | None = None
 
     @contextmanager
     def turn(self, lane: Lane) -> Iterator[trio.CancelScope]:
@@ -33,14 +47,15 @@ class NonceLine:
 
         What runs inside may be cut off: then the yielded scope's ``cancelled_caught`` tells.
         """
-        try:
-            with trio.CancelScope() as scope:
-                self._holder = (lane, scope)
+        with trio.CancelScope() as scope:
+            hold = self._holder = _Hold(lane, scope)
+            try:
                 self._press()
                 yield scope
-        finally:
-            self._holder = None
-            self._pass_on()
+            finally:
+                if not hold.over:
+                    self._holder = None
+                    self._pass_on()
 
     async def take(self, lane: Lane) -> None:
         """Wait for our turn; ``turn`` must follow at once."""
@@ -53,6 +68,8 @@ class NonceLine:
         heapq.heappush(self._waiting, ticket)
         self._press()
         try:
+            if lane <= Lane.REDUCING:
+                await self._wait_or_pass(ticket[2])
             await ticket[2].wait()
         except BaseException:
             if ticket in self._waiting:
@@ -62,12 +79,24 @@ class NonceLine:
                 self._pass_on()
             raise
 
+    async def _wait_or_pass(self, turn: trio.Event) -> None:
+        """Wait for our turn; take the line from any order that has held it for too long."""
+        while not turn.is_set():
+            hold = self._holder
+            if hold is None or hold.lane == Lane.QUERY:  # somebody is just taking it, or is a read and will be cut off
+                with trio.move_on_after(PASS_S):
+                    await turn.wait()
+                continue
+            with trio.move_on_at(hold.since_s + PASS_S):
+                await turn.wait()
+            if not turn.is_set() and hold is self._holder:
+                hold.over, self._holder = True, None
+                self._pass_on()
+
     def _press(self) -> None:
-        if self._holder is None or not self._waiting:
-            return
-        lane, scope = self._holder
-        if lane == Lane.QUERY and self._waiting[0][0] < Lane.QUERY:
-            scope.deadline = min(scope.deadline, trio.current_time() + YIELD_S)
+        hold = self._holder
+        if hold is not None and self._waiting and hold.lane == Lane.QUERY and self._waiting[0][0] < Lane.QUERY:
+            hold.scope.deadline = min(hold.scope.deadline, trio.current_time() + YIELD_S)
 
     def _pass_on(self) -> None:
         if self._waiting:  # the line stays taken, so that nobody slips in before the next one wakes

@@ -2,7 +2,7 @@
 
 import trio
 
-from engine.kraken.nonce_line import YIELD_S, NonceLine
+from engine.kraken.nonce_line import PASS_S, YIELD_S, NonceLine
 from engine.venue.protocol import Lane
 
 
@@ -44,8 +44,8 @@ async def test_query_in_flight_gives_way_to_an_order(autojump_clock):
     assert cut == [True]
 
 
-async def test_order_in_flight_is_never_cut(autojump_clock):
-    """Whoever waits, an order keeps its turn until its answer."""
+async def test_order_in_flight_keeps_its_turn_against_entries(autojump_clock):
+    """An entry waits for the answer of the order before it, however long that takes."""
     line = NonceLine()
 
     async def order():
@@ -57,9 +57,35 @@ async def test_order_in_flight_is_never_cut(autojump_clock):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(order)
         await trio.sleep(1)
-        await line.take(Lane.EMERGENCY)
-        with line.turn(Lane.EMERGENCY):
+        await line.take(Lane.ENTRY)
+        with line.turn(Lane.ENTRY):
             assert trio.current_time() == 50
+
+
+async def test_exit_passes_an_unanswered_order(autojump_clock):
+    """A stop does not wait out an entry whose answer is lost; that one is not cut, and the line stays one line."""
+    line, ends = NonceLine(), []
+
+    async def order(lane, lasts_s):
+        await line.take(lane)
+        began_s = trio.current_time()
+        with line.turn(lane) as scope:
+            await trio.sleep(lasts_s)
+        ends.append((lane, round(began_s, 3), round(trio.current_time(), 3), scope.cancelled_caught))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(order, Lane.ENTRY, 7)
+        await trio.sleep(0.4)
+        nursery.start_soon(order, Lane.REDUCING, 0.1)
+        nursery.start_soon(order, Lane.EMERGENCY, 0.1)
+        await trio.sleep(0.1)
+        nursery.start_soon(order, Lane.QUERY, 0.1)
+    assert ends == [
+        (Lane.EMERGENCY, PASS_S, PASS_S + 0.1, False),
+        (Lane.REDUCING, PASS_S + 0.1, PASS_S + 0.2, False),
+        (Lane.QUERY, PASS_S + 0.2, PASS_S + 0.3, False),
+        (Lane.ENTRY, 0, 7, False),
+    ]
 
 
 async def test_cancelled_waiter_does_not_block_the_line(autojump_clock):
