@@ -7,13 +7,13 @@ from pathlib import Path
 
 from engine.net.link import LinkMachine
 from engine.orders.brackets import BracketMachine
-from engine.orders.diagram import diagram_of, mermaid, table
+from engine.orders.diagram import diagram_of, mermaid, state_table
 from engine.orders.machine import OrderMachine
 
 README = Path(__file__).parents[1] / "README.md"
 
 PARTS = {
-    "order table": lambda: table(diagram_of(OrderMachine)),
+    "order table": lambda: state_table(diagram_of(OrderMachine)),
     "order diagram": lambda: f"```mermaid\n{mermaid(diagram_of(OrderMachine))}```\n",
     "link diagram": lambda: f"```mermaid\n{mermaid(diagram_of(LinkMachine))}```\n",
     "bracket diagram": lambda: f"```mermaid\n{mermaid(diagram_of(BracketMachine))}```\n",

@@ -37,6 +37,10 @@ Config = Annotated[Path | None, Parameter(help="Settings file. Default: config/e
 Seed = Annotated[int | None, Parameter(help="Seed of the synthetic market.")]
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Order = Annotated[str | None, Parameter(help="cl_ord_id, any unique beginning of it, or the venue's order_id.")]
+Fault = Annotated[
+    Literal["ack-lost", "disconnect", "kill", "rest-down", "late-fill"] | None,
+    Parameter(help="Let this go wrong on the way, and show how it is put right."),
+]
 LogLevel = Annotated[str | None, Parameter(help="debug, info, warning, error or critical; to stderr.")]
 LogFile = Annotated[Path | None, Parameter(help="Also write the log into this file, as JSON lines.")]
 
@@ -84,17 +88,17 @@ def run(
 
 
 @app.command
-def demo(*, as_json: Json = False) -> Exit:
+def demo(*, fault: Fault = None, as_json: Json = False) -> Exit:
     """Show one bracket from signal to flat: an entry filled in three parts, covered each time, then the target.
 
-    Needs nothing: no key, no network, no settings. Takes about fifteen seconds.
+    Needs nothing: no key, no network, no settings. Takes about fifteen seconds, with a fault up to a minute.
 
-    Example: python -m engine demo
+    Example: python -m engine demo --fault kill
     """
     from engine.cli.demo import demo as play
 
-    logs = configure_logs(sys.stderr, level="warning")
-    return trio.run(partial(play, logs, as_json=as_json))
+    logs = configure_logs(sys.stderr, level="error" if fault else "warning")  # a fault's warnings are in the story
+    return trio.run(partial(play, logs, as_json=as_json, fault=fault))
 
 
 @app.command

@@ -154,11 +154,20 @@ async def open_venue(
     if settings.venue != "embedded":
         yield _adapter(settings.kraken_settings(load_credentials(settings)), directory, hide)
         return
+    async with open_embedded(settings, directory, hide, **sim_changes) as (_, venue):
+        yield venue
+
+
+@asynccontextmanager
+async def open_embedded(
+    settings: Settings, directory: Path, hide: Callable[[str], object], **sim_changes: object
+) -> AsyncIterator[tuple[Exchange, KrakenVenue]]:
+    """Run an exchange in this process while the block stands, and give it with an adapter to it."""
     sim = sim_settings(settings, directory, **sim_changes)
     async with open_exchange(sim, market_chance(settings), settings.exchange.port, directory) as listening:
         exchange = listening.exchange
         made = Credentials(Secret(exchange.api_key), Secret(exchange.api_secret))
-        yield _adapter(settings.kraken_settings(made, **listening.addresses), directory, hide)
+        yield exchange, _adapter(settings.kraken_settings(made, **listening.addresses), directory, hide)
 
 
 def _adapter(kraken: KrakenSettings, directory: Path, hide: Callable[[str], object]) -> KrakenVenue:

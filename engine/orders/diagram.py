@@ -135,6 +135,19 @@ def table(diagram: Diagram) -> str:
     return "\n".join(lines) + "\n"
 
 
+def state_table(diagram: Diagram) -> str:
+    """Write a Markdown table with a line for each state: what may happen in it [guard] and where that leads."""
+    lines = [_row(["state", "event → next state"]), _row(["---", "---"])]
+    for state in diagram.states:
+        ways: dict[str, list[str]] = {}
+        for edge in diagram.edges:
+            if edge.source == state:
+                ways.setdefault(edge.target, []).append(edge.label)
+        said = "; ".join(f"{', '.join(labels)} → `{target}`" for target, labels in ways.items())
+        lines.append(_row([f"`{state}`", said or "end"]))
+    return "\n".join(lines) + "\n"
+
+
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 

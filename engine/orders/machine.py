@@ -54,7 +54,7 @@ class OrderMachine(StateMachine):
     )
     doubt = pending.to(unknown)
     reject = pending.to(rejected) | unknown.to(rejected)
-    prove_dead = unknown.to(rejected)
+    prove_dead = unknown.to(rejected) | open.to(rejected)  # open: live by an operator's word alone, which was wrong
 
     trade = (
         pending.to(filled, cond="complete")

@@ -118,6 +118,11 @@ class Order:
         )
 
     @property
+    def in_doubt(self) -> bool:
+        """Nothing from the venue shows it: unknown, or live by an operator's word alone."""
+        return self.state == "unknown" or (self.state == "open" and self.order_id is None)
+
+    @property
     def ord_status(self) -> str:
         """The state in FIX words: a settled order keeps the status it ended with."""
         return self.walk[-1][0] if self.state == "settled" else self.state
@@ -217,7 +222,9 @@ class Order:
         return [self._conclude("doubt", ts_ns, why=why, alarm="ORDER_UNKNOWN")]
 
     def prove_dead(self, why: str, ts_ns: int) -> list[OrderEvent]:
-        """All proofs hold that the venue never took it."""
+        """All proofs hold that the venue never took it, whatever an operator may have declared."""
+        if not self.in_doubt:
+            raise OrderInvariantError(f"{self.cl_ord_id}: the venue has shown it, it cannot be proved dead: {why}")
         return [self._conclude("prove_dead", ts_ns, why=why)]
 
     def declare_live(self, why: str, ts_ns: int) -> list[OrderEvent]:

@@ -47,6 +47,11 @@ class OrderView(msgspec.Struct, frozen=True):
         return self.state in ENDED
 
     @property
+    def in_doubt(self) -> bool:
+        """Nothing from the venue shows it: unknown, or live by an operator's word alone."""
+        return self.state == "unknown" or (self.state == "open" and self.order_id is None)
+
+    @property
     def leaves_qty(self) -> Qty:
         """Quantity not yet filled, zero once ended."""
         return NO_QTY if self.ended else Qty(max(ZERO, self.order_qty - self.done_qty))

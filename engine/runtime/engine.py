@@ -85,12 +85,13 @@ class Engine:
         return handle.put(Cancel(why))
 
     def resolve(self, cl_ord_id: str, verdict: Literal["live", "dead"], reason: str) -> bool:
-        """Take an operator's word on an unknown order the venue cannot be asked about. False when it is not unknown.
+        """Take an operator's word on an order in doubt that the venue cannot be asked about. False for any other.
 
-        "dead" lets its quantity be planned anew; "live" treats it as resting until evidence says otherwise.
+        "dead" lets its quantity be planned anew; "live" treats it as resting until evidence, or another word, says
+        otherwise.
         """
         handle = self._services.desk.live.get(cl_ord_id)
-        if handle is None or handle.view.state != "unknown":
+        if handle is None or not handle.view.in_doubt:
             return False
         log.warning("order.resolved", cl_ord_id=cl_ord_id, verdict=verdict, reason=reason)
         why = f"operator: {reason}"

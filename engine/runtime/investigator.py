@@ -30,7 +30,7 @@ FAILED_PAUSE_S = 2.0
 
 
 class Investigator:
-    """Examines every unknown order until it is not unknown any more."""
+    """Examines every order in doubt until it is not in doubt any more."""
 
     def __init__(self, settings: EngineSettings, desk: OrderDesk, link: VenueLink) -> None:
         self._settings, self._desk, self._link = settings, desk, link
@@ -40,7 +40,7 @@ class Investigator:
         """Go round until cancelled. A query that fails is asked again next round."""
         while True:
             await trio.sleep(self._settings.poll_every_s / 2)
-            for handle in [h for h in self._desk.live.values() if h.view.state == "unknown"]:
+            for handle in [h for h in self._desk.live.values() if h.view.in_doubt]:
                 try:
                     await self._examine(handle)
                 except VenueError as error:

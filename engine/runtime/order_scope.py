@@ -162,7 +162,7 @@ class OrderScope:
                 return self._record(order.answered(msgspec.structs.replace(message.answer, ts_ns=now)))
             case OrderReport():
                 return self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))
-            case ProvenDead() if order.state == "unknown":
+            case ProvenDead() if order.in_doubt:
                 return self._record(order.prove_dead(message.why, now))
             case DeclaredLive():
                 return self._record(order.declare_live(message.why, now))
@@ -214,9 +214,9 @@ class OrderScope:
 
     def _try_cancel(self) -> None:
         order = self._order
-        if order.state in ("open", "partial") and order.outgoing is None and order.order_id is not None:
-            order.cancel_wanted = False
-            self._start(CancelOrder(order.cl_ord_id, order.order_id, order.spec.symbol))
+        if order.state in ("open", "partial") and order.outgoing is None:
+            order.cancel_wanted = False  # without an order_id (live by an operator's word) it is canceled by our name
+            self._start(CancelOrder(order.cl_ord_id, order.order_id or "", order.spec.symbol))
 
     def _retry_entry_cancel(self, events: list[OrderEvent]) -> None:
         """A refused cancel of an entry is looked into and asked again: an entry once unwanted stays unwanted.

@@ -1,4 +1,4 @@
-"""``just bench``, or ``python -m tests.bench [--json] [--only start|latency|updates|memory]`` from the checkout."""
+"""``just bench``, or ``python -m tests.bench [--json] [--only PART]`` from the checkout."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from pathlib import Path
 import msgspec
 import trio
 
-from tests.bench import latency, memory, start, updates
+from tests.bench import latency, memory, recovery, start, success, updates
 from tests.bench.figures import Section, show
 from tests.bench.rig import quiet
 
-PARTS = {"start": start.measure, "latency": latency.measure, "updates": updates.measure, "memory": memory.measure}
+PARTS = {
+    "success": success.measure,
+    "recovery": recovery.measure,
+    "start": start.measure,
+    "latency": latency.measure,
+    "updates": updates.measure,
+    "memory": memory.measure,
+}
 """Each runs in a process of its own, so that none measures the garbage of another."""
 
 

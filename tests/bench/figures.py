@@ -16,7 +16,7 @@ the same frames (tests/bench/floor.py). Between runs and machines only the ratio
 class Figure(msgspec.Struct, omit_defaults=True):
     """One line: what was measured on whom. ``p99`` is None where there is one value only.
 
-    ``limit`` is what a success figure must stay under. A ``floor`` line carries the ratios: how many times it the
+    ``limit`` is what a success figure must stay under, ``least`` what it must reach. A ``floor`` line carries the ratios: how many times it the
     engine's line above takes.
     """
 
@@ -29,6 +29,7 @@ class Figure(msgspec.Struct, omit_defaults=True):
     times_p50: float | None = None
     times_p99: float | None = None
     limit: float | None = None
+    least: float | None = None
 
 
 class Section(msgspec.Struct):
@@ -75,6 +76,8 @@ def amount(value: float | None, unit: str) -> str:
                 return f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f} {name}"
     if unit == "B":
         return f"{value / 1024:.1f} KiB" if abs(value) >= 1024 else f"{value:.0f} B"
+    if unit == "%":
+        return f"{value:.2f} %"
     return f"{value:,.0f}{unit}" if value >= 100 or value == int(value) else f"{value:.1f}{unit}"
 
 
@@ -103,4 +106,6 @@ def _cells(one: Figure) -> list[str]:
     if one.limit is not None:
         worst = one.p50 if one.p99 is None else one.p99
         limit = f"< {amount(one.limit, one.unit)} {'met' if worst < one.limit else 'MISSED'}"
+    if one.least is not None:
+        limit = f"≥ {amount(one.least, one.unit)} {'met' if one.p50 >= one.least else 'MISSED'}"
     return [f"{one.n:,}", amount(one.p50, one.unit), amount(one.p99, one.unit), *ratios, limit]

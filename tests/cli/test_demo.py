@@ -9,14 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import ROOT, Cli
+from tests.cli.processes import ROOT, Cli, Ended
 
 pytestmark = pytest.mark.process
 
 
-def test_demo_tells_a_whole_bracket(cli: Cli) -> None:
+def test_demo_tells_a_whole_bracket_also_from_the_wheel(cli: Cli) -> None:
+    """In words from the checkout, as an object from the built wheel in another directory; both at the same time."""
+    site = unpacked_wheel(cli.place)
+    told = cli.start("demo", "--json", env={"PYTHONPATH": str(site), "TMPDIR": str(cli.place)})
+    check_words(cli.run("demo", env={"TMPDIR": str(cli.place)}))
+    check_object(cli.end(told))
+
+
+def check_words(ended: Ended) -> None:
     """An entry in three parts, covered each time, the target, flat; then path, journal, diagrams, next steps."""
-    ended = cli.run("demo", env={"TMPDIR": str(cli.place)})
     assert ended.code == 0, ended.err
     for words in ("open → partial", "partial → partial", "partial → filled", "exiting → flat", "│ settled │", "◉ flat"):
         assert words in ended.out
@@ -26,16 +33,20 @@ def test_demo_tells_a_whole_bracket(cli: Cli) -> None:
     assert ended.err == ""
 
 
-def test_wheel_runs_the_demo_from_another_directory(cli: Cli) -> None:
-    """The built wheel holds its data files; its defaults need no file beside it."""
+def unpacked_wheel(place: Path) -> Path:
+    """Build and unpack the wheel, which holds its data files; its defaults need no file beside it."""
     pytest.importorskip("hatchling")
-    wheel = build_wheel(cli.place)
+    wheel = build_wheel(place)
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("py.typed", "__init__.pyi", "cli/demo_market.toml", "cli/demo_signal.jsonl"):
+    for name in ("py.typed", "__init__.pyi", "cli/demo_market.toml", "cli/demo_signal.jsonl", "config/engine.toml"):
         assert f"engine/{name}" in names
-    site = cli.place / "site"
+    site = place / "site"
     zipfile.ZipFile(wheel).extractall(site)
-    ended = cli.run("demo", "--json", env={"PYTHONPATH": str(site), "TMPDIR": str(cli.place)})
+    return site
+
+
+def check_object(ended: Ended) -> None:
+    """The outcome and the orders of the bracket, as ``run --json`` tells them."""
     assert ended.code == 0, ended.err
     told = ended.json
     (bracket,) = told["brackets"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +14,15 @@ from tests.cli.processes import Cli, quick
 pytestmark = pytest.mark.process
 
 
-@pytest.fixture
-def written(cli: Cli) -> Cli:
-    """A data directory with one finished bracket."""
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """A data directory with one finished bracket, to be looked at only."""
+    cli = Cli(tmp_path_factory.mktemp("written"))
     file = cli.place / "signals.jsonl"
     file.write_text(quick() + "\n")
     assert cli.run("run", "--signals", str(file), "--until-idle", "--data-dir", str(cli.data_dir)).code == 0
-    return cli
+    yield cli
+    cli.kill_all()
 
 
 def test_verify_show_and_diagram(written: Cli) -> None:
@@ -40,16 +45,18 @@ def test_verify_show_and_diagram(written: Cli) -> None:
     assert (unknown.code, "ffffffffff" in unknown.err) == (2, True)
 
 
-def test_a_changed_row_is_exit_5(written: Cli) -> None:
+def test_a_changed_row_is_exit_5(written: Cli, tmp_path: Path) -> None:
     """Verify names the row; run refuses or tells that the chain does not hold."""
-    file = sqlite3.connect(written.data_dir / "journal.sqlite")
+    changed = tmp_path / "changed"
+    shutil.copytree(written.data_dir, changed)
+    file = sqlite3.connect(changed / "journal.sqlite")
     with file:
         file.execute("UPDATE rows SET body = CAST(replace(body, 'limit', 'limiT') AS BLOB) WHERE seq = 3")
     file.close()
-    verified = written.run("journal", "verify", "--data-dir", str(written.data_dir), "--json")
+    verified = written.run("journal", "verify", "--data-dir", str(changed), "--json")
     assert (verified.code, verified.json["verified"], verified.json["bad_row"]) == (5, False, 3)
     assert "row 3" in verified.err
-    assert written.run("run", "--until-idle", "--json", "--data-dir", str(written.data_dir)).code == 5
+    assert written.run("run", "--until-idle", "--json", "--data-dir", str(changed)).code == 5
 
 
 def test_no_journal_is_exit_5(cli: Cli) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.cli.app import main
 from tests.cli.processes import Cli, Ended, quick, signal_line
 
 pytestmark = pytest.mark.process
@@ -40,9 +42,17 @@ def start_and_wait(cli: Cli, *arguments: str, for_kind: str = "run.ready") -> An
     raise AssertionError(f"ended without {for_kind}: {process.wait()}")
 
 
-def test_json_object_has_the_agreed_members(cli: Cli) -> None:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cli, Ended]]:
+    """One bracket's run that has ended, shared by those that only look at it or come after it."""
+    cli = Cli(tmp_path_factory.mktemp("finished"))
+    yield cli, run(cli, quick())
+    cli.kill_all()
+
+
+def test_json_object_has_the_agreed_members(finished: tuple[Cli, Ended]) -> None:
     """One object, its members pinned, amounts as plain strings, the journal verified."""
-    ended = run(cli, quick())
+    cli, ended = finished
     assert ended.code == 0, ended.err
     told = ended.json
     assert set(told) == MEMBERS
@@ -89,9 +99,10 @@ def test_other_content_under_a_known_id_is_denied(cli: Cli) -> None:
     assert told["brackets"][1]["reason"].startswith("SIGNAL_CONFLICT")
 
 
-def test_a_second_run_repeats_nothing(cli: Cli) -> None:
+def test_a_second_run_repeats_nothing(finished: tuple[Cli, Ended]) -> None:
     """The same file again, on the same journal: no bracket, no order, exit code 0."""
-    assert run(cli, quick()).code == 0
+    cli, first = finished
+    assert first.code == 0
     again = run(cli, quick())
     assert (again.code, again.json["brackets"], again.json["reports"]) == (0, [], 0)
 
@@ -133,8 +144,8 @@ def test_an_interrupt_ends_in_order(cli: Cli, number: signal.Signals) -> None:
     assert ended.json["journal"]["verified"] is True
     again = cli.interrupt(start_and_wait(cli, "--json", for_kind="brackets.resumed"), number)
     assert (again.code, again.json["ok"]) == (0, True), again.err
-    (resting,) = cli.run("orders", "--json", "--data-dir", str(cli.data_dir)).json["active"]
-    assert (resting["cl_ord_id"], resting["state"]) == (bracket["orders"][1]["cl_ord_id"], "open")
+    (resumed,) = again.json["brackets"]
+    assert (resumed["outcome"], resumed["orders"]) == ("detached", bracket["orders"])
 
 
 def test_text_output_is_plain_and_complete(cli: Cli) -> None:
@@ -161,9 +172,9 @@ def test_a_reader_that_goes_away_ends_it_quietly(cli: Cli) -> None:
     assert "Traceback" not in ended.err
 
 
-def test_everything_in_the_data_directory_is_private(cli: Cli) -> None:
+def test_everything_in_the_data_directory_is_private(finished: tuple[Cli, Ended]) -> None:
     """Directory 0700, files 0600."""
-    run(cli, quick())
+    cli, _ = finished
     assert stat.S_IMODE(cli.data_dir.stat().st_mode) == 0o700
     for path in cli.data_dir.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
@@ -173,9 +184,7 @@ def test_everything_in_the_data_directory_is_private(cli: Cli) -> None:
     ("arguments", "code", "words"),
     [
         (["--signals", "missing.jsonl"], 2, "missing.jsonl"),
-        (["--config", "missing.toml"], 2, "missing.toml"),
         (["--nope"], 2, "--nope"),
-        (["--log-level", "loud"], 2, "log.level"),
     ],
 )
 def test_a_wrong_turn_is_one_clear_message(cli: Cli, arguments: list[str], code: int, words: str) -> None:
@@ -184,6 +193,19 @@ def test_a_wrong_turn_is_one_clear_message(cli: Cli, arguments: list[str], code:
     assert ended.code == code
     assert words in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [(["--config", "missing.toml"], "missing.toml"), (["--log-level", "loud"], "log.level")]
+)
+def test_a_wrong_setting_is_one_clear_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    """Exit code 2 before anything has begun."""
+    assert main(["run", "--data-dir", str(tmp_path / "data"), *arguments]) == 2
+    told = capsys.readouterr()
+    assert (words in told.err, "Traceback" in told.err, told.out) == (True, False, "")
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_unreachable_venue_is_exit_3(cli: Cli) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tests.killing.places import EnginePlace, ExchangePlace
-from tests.killing.watching import Left, head_of, wait_for_row
+from tests.killing.watching import Left, wait_for_row
 
 PATIENCE_S = 1.0
 """A drawn row that has not come by then never comes: nothing happens in the market. It is killed all the same."""
@@ -19,7 +19,7 @@ STARTING_S = 15.0
 """Until the first row of a life; a start that writes none is killed then."""
 LAST_LIFE_S = 90.0
 MOST_ROWS = 24
-MOST_LIVING = 4
+MOST_LIVING = 3
 PAIRS = {
     "BTC/USD": ("XBTUSD", Decimal("0.1"), "0.02"),
     "ETH/USD": ("ETHUSD", Decimal("0.01"), "0.3"),

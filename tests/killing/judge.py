@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 from engine.journal.opening import read_journal
@@ -102,7 +103,7 @@ class Judge:
                 yield f"cl_ord_id {name} was used by {count} orders"
         for signal_id in self._told.signals:
             entries = sorted(self._of(signal_id, entry=True), key=lambda order: order.opened_s)
-            for before, after in zip(entries, entries[1:], strict=False):
+            for before, after in pairwise(entries):
                 if after.opened_s < before.closed_s:
                     yield f"signal {signal_id} was live twice: {before.order_id} and {after.order_id}"
 
@@ -147,7 +148,7 @@ class Judge:
 
 
 def _bare_for(exposure: Exposure, life: Life) -> Decimal:
-    """Return how long what stood uncovered when a life began stayed so; a life that ended earlier counts up to there."""
+    """Return how long what stood uncovered when a life began stayed so, at most up to the life's end."""
     start, end = Decimal(life.started_s), Decimal(life.ended_s)
     if exposure.uncovered(start) <= DUST:
         return Decimal(0)

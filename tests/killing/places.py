@@ -17,9 +17,9 @@ MARKET = Path(__file__).with_name("market.toml")
 QUICK = {
     "ENGINE_ENGINE__VISIBILITY_LAG_BROKEN_S": "1",
     "ENGINE_KRAKEN__ENTRY_DEADLINE_S": "1",
-    "ENGINE_KRAKEN__EXIT_DEADLINE_S": "1",
+    "ENGINE_KRAKEN__TIER": "pro",
 }
-"""This exchange's REST never lags: an order in doubt need not be doubted for a minute."""
+"""This exchange's REST never lags: an order in doubt need not be doubted for a minute. Questions wait for few others."""
 
 
 def launch(*arguments: str, place: Path, name: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:

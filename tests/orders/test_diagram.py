@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from statemachine import StateMachine
 
+from engine.net.link import LinkMachine
 from engine.orders.brackets import BracketMachine
-from engine.orders.diagram import diagram_of, dot, mermaid, outline, table
+from engine.orders.diagram import diagram_of, dot, mermaid, outline, state_table, table
 from engine.orders.machine import OrderMachine
+from engine.risk.breaker import BreakerMachine
 
 WALK = [
     ("new", "dispatch", "pending"),
@@ -17,8 +20,8 @@ WALK = [
 ]
 
 
-@pytest.mark.parametrize("machine", [OrderMachine, BracketMachine])
-def test_every_state_and_transition_is_drawn(machine: type[OrderMachine | BracketMachine]) -> None:
+@pytest.mark.parametrize("machine", [OrderMachine, BracketMachine, LinkMachine, BreakerMachine])
+def test_every_state_and_transition_is_drawn(machine: type[StateMachine]) -> None:
     """Nothing of the machine is missing from the picture, and nothing else is in it."""
     transitions = {
         (state.id, event, transition.target.id)
@@ -35,6 +38,11 @@ def test_every_state_and_transition_is_drawn(machine: type[OrderMachine | Bracke
         assert any(f"`{source}` | `{event}` |" in row and f"| `{target}` |" in row for row in rows)
     for source, _, target in transitions:
         assert f"    {source} --> {target} : " in mermaid(drawn)
+    brief = {row.split("`")[1]: row for row in state_table(drawn).splitlines()[2:]}
+    assert list(brief) == list(drawn.states)
+    for source, event, target in transitions:
+        ways = [way for way in brief[source].split(";") if way.rstrip(" |").endswith(f"→ `{target}`")]
+        assert any(event in way for way in ways), (source, event, target)
         assert f"  {source} -> {target} [" in dot(drawn)
 
 

@@ -21,7 +21,7 @@ pending: accept>open cancel>canceled doubt>unknown expire>expired fill_out>fille
 unknown: accept>open cancel>canceled expire>expired fill_out>filled prove_dead>rejected reject>rejected
     trade>filled[complete] trade>partial
 open: amended>open ask_amend>pending_amend ask_cancel>pending_cancel cancel>canceled expire>expired fill_out>filled
-    trade>filled[complete] trade>partial
+    prove_dead>rejected trade>filled[complete] trade>partial
 partial: amended>filled[complete] amended>partial ask_amend>pending_amend ask_cancel>pending_cancel cancel>canceled
     expire>expired fill_out>filled trade>filled[complete] trade>partial
 pending_amend: amended>filled[complete] amended>open amended>partial[touched] cancel>canceled expire>expired

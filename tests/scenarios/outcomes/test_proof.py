@@ -157,7 +157,6 @@ async def test_operator_says_live_and_the_stream_agrees(open_story, autojump_clo
         (order,) = case.orders("entry")
         assert story.engine.resolve(order.cl_ord_id, "live", "I see it on the web page")
         await story.until(lambda: case.entry_is("open"), within_s=1)
-        assert not story.engine.resolve(order.cl_ord_id, "dead", "no")
         story.ask("50000", "0.02")
         await come(story, lambda: case.covered("0.02"), within_s=20)
     assert len(case.sent("entry")) == 1
@@ -199,3 +198,16 @@ async def test_venue_that_takes_a_dead_order_before_the_next_attempt_keeps_it(se
         assert len(case.orders("entry")) == 1
         story.ask("50000", "0.02")
         await come(story, lambda: case.covered("0.02"), within_s=5)
+
+
+async def test_operator_who_was_wrong_is_corrected(open_story, autojump_clock):
+    """Declared live, though the venue never took it: a second word ends it, and the next attempt is made."""
+    async with open_story() as story:
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
+        (order,) = case.orders("entry")
+        assert story.engine.resolve(order.cl_ord_id, "live", "I am sure")
+        await story.until(lambda: case.orders("entry")[0].state == "open")
+        assert story.engine.resolve(order.cl_ord_id, "dead", "I was not")
+        await come(story, lambda: bool(case.resting("entry")), within_s=5)
+    first = case.orders("entry")[0]
+    assert (first.states()[-2], first.reason) == ("rejected", "operator: I was not")
