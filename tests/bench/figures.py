@@ -16,8 +16,8 @@ the same frames (tests/bench/floor.py). Between runs and machines only the ratio
 class Figure(msgspec.Struct, omit_defaults=True):
     """One line: what was measured on whom. ``p99`` is None where there is one value only.
 
-    ``limit`` is what a success figure must stay under, ``least`` what it must reach. A ``floor`` line carries the ratios: how many times it the
-    engine's line above takes.
+    ``limit`` is what a success figure must stay under, ``least`` what it must reach. A ``floor`` line
+    carries the ratios: how many times it the engine's line above takes.
     """
 
     name: str

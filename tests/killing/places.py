@@ -19,7 +19,7 @@ QUICK = {
     "ENGINE_KRAKEN__ENTRY_DEADLINE_S": "1",
     "ENGINE_KRAKEN__TIER": "pro",
 }
-"""This exchange's REST never lags: an order in doubt need not be doubted for a minute. Questions wait for few others."""
+"""This exchange's REST never lags: an order in doubt need not be doubted for a minute."""
 
 
 def launch(*arguments: str, place: Path, name: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
