@@ -9,7 +9,8 @@ from engine.kraken.open_orders import OpenOrders
 COVER_POINTS = 2
 """A bracket's stop and one more: two adds."""
 SWAP_POINTS = 10
-"""The dearest live swap: cancel a young stop 8, exit 1, stop back 1."""
+"""The dearest swap a pair may need at one moment: cancel a young stop 8, exit 1, stop back 1. Kept once a pair: swaps
+that come together go one after the other as the counter decays, and exits may fill it to its threshold."""
 STOP_SLOTS = 2
 """A bracket's stop and one more, each an open order and a trigger order."""
 
@@ -59,8 +60,8 @@ class Protection:
             known.exits = {name for name in known.exits if self._open_orders.rests(name)} | {cl_ord_id}
 
     def points(self, symbol: str, entering: str) -> int:
-        """Return the points to leave free on a pair when an entry of bracket ``entering`` goes."""
-        return (COVER_POINTS + SWAP_POINTS) * self._count(symbol, entering)
+        """Return the points to leave free on a pair when an entry of bracket ``entering`` goes: all covers, one swap."""
+        return COVER_POINTS * self._count(symbol, entering) + SWAP_POINTS
 
     def slots(self, symbol: str, entering: str) -> int:
         """Return the slots to leave free, without those on which the brackets' exits stand already."""

@@ -19,8 +19,8 @@ from tests.bench.figures import Figure, Section, against
 from tests.bench.peer import open_peer
 from tests.bench.rig import EngineSubject, open_subject, quiet, signal_line
 
-ORDERS, TRACED_ORDERS, PAIRS = 1_000, 300, 20
-WARM_UP = 2 * PAIRS
+ORDERS, TRACED_ORDERS, PAIRS = 1_000, 300, 50  # 80 open orders a pair, three slots a bracket: 26 fit
+WARM_UP = PAIRS
 FIGURES = (
     ("rss", "B", "plain", "resident memory"),
     ("traced", "B", "traced", "allocated by Python (tracemalloc)"),
