@@ -60,7 +60,7 @@ class Protection:
             known.exits = {name for name in known.exits if self._open_orders.rests(name)} | {cl_ord_id}
 
     def points(self, symbol: str, entering: str) -> int:
-        """Return the points to leave free on a pair when an entry of bracket ``entering`` goes: all covers, one swap."""
+        """Return the points to leave free when an entry of bracket ``entering`` goes: all covers, one swap."""
         return COVER_POINTS * self._count(symbol, entering) + SWAP_POINTS
 
     def slots(self, symbol: str, entering: str) -> int:
