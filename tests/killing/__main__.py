@@ -7,19 +7,25 @@ import random
 import shutil
 import sys
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 
 from engine.errors import JournalError
 from tests.killing.hunt import Hunt, hunt_in
-from tests.killing.judge import Judge, read_told
+from tests.killing.judge import PROTECTED_AGAIN_S, Judge, read_told
 
 
-def kill_test(kills: int, seed: int, place: Path) -> tuple[Hunt, int, list[str]]:
-    """Hunt and judge in an empty directory; print what was found; return hunt, number of orders and violations."""
+def kill_test(
+    kills: int, seed: int, place: Path, protected_again_s: Decimal = PROTECTED_AGAIN_S
+) -> tuple[Hunt, int, list[str]]:
+    """Hunt and judge in an empty directory; print what was found; return hunt, number of orders and violations.
+
+    ``protected_again_s`` is how long quantity may stand uncovered after a restart.
+    """
     hunt, exchange, journal = hunt_in(place, kills, seed)
     orders, slowest_s = 0, "none stood uncovered"
     try:
-        judge = Judge(hunt, read_told(journal), exchange.rest)
+        judge = Judge(hunt, read_told(journal), exchange.rest, protected_again_s)
         violations = judge.violations()
         orders = len(judge.orders)
         slowest_s = f"{judge.slowest_s:.1f} s at most" if judge.slowest_s else slowest_s

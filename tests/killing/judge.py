@@ -66,8 +66,8 @@ def _take(told: Told, row: Row) -> None:
 class Judge:
     """Holds journal and exchange against each other. ``slowest_s`` is the longest way back to protection it saw."""
 
-    def __init__(self, hunt: Hunt, told: Told, rest: Rest) -> None:
-        self._hunt, self._told = hunt, told
+    def __init__(self, hunt: Hunt, told: Told, rest: Rest, protected_again_s: Decimal = PROTECTED_AGAIN_S) -> None:
+        self._hunt, self._told, self._protected_again_s = hunt, told, protected_again_s
         self._resting = rest.open_orders()
         self._trades = rest.trades()
         self.orders = orders_of({**rest.closed_orders(), **self._resting}, self._trades)
