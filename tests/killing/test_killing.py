@@ -9,7 +9,7 @@ import pytest
 
 from tests.killing.__main__ import kill_test
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]  # its last engine alone may take 90 s
 
 SHARED_MACHINE_S = Decimal(40)
 """How soon protection is back is judged by ``just kill-test`` (10 s); here the machine is shared with other tests."""
