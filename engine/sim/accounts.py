@@ -51,10 +51,6 @@ class Account:
         if kept is not None:
             self.held[kept[0]] -= kept[1]
 
-    def held_for(self, order_id: str) -> Decimal:
-        """Return what is set aside for one order."""
-        return self._holds.get(order_id, ("", ZERO))[1]
-
     def move(self, asset: str, change: Decimal) -> Decimal:
         """Add to a balance and return the new total."""
         self.balances[asset] = total = self.balances.get(asset, ZERO) + change

@@ -28,12 +28,6 @@ def checksum(asks: Iterable[Row], bids: Iterable[Row], price_precision: int, qty
     return zlib.crc32(text.encode())
 
 
-def market_checksum(market: Market) -> int:
-    """Return the checksum of the book as it is."""
-    pair = market.pair
-    return checksum(market.book.asks.top(10), market.book.bids.top(10), pair.price_precision, pair.qty_precision)
-
-
 class SideView:
     """The best levels of one side as they were last published."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -111,15 +112,15 @@ class Subscriber:
                 await self._news.wait()
 
 
-class Subject:
+class Subject(ABC):
     """One thing under measurement: the engine or a floor. ``send`` turns a signal line into an order."""
 
     def __init__(self, name: str, stream: TimedStream, subscriber: Subscriber) -> None:
         self.name, self.stream, self.subscriber = name, stream, subscriber
 
+    @abstractmethod
     async def send(self, line: str) -> str:
         """Send an order and return the name under which its reports come."""
-        raise NotImplementedError
 
     async def open(self, line: str) -> str:
         """Send an order, wait until it is reported open, and return its name."""
