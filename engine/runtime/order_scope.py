@@ -219,12 +219,13 @@ class OrderScope:
             self._start(CancelOrder(order.cl_ord_id, order.order_id or "", order.spec.symbol))
 
     def _retry_entry_cancel(self, events: list[OrderEvent]) -> None:
-        """A refused cancel of an entry is looked into and asked again: an entry once unwanted stays unwanted.
+        """A cancel of an entry that was refused, or could not be sent, is looked into and asked again.
 
-        (Exits are the planner's: it may want them again by now.) The pause doubles up to MAX_CANCEL_PAUSE_S.
+        An entry once unwanted stays unwanted, and cancels are the only changes an entry gets. (Exits are the planner's:
+        it may want them again by now.) The pause doubles up to MAX_CANCEL_PAUSE_S.
         """
-        refused = any(e.move == "refuse_change" and e.from_state == "pending_cancel" for e in events)
-        if refused and self._order.role == "entry" and not self._order.ended:
+        fell = any(e.move == "refuse_change" or (not e.move and e.code) for e in events)
+        if fell and self._order.role == "entry" and not self._order.ended:
             self.handle.suspect = True
             self._deadline_s = trio.current_time() + min(2.0**self._entry_cancels, MAX_CANCEL_PAUSE_S)
             self._entry_cancels += 1

@@ -117,3 +117,18 @@ async def test_cancel_wanted_while_unknown_ends_a_fill_under_its_stop(open_story
         await come(story, lambda: case.covered("0.008"), within_s=20)
     assert case.sent("entry")[0].status == "canceled"
     assert case.entry().cum_qty == d("0.008")
+
+
+async def test_cancel_that_could_not_be_sent_is_sent_when_there_is_a_way_again(open_story, autojump_clock):
+    """The entry's time runs out while no way is open: once one is, it is canceled all the same."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(entry_timeout_s=3)
+        await story.until(lambda: case.entry_is("open"))
+        story.world.wire.refuse(8)
+        for connection in story.world.wire.connections:
+            connection.reset()
+        await story.wait(6)
+        assert case.sent("entry")[0].is_open
+        await come(story, lambda: case.outcome, within_s=60)
+    assert case.outcome == "abandoned"
