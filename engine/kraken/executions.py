@@ -7,7 +7,7 @@ from collections.abc import Callable
 import trio
 
 from engine.kraken import decode
-from engine.kraken.fill_memory import FillMemory, Hole
+from engine.kraken.fill_memory import FillMemory, Hole, shown_since_ns
 from engine.kraken.frames import Channel, ExecutionRow
 from engine.kraken.gap_fill import GapFill
 from engine.kraken.limits import EngineCounters
@@ -38,6 +38,8 @@ class Executions:
         self.session = Session()
         self.opened = False
         self.hole: Hole | None = None
+        self.fills_since_ns = 0
+        """Every fill from this venue time on is known; 0: every fill there ever was."""
 
     def take(self, frame: Channel, now_s: float) -> None:
         """Take one frame. Raises VenueProtocolError when it breaks the contract: then the rest of it is lost."""
@@ -64,6 +66,7 @@ class Executions:
     async def fill_hole(self, hole: Hole) -> None:
         """Return when every fill of the hole has reached the sink."""
         await self._gap_fill.close(hole)
+        self.fills_since_ns = min(self.fills_since_ns, hole.since_ns)
 
     async def name_orders(self) -> None:
         """Ask for orders that the stream named without saying what they are, until cancelled."""
@@ -72,6 +75,7 @@ class Executions:
     def _open(self, rows: tuple[ExecutionRow, ...], now_s: float) -> None:
         open_orders, trades = self.session.snapshot(rows)
         self.hole = self._fills.hole(trades)
+        self.fills_since_ns = shown_since_ns(trades)
         for trade in trades:
             if trade.fill is not None:
                 self._fills.hear(trade.fill)

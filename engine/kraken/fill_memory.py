@@ -90,3 +90,9 @@ class FillMemory:
         if oldest is None or len(shown) < SNAPSHOT_TRADES or oldest.ts_ns < since_ns:
             return None
         return Hole(since_ns, None, newer)
+
+
+def shown_since_ns(trades: Sequence[OrderReport]) -> int:
+    """Return from which moment (venue time) a snapshot shows every fill; 0 when there are no others."""
+    shown = [trade.fill.ts_ns for trade in trades if trade.fill is not None]
+    return min(shown) + 1 if len(shown) >= SNAPSHOT_TRADES else 0

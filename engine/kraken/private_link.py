@@ -30,7 +30,7 @@ from engine.orders.commands import RequestKind
 from engine.orders.reports import Answer
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
-from engine.venue.protocol import VenueSink
+from engine.venue.protocol import Standing, VenueSink
 
 log = structlog.get_logger()
 
@@ -76,8 +76,7 @@ class PrivateLink:
         self._executions = Executions(queries, sink, counters, self._venue_now_ns)
         self._socket: ws.Socket | None = None
         self._begin()
-        self.up = False
-        self.up_since_s = 0.0
+        self.standing: Standing | None = None
         self.refused: VenueRefused | None = None
         self.decided = trio.Event()
         """Set once the stream has been up, or once it is certain that it never will be (``refused``)."""
@@ -86,6 +85,11 @@ class PrivateLink:
     def why(self) -> str:
         """Why the stream is not up; empty while it is."""
         return self._stream.why
+
+    @property
+    def up(self) -> bool:
+        """Whether the stream is complete up to now."""
+        return self.standing is not None
 
     @property
     def usable(self) -> bool:
@@ -133,7 +137,7 @@ class PrivateLink:
             if tracker.last is not None:
                 self._monitor.away(name, tracker.last + 1, None, now_s)
         if self.up:
-            self.up = False
+            self.standing = None
             self._executions.lose(now_s - socket.last_frame_s if socket is not None else 0.0)
             self._sink.on_private_link(up=False, why=why)
 
@@ -165,7 +169,8 @@ class PrivateLink:
 
     def _go_up(self) -> None:
         self._executions.complete()
-        self.up, self.up_since_s = True, trio.current_time()
+        now_s = trio.current_time()
+        self.standing = Standing(now_s, self._venue_time.certain_ns(now_s), self._executions.fills_since_ns)
         self._stream.complete()
         self._monitor.heal("executions")
         self._sink.on_private_link(up=True, why="")

@@ -34,7 +34,7 @@ from engine.orders.reports import Answer, OrderReport
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
-from engine.venue.protocol import Balance, Headroom, Lane, Ticket, VenueIdentity, VenueLink, VenueSink
+from engine.venue.protocol import Balance, Headroom, Lane, Standing, Ticket, VenueIdentity, VenueLink, VenueSink
 
 
 class KrakenVenue:
@@ -171,9 +171,9 @@ class KrakenLink:
         return self._private.up
 
     @property
-    def unbroken_since_s(self) -> float | None:
+    def standing(self) -> Standing | None:
         """See VenueLink."""
-        return self._private.up_since_s if self._private.up else None
+        return self._private.standing
 
     def passed(self, deadline_ns: int) -> bool:
         """See VenueLink. Rests on the venue's own readings and the monotonic clock, not on our wall clock."""

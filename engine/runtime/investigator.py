@@ -4,6 +4,10 @@ An attempt is dead only when all of this holds: its wire deadline has certainly 
 unbroken from before the send until then and never named it, or a snapshot taken after then lacks it; the lists of open
 and of closed orders, asked for after the deadline and the time REST may lag, lack it; and no fill on that symbol and
 side since the send is without an owner.
+
+The long lag is for what REST alone could tell: an order that opened and closed while no stream stood. A snapshot from
+after the deadline whose fills reach back before the send leaves nothing of that kind but an order that ended without
+a fill, which is dead as well. So such a snapshot counts as an unbroken stream does.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from engine.errors import VenueError
 from engine.runtime.messages import ProvenDead
 from engine.runtime.order_desk import OrderDesk, OrderHandle
 from engine.runtime.settings import EngineSettings
+from engine.values.time import NS
 from engine.venue.protocol import VenueLink
 
 log = structlog.get_logger()
@@ -25,6 +30,8 @@ MOST_PAUSE_S = 16.0
 The list of closed orders costs four points of a REST counter of twenty that refills by half a point a second: asked
 for every two seconds it would keep the question that proves the death waiting, and every other read with it.
 """
+LONGEST_DEADLINE_NS = 60 * NS
+"""No request was sent longer before its wire deadline: the venue takes none that lies further ahead."""
 FAILED_PAUSE_S = 2.0
 """A question without an answer is asked again this soon."""
 
@@ -37,10 +44,11 @@ class Investigator:
         self.queries = 0
 
     async def run(self) -> None:
-        """Go round until cancelled. A query that fails is asked again next round."""
+        """Go round until cancelled, exits first: they are what somebody is bare of. A query that fails is asked again."""
         while True:
             await trio.sleep(self._settings.poll_every_s / 2)
-            for handle in [h for h in self._desk.live.values() if h.view.in_doubt]:
+            doubtful = [h for h in self._desk.live.values() if h.view.in_doubt]
+            for handle in sorted(doubtful, key=lambda h: h.view.role == "entry"):
                 try:
                     await self._examine(handle)
                 except VenueError as error:
@@ -49,8 +57,6 @@ class Investigator:
 
     async def _examine(self, handle: OrderHandle) -> None:
         doubt, now_s = handle.doubt, trio.current_time()
-        if doubt.passed_s is None and self._link.passed(handle.deadline_ns):
-            doubt.passed_s = now_s
         conclusive = self._may_conclude(handle)
         first = conclusive and not doubt.late_enough  # the question that may decide it waits for no pause
         if not first and now_s < doubt.looked_s + doubt.pause_s:
@@ -77,28 +83,31 @@ class Investigator:
 
     def _may_conclude(self, handle: OrderHandle) -> bool:
         """Whether a query begun now would be late enough to prove absence."""
-        passed_s = handle.doubt.passed_s
-        if passed_s is None or not self._stream_proves(handle):
+        if not self._stream_proves(handle):
             return False
-        whole = self._stood_since_the_send(handle)
+        whole = self._stood_since_the_send(handle) or self._fills_reach_back(handle)
         lag_s = self._settings.visibility_lag_s if whole else self._settings.visibility_lag_broken_s
-        return trio.current_time() >= passed_s + lag_s
-
-    def _stood_since_the_send(self, handle: OrderHandle) -> bool:
-        since_s = self._link.unbroken_since_s
-        return since_s is not None and since_s <= handle.sent_s
+        return self._link.passed(handle.deadline_ns + int(lag_s * NS))
 
     def _stream_proves(self, handle: OrderHandle) -> bool:
         """One stream from before the send until past the deadline, or a snapshot from after the deadline."""
-        passed_s, since_s = handle.doubt.passed_s, self._link.unbroken_since_s
-        if passed_s is None or since_s is None:
+        standing, deadline_ns = self._link.standing, handle.deadline_ns
+        if standing is None or not self._link.passed(deadline_ns):
             return False
-        if since_s <= handle.sent_s or since_s >= passed_s:
+        if self._stood_since_the_send(handle) or standing.since_ns > deadline_ns:
             return True
         if not handle.doubt.refreshed:  # the stream began in between: only a later snapshot can tell
             handle.doubt.refreshed = True
             self._link.refresh()
         return False
+
+    def _stood_since_the_send(self, handle: OrderHandle) -> bool:
+        standing = self._link.standing
+        return standing is not None and standing.since_s <= handle.sent_s
+
+    def _fills_reach_back(self, handle: OrderHandle) -> bool:
+        standing = self._link.standing
+        return standing is not None and standing.fills_since_ns < handle.deadline_ns - LONGEST_DEADLINE_NS
 
     def _unexplained(self, handle: OrderHandle) -> bool:
         spec = handle.view.spec

@@ -21,12 +21,14 @@ MAX_STRAYS = 1000
 MAX_NAMES = 10_000
 """Orders whose venue id is remembered: REST is asked for the fills of minutes, not of so many orders."""
 
+NEVER_NS = 2**63 - 1
+"""The deadline of what was not sent: nothing is concluded from its passing."""
+
 
 class Doubt:
     """How far the investigation of an unknown order has come (trio's clock)."""
 
     def __init__(self) -> None:
-        self.passed_s: float | None = None  # when its deadline had certainly passed
         self.looked_s = -math.inf  # when it was last asked for by REST
         self.pause_s = 1.0  # doubled at each look
         self.late_enough = False  # the last look began late enough to prove absence
@@ -43,11 +45,10 @@ class OrderHandle:
         self.last_news_s = trio.current_time()
         self.asked_s = 0.0
         self.sent_s = -math.inf  # of the new-order request; -inf: by a process before this one
-        self.deadline_ns = 0  # its wire deadline in venue time
+        self.deadline_ns = NEVER_NS  # its wire deadline in venue time
         self.doubt = Doubt()
         self.cancel_lost_s: float | None = None  # when a cancel ended without an answer
-        self.change_deadline_ns = 0  # of the last amend or cancel
-        self.change_passed_s: float | None = None  # when that had certainly passed
+        self.change_deadline_ns = NEVER_NS  # of the last amend or cancel
 
     def put(self, message: OrderMessage) -> bool:
         """Queue a message; a full inbox marks the order suspect and returns False."""

@@ -199,7 +199,7 @@ class OrderScope:
     def _sent_change(self, request: AmendOrder | CancelOrder, now: int) -> list[OrderEvent]:
         if self._order.state not in ("open", "partial"):
             return []  # it ended while the request waited for the limiter: the answer will say so
-        self.handle.change_deadline_ns, self.handle.change_passed_s = request.deadline_ns, None
+        self.handle.change_deadline_ns = request.deadline_ns
         return self._record(self._order.ask(request, now, self._why))
 
     def _ask_cancel(self, why: str) -> list[OrderEvent]:

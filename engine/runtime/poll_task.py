@@ -91,13 +91,10 @@ class PollTask:
         """Whether a state asked for now decides what became of an unanswered amend or cancel."""
         if handle.view.state not in ("pending_amend", "pending_cancel"):
             return False
-        now_s = trio.current_time()
-        if self._cancel_lost(handle, now_s):
+        if self._cancel_lost(handle, trio.current_time()):
             return True
-        if handle.change_passed_s is None and self._link.passed(handle.change_deadline_ns):
-            handle.change_passed_s = now_s
         lag_s = self._settings.visibility_lag_s if self._stream_up() else self._settings.visibility_lag_broken_s
-        return handle.change_passed_s is not None and now_s >= handle.change_passed_s + lag_s
+        return self._link.passed(handle.change_deadline_ns + int(lag_s * NS))
 
     def _cancel_lost(self, handle: OrderHandle, now_s: float) -> bool:
         """A cancel without answer, and a complete stream: if the order still rests, asking again is safe.

@@ -61,6 +61,19 @@ class Headroom(msgspec.Struct, frozen=True):
     waiting: int
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What the private stream that stands now proves by itself. From its beginning no report on our orders is missing.
+
+    ``since_s`` is when it became complete (trio's clock), ``since_ns`` a venue time certainly reached by then. Every
+    fill of ours from venue time ``fills_since_ns`` on has reached the sink, those from before the stream included
+    (0: every fill there ever was).
+    """
+
+    since_s: float
+    since_ns: int
+    fills_since_ns: int
+
+
 class PublicTrade(msgspec.Struct, frozen=True):
     """A trade anyone made."""
 
@@ -193,11 +206,8 @@ class VenueLink(Protocol):
         ...
 
     @property
-    def unbroken_since_s(self) -> float | None:
-        """When (trio's clock) the private stream that stands now became complete; None while none stands.
-
-        From then on, without a gap, every report on our orders has reached the sink.
-        """
+    def standing(self) -> Standing | None:
+        """What the private stream proves that stands now, complete and without a gap; None while none stands."""
         ...
 
     def passed(self, deadline_ns: int) -> bool:

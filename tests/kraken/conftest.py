@@ -33,6 +33,7 @@ class Recorder:
         self.reports: list[OrderReport] = []
         self.snapshots: list[tuple[list[OrderReport], list[OrderReport]]] = []
         self.links: list[tuple[bool, str]] = []
+        self.fills_told: list[str] = []
         self.books, self.trades, self.instruments, self.balances, self.alarms = [], [], [], [], []
         self._news = trio.Event()
 
@@ -42,11 +43,16 @@ class Recorder:
 
     def on_report(self, report):
         self.reports.append(report)
+        self._note_fills([report])
         self._tell()
 
     def on_snapshot(self, open_orders, trades):
         self.snapshots.append((list(open_orders), list(trades)))
+        self._note_fills(trades)
         self._tell()
+
+    def _note_fills(self, reports):
+        self.fills_told.extend(report.fill.exec_id for report in reports if report.fill is not None)
 
     def on_private_link(self, *, up, why):
         self.links.append((up, why))

@@ -294,7 +294,7 @@ async def test_orders_go_by_stream_while_fills_are_still_being_fetched(stage, au
             stage.exchange.house.take("BTC/USD", "sell", Decimal("0.01"))
         await until(lambda: len(stage.sink.snapshots) == 2)
         assert view(link, "private").state == "authenticated"
-        assert (link.private_up, link.unbroken_since_s) == (False, None)
+        assert (link.private_up, link.standing) == (False, None)
         another = NewOrder("c-1", "BTC/USD", "buy", "limit", Decimal("0.01"), Decimal("49000.0"))
         ticket = await link.admit(Lane.REDUCING, another)
         assert ticket.transport == "ws"

@@ -51,7 +51,7 @@ async def settle(stage, link, within_s=240.0):
     with trio.fail_after(within_s):
         while True:
             await trio.sleep(3)
-            since_s = link.unbroken_since_s
+            since_s = link.standing.since_s
             if since_s is not None and trio.current_time() - since_s >= 3:
                 return
 

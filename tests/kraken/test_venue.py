@@ -411,13 +411,13 @@ async def test_refresh_brings_a_snapshot_from_after_it(stage, autojump_clock):
     """Asked for a fresh snapshot, the link reconnects; the unbroken time starts anew."""
     async with stage.link() as link:
         await place(link, limit())
-        first_s = link.unbroken_since_s
+        first_s = link.standing.since_s
         await trio.sleep(60)
         asked_s = trio.current_time()
         link.refresh()
         await stage.sink.wait(lambda: len(stage.sink.snapshots) == 2)
         await stage.sink.wait(lambda: link.private_up)
-        assert first_s < asked_s < link.unbroken_since_s < asked_s + 3
+        assert first_s < asked_s < link.standing.since_s < asked_s + 3
         assert len(stage.sink.snapshots[-1][0]) == 1
 
 
