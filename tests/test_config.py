@@ -14,7 +14,7 @@ from engine.errors import ConfigError
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.net.link_policy import LinkPolicy
 from engine.orders.brackets import Policy
-from engine.runtime.settings import EngineSettings
+from engine.runtime.settings import EngineSettings, MarketSettings
 from engine.sim import SimSettings
 
 ROOT = Path(__file__).parents[1]
@@ -125,7 +125,8 @@ def test_every_member_that_shapes_the_engine_can_be_set() -> None:
     """What a room may be told, a file may tell; the exceptions are named here."""
     settings = Settings()
     for room, table, other in (
-        (EngineSettings, settings.engine, {"data_dir", "lease_dir", "policy"}),
+        (EngineSettings, settings.engine, {"data_dir", "lease_dir", "policy", "market"}),
+        (MarketSettings, settings.market, set()),
         (Policy, settings.policy, set()),
         (KrakenSettings, settings.kraken, {*Credentials._fields, "mode", "plain_host", "user_agent"}),
         (LinkPolicy, settings.kraken.link, set()),

@@ -11,6 +11,7 @@ import trio
 from engine.journal.journal import Journal
 from engine.net.wire import VirtualStream, VirtualWire, Wire
 from engine.runtime.engine import Engine
+from engine.runtime.halt_watch import HaltCheck
 from engine.runtime.opening import open_engine
 from engine.runtime.settings import EngineSettings
 from engine.seams.chance import Chance
@@ -91,16 +92,19 @@ class Process:
         settings: EngineSettings,
         clock: Clock,
         chance: Chance,
+        halt_check: HaltCheck | None = None,
     ) -> None:
         self._wire = ProcessWire(wire)
         self._make_venue, self._open_journal = make_venue, open_journal
         self._settings, self._clock, self._chance = settings, clock, chance
+        self._halt_check = halt_check
         self._stop = trio.Event()
         self._scope = trio.CancelScope()
+        self._up = False
         self.ended = trio.Event()
 
-    async def run(self, task_status: trio.TaskStatus[tuple[Engine, Journal]]) -> None:
-        """Live; errors of a killed process go nowhere, those of a living one rise."""
+    async def run(self, task_status: trio.TaskStatus[tuple[Engine, Journal] | None]) -> None:
+        """Live; errors of a killed process go nowhere, those of a living one rise. Killed at its start it tells None."""
         try:
             with self._scope:
                 await self._live(task_status)
@@ -109,13 +113,21 @@ class Process:
                 raise
         finally:
             self.ended.set()
+            if self._wire.dead and not self._up:
+                task_status.started(None)
 
-    async def _live(self, task_status: trio.TaskStatus[tuple[Engine, Journal]]) -> None:
+    async def _live(self, task_status: trio.TaskStatus[tuple[Engine, Journal] | None]) -> None:
         venue = self._make_venue(self._wire)
         with self._open_journal(venue) as journal:
             async with open_engine(
-                self._settings, venue, journal=journal, clock=self._clock, chance=self._chance
+                self._settings,
+                venue,
+                journal=journal,
+                clock=self._clock,
+                chance=self._chance,
+                halt_check=self._halt_check,
             ) as engine:
+                self._up = True
                 task_status.started((engine, journal))
                 await self._stop.wait()
 

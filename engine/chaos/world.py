@@ -11,12 +11,13 @@ import trio
 
 from engine.chaos.process import Process
 from engine.journal.journal import Journal
-from engine.journal.opening import seeded_journal
+from engine.journal.opening import sound_seeded_journal
 from engine.kraken.nonce import MemoryNonceStore, NonceStore
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
 from engine.net.wire import VirtualWire, Wire, open_virtual_wire
 from engine.runtime.engine import Engine
+from engine.runtime.halt_watch import HaltCheck
 from engine.runtime.settings import EngineSettings
 from engine.seams.chance import SeededChance
 from engine.seams.clock import VirtualClock
@@ -66,19 +67,30 @@ class World:
         self.exchange = Exchange(sim, self.clock, self.chance)
         self.nonces = MemoryNonceStore()
         self.lives = 0
+        self.halt_check: HaltCheck | None = None
+        """Given to the engine at its next ``boot``."""
         self._venue_changes, self._nursery = venue_changes, process_nursery
         self._power = self.chance.stream("power")
         self._process: Process | None = None
         self.engine: Engine
         self.journal: Journal
 
-    async def boot(self) -> Engine:
-        """Start an engine process on this disk and exchange; returns when it accepts signals."""
+    async def boot(self) -> Engine | None:
+        """Start an engine process on this disk and exchange; returns when it accepts signals, None if killed before."""
         self._process = Process(
-            self.wire, self._make_venue, self._open_journal, self.settings, self.clock, self._chance_of_life()
+            self.wire,
+            self._make_venue,
+            self._open_journal,
+            self.settings,
+            self.clock,
+            self._chance_of_life(),
+            self.halt_check,
         )
         self.lives += 1
-        self.engine, self.journal = await self._nursery.start(self._process.run)
+        born: tuple[Engine, Journal] | None = await self._nursery.start(self._process.run)
+        if born is None:
+            return None
+        self.engine, self.journal = born
         return self.engine
 
     async def stop(self) -> None:
@@ -105,7 +117,7 @@ class World:
         return venue_of(self.exchange, wire, self.clock, self.chance, self.nonces, **self._venue_changes)
 
     def _open_journal(self, venue: Venue) -> AbstractContextManager[Journal]:
-        return closing(seeded_journal(self.disk, venue.identity, self.clock))
+        return closing(sound_seeded_journal(self.disk, venue.identity, self.clock))
 
 
 def venue_of(

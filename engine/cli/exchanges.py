@@ -24,6 +24,8 @@ from engine.seams.clock import SystemClock
 from engine.sim import Exchange, ExchangeStore, SimSettings, load_or_make_identity, open_exchange_store
 
 LOOPBACK = "127.0.0.1"
+ADDRESS_FILE = "port"
+ANSWER_BOUND_S = 2.0
 
 
 def prepare_directory(path: Path) -> Path:
@@ -115,12 +117,12 @@ async def open_exchange(sim: SimSettings, chance: Chance, port: int, directory: 
             exchange = Exchange(sim, SystemClock(), chance, store=store)
         except ValueError as error:
             raise ConfigError(f"the exchange kept in {directory} does not fit the settings: {error}") from error
-        async with _serving(exchange, port) as listening:
+        async with _serving(exchange, port, directory) as listening:
             yield listening
 
 
 @asynccontextmanager
-async def _serving(exchange: Exchange, port: int) -> AsyncIterator[Listening]:
+async def _serving(exchange: Exchange, port: int, directory: Path) -> AsyncIterator[Listening]:
     taken: OSError | None = None
     async with trio.open_nursery() as exchange_nursery:
         try:
@@ -129,11 +131,35 @@ async def _serving(exchange: Exchange, port: int) -> AsyncIterator[Listening]:
             taken = error
         else:
             async with exchange.running():
-                yield listening
+                with _told(listening, directory):
+                    yield listening
             exchange_nursery.cancel_scope.cancel()
     if taken is not None:
         said = os.strerror(taken.errno) if taken.errno else str(taken)
         raise ConfigError(f"cannot listen on {LOOPBACK}:{port}: {said}; choose another port, or 0 for any that is free")
+
+
+@contextmanager
+def _told(listening: Listening, directory: Path) -> Iterator[None]:
+    """Leave word where it listens, for ``watch``."""
+    file = directory / "exchange" / ADDRESS_FILE
+    file.write_text(f"{listening.port}\n", encoding="ascii")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+async def running_address(directory: Path) -> str | None:
+    """Return the WebSocket of the exchange that runs on a data directory, None when none does."""
+    try:
+        port = int((directory / "exchange" / ADDRESS_FILE).read_text(encoding="ascii"))
+        with trio.fail_after(ANSWER_BOUND_S):
+            stream = await trio.open_tcp_stream(LOOPBACK, port)
+    except (OSError, ValueError, trio.TooSlowError):
+        return None  # no word of it, or left behind by one that was killed
+    await stream.aclose()
+    return f"ws://{LOOPBACK}:{port}/v2"
 
 
 async def _listen(exchange_nursery: trio.Nursery, exchange: Exchange, port: int) -> int:

@@ -20,6 +20,7 @@ from engine.control.reading import OrderDetail, OrderList, OrderRecord
 from engine.control.refusal import Refusal
 from engine.control.status import Status
 from engine.control.table import CANCEL, ORDER, ORDERS, REPORTS, RESOLVE, STATUS
+from engine.market.freshness import Freshness
 from engine.orders.events import ExecutionReport
 from engine.values.money import trimmed
 
@@ -202,6 +203,8 @@ def _status_lines(found: Status) -> Iterator[str]:
             f"counter {counter.symbol}: {counter.level:.1f} of {counter.threshold:g} points, "
             f"{counter.open_orders} of {counter.most_open_orders} orders, {counter.waiting} waiting"
         )
+    for book in found.market:
+        yield _book_line(book)
     for reason, why in found.halted.items():
         yield f"entries are kept back: {reason}: {why}"
     queues, journal = found.queues, found.journal
@@ -211,6 +214,14 @@ def _status_lines(found: Status) -> Iterator[str]:
     )
     slowest_ms = journal.slowest_sync_s * 1000
     yield f"journal: {journal.rows} rows, {journal.durable} durable, slowest sync {slowest_ms:.1f} ms"
+
+
+def _book_line(book: Freshness) -> str:
+    state = "usable" if book.usable else f"unusable ({book.fault})"
+    age = "never updated" if book.update_age_s is None else f"updated {book.update_age_s:.1f} s ago"
+    late = "" if book.latency_s is None else f", {book.latency_s * 1000:.0f} ms late"
+    held = f", held by {len(book.holders)}" if book.holders else ""
+    return f"book {book.symbol}: {state}, {book.status}, depth {book.depth}, {age}{late}, {book.resyncs} resyncs{held}"
 
 
 def _cancel_lines(done: Canceling) -> Iterator[str]:

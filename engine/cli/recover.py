@@ -25,13 +25,14 @@ from engine.journal.opening import read_journal
 from engine.journal.reader import JournalReader
 from engine.journal.row import Row
 from engine.market.book import Book
+from engine.market.updates import Candle, PublicTrade, Ticker, TradesMissed
 from engine.orders.reports import OrderReport
 from engine.runtime.attempts import Attempt, AttemptReader, Attempts, Change, Finding, ask
 from engine.runtime.logs import Logs, configure_logs
 from engine.runtime.opening import JOURNAL_FILE
 from engine.seams.clock import SystemClock
 from engine.values.instrument import Instrument
-from engine.venue.protocol import Balance, PublicTrade
+from engine.venue.protocol import Balance
 
 
 class JournalFound(msgspec.Struct, frozen=True):
@@ -138,7 +139,13 @@ class _SilentSink:
     def on_book(self, book: Book) -> None:
         """Ignore it."""
 
-    def on_trade(self, trade: PublicTrade) -> None:
+    def on_trade(self, trade: PublicTrade | TradesMissed) -> None:
+        """Ignore it."""
+
+    def on_ticker(self, ticker: Ticker) -> None:
+        """Ignore it."""
+
+    def on_candle(self, candle: Candle) -> None:
         """Ignore it."""
 
     def on_instrument(self, instrument: Instrument) -> None:

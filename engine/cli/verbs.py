@@ -54,6 +54,11 @@ VERBS = {
         "Decide what became of an order whose outcome is unknown, when the venue cannot be asked.",
         'resolve 3f9c12ab --as dead --reason "not among the orders on Kraken\'s page"',
     ),
+    "watch": Verb(
+        "engine.cli.watch:watch",
+        "Show the live book and the trades of a market. Needs no key.",
+        "watch BTC/USD --url wss://ws.kraken.com/v2",
+    ),
     "recover": Verb(
         "engine.cli.recover:recover",
         "Say of every order of a dead engine whether it was certainly not sent, may have been sent, or was sent.",

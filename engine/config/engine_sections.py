@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from engine.config.section import Pause, Place, Seconds, Section
+from engine.market.topics import MarketChannel
 from engine.orders.brackets import Policy
 from engine.runtime.settings import EngineSettings
 
@@ -38,6 +39,14 @@ class EngineSection(Section):
     order_inbox: Queue = _ENGINE.order_inbox
     bracket_inbox: Queue = _ENGINE.bracket_inbox
     subscriber_queue: Queue = _ENGINE.subscriber_queue
+
+
+class MarketSection(Section):
+    """``market``: what is subscribed from the start, and how far readers may fall behind."""
+
+    pairs: tuple[str, ...] = _ENGINE.market.pairs
+    channels: tuple[MarketChannel, ...] = _ENGINE.market.channels
+    reader_queue: Queue = _ENGINE.market.reader_queue
 
 
 class PolicySection(Section):

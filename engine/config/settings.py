@@ -9,14 +9,14 @@ import platformdirs
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.config.credentials import Credentials
-from engine.config.engine_sections import EngineSection, LogSection, PolicySection
+from engine.config.engine_sections import EngineSection, LogSection, MarketSection, PolicySection
 from engine.config.exchange_section import ExchangeSection
 from engine.config.kraken_section import KrakenSection
 from engine.config.section import Place
 from engine.kraken.settings import KrakenSettings
 from engine.net.link_policy import LinkPolicy
 from engine.orders.brackets import Policy
-from engine.runtime.settings import EngineSettings
+from engine.runtime.settings import EngineSettings, MarketSettings
 from engine.sim import SimSettings
 
 APP = "kraken-order-engine"
@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     seed: int | None = None
     log: LogSection = LogSection()
     engine: EngineSection = EngineSection()
+    market: MarketSection = MarketSection()
     policy: PolicySection = PolicySection()
     kraken: KrakenSection = KrakenSection()
     exchange: ExchangeSection = ExchangeSection()
@@ -62,8 +63,9 @@ class Settings(BaseSettings):
     def engine_settings(self) -> EngineSettings:
         """Return what engine.runtime takes."""
         policy = Policy(**self.policy.model_dump())
+        market = MarketSettings(**self.market.model_dump())
         return EngineSettings(
-            data_dir=self.directory, lease_dir=self.lease_dir, policy=policy, **self.engine.model_dump()
+            data_dir=self.directory, lease_dir=self.lease_dir, policy=policy, market=market, **self.engine.model_dump()
         )
 
     def kraken_settings(self, credentials: Credentials, **addresses: str) -> KrakenSettings:

@@ -13,6 +13,7 @@ from engine.control.command import Arguments
 from engine.control.desk import Desk
 from engine.control.refusal import no_engine
 from engine.journal.journal import Statistics
+from engine.market.freshness import Freshness
 from engine.net.link_view import LinkView
 from engine.risk.breaker import Breaker, BreakerView
 from engine.runtime.engine import Engine
@@ -60,6 +61,7 @@ class Status(msgspec.Struct, frozen=True):
     links: tuple[LinkView, ...]
     breaker: BreakerView | None
     counters: list[Headroom]
+    market: tuple[Freshness, ...]
     halted: dict[str, str]
     queues: Queues
     messages: dict[str, int]
@@ -89,6 +91,7 @@ async def tell_status(desk: Desk, arguments: Arguments) -> Status:  # noqa: ARG0
         links=services.link.links(),
         breaker=_breaker(services),
         counters=services.link.headroom(),
+        market=services.link.freshness(),
         halted=services.gate.reasons(),
         queues=_queues(engine),
         messages=dict(sorted(services.desk.counts.items())),

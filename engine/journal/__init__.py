@@ -2,7 +2,7 @@
 
 from engine.journal.chain import Verification
 from engine.journal.journal import Journal, Statistics
-from engine.journal.opening import open_journal, read_journal, seeded_journal
+from engine.journal.opening import open_journal, open_sound_journal, read_journal, seeded_journal
 from engine.journal.reader import JournalReader
 from engine.journal.row import Row
 from engine.journal.store import Durability
@@ -15,6 +15,7 @@ __all__ = [
     "Statistics",
     "Verification",
     "open_journal",
+    "open_sound_journal",
     "read_journal",
     "seeded_journal",
 ]

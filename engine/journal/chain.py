@@ -25,14 +25,19 @@ def verify_chain(rows: Iterable[Row]) -> Verification:
     """
     seq, head = 0, GENESIS
     for row in rows:
-        seq += 1
-        if row.seq != seq:
-            raise JournalCorrupt(f"journal row {seq} is missing: row {row.seq} stands in its place", seq)
-        if row.hash != row_hash(head, row):
-            raise JournalCorrupt(f"journal row {seq} does not fit its hash", seq)
-        if seq == 1 and row.kind != HEADER:
-            raise JournalCorrupt(f"journal row 1 is not a header but {row.kind!r}", seq)
-        head = row.hash
+        seq, head = next_in_chain(seq, head, row)
     if seq == 0:
         raise JournalCorrupt("the journal has no row, not even its header", 1)
     return Verification(seq, head)
+
+
+def next_in_chain(seq: int, head: str, row: Row) -> tuple[int, str]:
+    """Return sequence number and hash of ``row`` when it follows those of the row before it. Raises JournalCorrupt."""
+    seq += 1
+    if row.seq != seq:
+        raise JournalCorrupt(f"journal row {seq} is missing: row {row.seq} stands in its place", seq)
+    if row.hash != row_hash(head, row):
+        raise JournalCorrupt(f"journal row {seq} does not fit its hash", seq)
+    if seq == 1 and row.kind != HEADER:
+        raise JournalCorrupt(f"journal row 1 is not a header but {row.kind!r}", seq)
+    return seq, row.hash

@@ -11,8 +11,9 @@ from engine.journal.header import header_row, read_header, require_owner
 from engine.journal.journal import Journal
 from engine.journal.lease import hold_lease
 from engine.journal.reader import JournalReader
+from engine.journal.salvage import salvage_begun, salvage_seeded, salvage_sqlite
 from engine.journal.seeded_store import SeededStore, create_seeded
-from engine.journal.sqlite_store import SqliteStore, create_sqlite
+from engine.journal.sqlite_store import SqliteStore, begin_sqlite
 from engine.journal.store import Durability, RowStore
 from engine.seams.clock import Clock
 from engine.seams.disk import Disk
@@ -36,12 +37,40 @@ def open_journal(
     """
     _require_directory(path.parent)
     lock = path.with_name(path.name + ".lock")
+    with (
+        hold_lease(lock, what=f"the journal {path}", data_dir=path.parent, now_ns=clock.now_ns()),
+        _open_held(path, identity, clock, durability, stopwatch) as journal,
+    ):
+        yield journal
+
+
+@contextlib.contextmanager
+def open_sound_journal(
+    path: Path, identity: VenueIdentity, clock: Clock, *, durability: Durability = "power"
+) -> Iterator[Journal]:
+    """As open_journal, with the whole chain walked before anything is written.
+
+    A journal that is broken behind its header is kept under another name, and its sound beginning goes on in its place
+    with a ``corruption`` row at its end: see engine.journal.salvage. A header that cannot be read, or is newer, raises.
+    """
+    _require_directory(path.parent)
+    lock = path.with_name(path.name + ".lock")
     with hold_lease(lock, what=f"the journal {path}", data_dir=path.parent, now_ns=clock.now_ns()):
-        if not path.exists():
-            create_sqlite(path, header_row(identity, clock.now_ns()))
-        store = SqliteStore(path, durability)
-        with contextlib.closing(_writer(store, identity, stopwatch or SystemStopwatch())) as journal:
+        if path.exists() or salvage_begun(path):
+            salvage_sqlite(path, clock.now_ns())
+        with _open_held(path, identity, clock, durability, None) as journal:
             yield journal
+
+
+@contextlib.contextmanager
+def _open_held(
+    path: Path, identity: VenueIdentity, clock: Clock, durability: Durability, stopwatch: Stopwatch | None
+) -> Iterator[Journal]:
+    if not path.exists():
+        begin_sqlite(path, header_row(identity, clock.now_ns()))
+    store = SqliteStore(path, durability)
+    with contextlib.closing(_writer(store, identity, stopwatch or SystemStopwatch())) as journal:
+        yield journal
 
 
 @contextlib.contextmanager
@@ -69,6 +98,13 @@ def seeded_journal(
     if not disk.exists(name):
         create_seeded(disk, name, header_row(identity, clock.now_ns()))
     return _writer(SeededStore(disk, name, durability), identity, disk.stopwatch)
+
+
+def sound_seeded_journal(disk: Disk, identity: VenueIdentity, clock: Clock, *, name: str = "journal") -> Journal:
+    """As seeded_journal, with the chain walked first and a broken one set aside: see open_sound_journal."""
+    if disk.exists(name):
+        salvage_seeded(disk, name, clock.now_ns())
+    return seeded_journal(disk, identity, clock, name=name)
 
 
 def _writer(store: RowStore, identity: VenueIdentity, stopwatch: Stopwatch) -> Journal:

@@ -6,7 +6,7 @@ That is harsher than SQLite, on purpose: of rows appended and never synced, any 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -77,6 +77,11 @@ class SeededStore:
     def _lines(self) -> list[bytes]:
         with _as_journal_error("read", self._name):
             return self._file.read().split(b"\n")[:-1]
+
+
+def file_of(rows: Iterable[Row]) -> bytes:
+    """Return the bytes of a file that holds these rows."""
+    return b"".join(_line(row) for row in rows)
 
 
 def _line(row: Row) -> bytes:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 import msgspec
@@ -16,6 +19,8 @@ from engine.errors import JournalCorrupt, JournalError
 from engine.journal.row import Row
 from engine.journal.store import Durability, Selection
 
+LOG, INDEX = "-wal", "-shm"
+"""What SQLite adds to the file's name for the files that belong to it."""
 _PAGE_ROWS = 512
 _LOCK_WAIT_S = 1.0  # only a stranger's SQLite shell can hold the file; the loop must not wait long for one
 
@@ -42,26 +47,63 @@ _insert = _rows.insert()
 _newest = sa.select(_rows).order_by(_rows.c.seq.desc()).limit(1)
 
 
-def create_sqlite(path: Path, header: Row) -> None:
-    """Make a journal file (0600) that holds its header, or none: built under another name, synced, renamed."""
-    if path.with_name(path.name + "-wal").exists():
+def begin_sqlite(path: Path, header: Row) -> None:
+    """Make a journal file (0600) that holds its header, or none."""
+    if path.with_name(path.name + LOG).exists():
         # SQLite would pour the old log into the new file.
-        raise JournalError(f"the journal {path} is gone but its log {path.name}-wal is there: put the file back")
-    draft = path.with_name(path.name + ".new")
-    with _as_journal_error("create", path):
-        for leftover in (draft, draft.with_name(draft.name + "-wal"), draft.with_name(draft.name + "-shm")):
-            leftover.unlink(missing_ok=True)
+        raise JournalError(f"the journal {path} is gone but its log {path.name}{LOG} is there: put the file back")
+    replace_sqlite(create_sqlite(path.with_name(path.name + ".new"), [header]), path)
+
+
+def create_sqlite(draft: Path, rows: Iterable[Row]) -> Path:
+    """Make a file (0600) that holds these rows, durably, over any draft that was left half made; returns it."""
+    with _as_journal_error("create", draft):
+        for part in ("", LOG, INDEX):
+            draft.with_name(draft.name + part).unlink(missing_ok=True)
         os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite gives its side files this mode
         store = SqliteStore(draft, "power")
         try:
             store.create_tables()
-            store.insert(header)
+            for row in rows:
+                store.insert(row)
             store.commit()
             store.checkpoint()
         finally:
             store.close()
-        draft.rename(path)
+    return draft
+
+
+def replace_sqlite(draft: Path, path: Path) -> None:
+    """Put a finished draft in the journal's place. A log that lies there belongs to what lay there before: it goes."""
+    with _as_journal_error("create", path):
+        for part in (LOG, INDEX):
+            path.with_name(path.name + part).unlink(missing_ok=True)
+        draft.replace(path)
         _sync_directory(path.parent)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's bytes durably (0600), if there is one. The copy is there whole or not at all."""
+    with _as_journal_error("copy", source):
+        if source.exists():
+            with source.open("rb") as data:
+                _write_whole(target, data)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Make or replace a file (0600) that holds ``data``, durably and whole."""
+    with _as_journal_error("write", path):
+        _write_whole(path, io.BytesIO(data))
+
+
+def _write_whole(path: Path, data: BinaryIO) -> None:
+    draft = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        shutil.copyfileobj(data, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    _sync_directory(path.parent)
 
 
 class SqliteStore:

@@ -15,6 +15,7 @@ from engine.kraken import validate
 from engine.kraken.frames import (
     BalanceRow,
     BookRow,
+    CandleRow,
     Channel,
     ExecutionRow,
     Heartbeat,
@@ -37,8 +38,8 @@ Rows = TypeVar("Rows")
 Row = TypeVar("Row")
 
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
-"""What the library raises for bytes that are no JSON, no UTF-8 or of another shape."""
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the library raises for bytes that are no JSON, no UTF-8, of another shape, or nested a thousand deep."""
 
 
 class _Named(msgspec.Struct):
@@ -62,6 +63,7 @@ _executions = msgspec.json.Decoder(tuple[ExecutionRow, ...])
 _balances = msgspec.json.Decoder(tuple[BalanceRow, ...])
 _books = msgspec.json.Decoder(tuple[BookRow, ...])
 _trades = msgspec.json.Decoder(tuple[TradeRow, ...])
+_candles = msgspec.json.Decoder(tuple[CandleRow, ...])
 _tickers = msgspec.json.Decoder(tuple[TickerRow, ...])
 _statuses = msgspec.json.Decoder(tuple[StatusRow, ...])
 _instruments = msgspec.json.Decoder(InstrumentData)
@@ -77,7 +79,7 @@ def message(text: str | bytes) -> Message:
         envelope = _envelope.decode(text)
         if envelope.method is not None:
             return _listed(text, envelope.result) if bytes(envelope.result).startswith(b"[") else _response.decode(text)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise VenueProtocolError(f"unreadable frame: {error}") from None
     if envelope.channel == "heartbeat":
         return Heartbeat()
@@ -133,6 +135,11 @@ def tickers(channel: Channel) -> tuple[TickerRow, ...]:
     return _checked(_rows(_tickers, channel), validate.ticker)
 
 
+def candles(channel: Channel) -> tuple[CandleRow, ...]:
+    """Decode an ohlc frame."""
+    return _checked(_rows(_candles, channel), validate.candle)
+
+
 def statuses(channel: Channel) -> tuple[StatusRow, ...]:
     """Decode a status frame."""
     return _rows(_statuses, channel)
@@ -149,7 +156,7 @@ def instruments(channel: Channel, broken: Callable[[str], None] | None = None) -
             pair = _pair.decode(raw)
             validate.pair(pair)
             found.append(_instrument(pair))
-        except (*_UNREADABLE, VenueProtocolError) as error:
+        except (*UNREADABLE, VenueProtocolError) as error:
             if broken is not None:
                 broken(f"instrument: {error}")
     return found
@@ -159,7 +166,7 @@ def symbols(channel: Channel) -> tuple[str, ...]:
     """Return the symbols that a frame of an unreadable shape names, or nothing."""
     try:
         return tuple(row.symbol for row in _named.decode(channel.data))
-    except _UNREADABLE:
+    except UNREADABLE:
         return ()
 
 
@@ -196,5 +203,5 @@ def _checked(rows: tuple[Row, ...], check: Callable[[Row], None]) -> tuple[Row, 
 def _rows(decoder: msgspec.json.Decoder[Rows], channel: Channel) -> Rows:
     try:
         return decoder.decode(channel.data)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise VenueProtocolError(f"{channel.name}: {error}") from None

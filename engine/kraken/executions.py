@@ -7,6 +7,7 @@ from collections.abc import Callable
 import trio
 
 from engine.kraken import decode
+from engine.kraken.backlog import Backlog
 from engine.kraken.fill_memory import FillMemory, Hole, shown_since_ns
 from engine.kraken.frames import Channel, ExecutionRow
 from engine.kraken.gap_fill import GapFill
@@ -16,6 +17,9 @@ from engine.kraken.session import Session
 from engine.kraken.unnamed import Unnamed
 from engine.values.time import NS
 from engine.venue.protocol import VenueSink
+
+HOLD_S = 1.5
+"""So long the stream's news waits for older fills, which are mostly here in a tenth of that."""
 
 
 class Executions:
@@ -27,10 +31,11 @@ class Executions:
     def __init__(
         self, queries: Queries, sink: VenueSink, counters: EngineCounters, venue_now_ns: Callable[[], int]
     ) -> None:
-        self._sink, self._counters, self._venue_now_ns = sink, counters, venue_now_ns
+        self._counters, self._venue_now_ns = counters, venue_now_ns
         self._fills = FillMemory()
-        self._gap_fill = GapFill(queries, sink, self._fills)
-        self._unnamed = Unnamed(queries, sink)
+        self._gap_fill = GapFill(queries, sink, self._fills, lambda order_id: self.session.name_of(order_id))
+        self._backlog = Backlog(sink)
+        self._unnamed = Unnamed(queries, self._backlog.on_report)
         self.begin()
 
     def begin(self) -> None:
@@ -51,7 +56,7 @@ class Executions:
                 self._counters.note(report, now_s)
                 if report.fill is not None:
                     self._fills.hear(report.fill)
-                self._sink.on_report(report)
+                self._backlog.on_report(report)
         self._count(rows)
         self._unnamed.look(self.session)
 
@@ -63,14 +68,26 @@ class Executions:
         """Note that the stream, complete until then, went away; it was last heard ``silent_s`` ago."""
         self._fills.lose(self._venue_now_ns() - int(silent_s * NS))
 
+    def end(self) -> None:
+        """Tell what is still held: the connection has gone."""
+        self._backlog.release()
+
     async def fill_hole(self, hole: Hole) -> None:
-        """Return when every fill of the hole has reached the sink."""
-        await self._gap_fill.close(hole)
+        """Return when every fill of the hole has reached the sink. What is newer is told after them, or soon."""
+        async with trio.open_nursery() as holding_nursery:
+            holding_nursery.start_soon(self._hold, name="link/private/hold")
+            await self._gap_fill.close(hole)
+            holding_nursery.cancel_scope.cancel()
+        self._backlog.release()
         self.fills_since_ns = min(self.fills_since_ns, hole.since_ns)
 
     async def name_orders(self) -> None:
         """Ask for orders that the stream named without saying what they are, until cancelled."""
         await self._unnamed.run()
+
+    async def _hold(self) -> None:
+        await trio.sleep(HOLD_S)
+        self._backlog.release()
 
     def _open(self, rows: tuple[ExecutionRow, ...], now_s: float) -> None:
         open_orders, trades = self.session.snapshot(rows)
@@ -80,7 +97,9 @@ class Executions:
             if trade.fill is not None:
                 self._fills.hear(trade.fill)
         self._counters.snapshot(open_orders, self._venue_now_ns(), now_s)
-        self._sink.on_snapshot(open_orders, trades)
+        if self.hole is not None:
+            self._backlog.hold()
+        self._backlog.on_snapshot(open_orders, trades)
         self.opened = True
 
     def _count(self, rows: tuple[ExecutionRow, ...]) -> None:

@@ -1,4 +1,4 @@
-"""One watched symbol: its book, and what is known about its subscription."""
+"""The book of one held symbol, and what is known about its subscription."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import trio
 from engine.errors import VenueRefused
 from engine.kraken.frames import BookRow
 from engine.market.book import Book
+from engine.market.freshness import FreshnessClock
+from engine.market.topics import Topic
 from engine.net.backoff import Backoff
 from engine.values.instrument import Instrument, PairStatus
 
@@ -24,18 +26,23 @@ _SEVERITY: dict[PairStatus, int] = {
 
 
 class Feed:
-    """A symbol that somebody watches. ``synced`` from a verified snapshot until the book is lost."""
+    """A symbol whose book somebody holds. ``synced`` from a verified snapshot until the book is lost."""
 
     def __init__(self, instrument: Instrument, depth: int, rng: random.Random) -> None:
         self.symbol = instrument.symbol
         self.channel = f"book {instrument.symbol}"
         self.book = Book(instrument.symbol, depth, instrument.price_precision, instrument.qty_precision)
-        self.holders = 0
+        self.clock = FreshnessClock()
         self.synced = False
         self.refusal: str | None = None
         self._backoff = Backoff(rng, first_s=RESYNC_FIRST_S)
         self._synced_at_s = 0.0
         self._news = trio.Event()
+
+    @property
+    def topic(self) -> Topic:
+        """What the venue is asked for: one depth a symbol, or nobody could tell whose an update is."""
+        return Topic("book", self.symbol, self.book.depth)
 
     async def wait_usable(self) -> None:
         """Return once the book is verified. Raises VenueRefused when the venue will not send it."""
@@ -44,13 +51,15 @@ class Feed:
                 raise VenueRefused([self.refusal])
             await self._news.wait()
 
-    def apply(self, row: BookRow, *, snapshot: bool, ts_ns: int) -> bool:
+    def apply(self, row: BookRow, *, snapshot: bool, ts_ns: int, latency_ns: int | None) -> bool:
         """Apply a message and tell whether the book is as the venue says."""
         bids = [(level.price, level.qty) for level in row.bids]
         asks = [(level.price, level.qty) for level in row.asks]
         agreed = self.book.apply(bids, asks, snapshot=snapshot, checksum=row.checksum, ts_ns=ts_ns)
+        now_s = trio.current_time()
+        self.clock.heard(now_s, latency_ns, verified=agreed)
         if agreed and not self.synced:
-            self.synced, self.refusal, self._synced_at_s = True, None, trio.current_time()
+            self.synced, self.refusal, self._synced_at_s = True, None, now_s
             self._tell()
         return agreed
 
@@ -61,6 +70,12 @@ class Feed:
         self.book.price_precision, self.book.qty_precision = now
         return now == before
 
+    def deepen(self, depth: int) -> None:
+        """Keep more levels from the next snapshot on; until then the book is unusable."""
+        self.synced = False
+        self.book.depth = depth
+        self.book.lose()
+
     def lose(self) -> float:
         """Mark the book unusable; return how long to wait before asking for a new snapshot."""
         lived_s = trio.current_time() - self._synced_at_s if self.synced else 0.0
@@ -68,8 +83,8 @@ class Feed:
         self.book.lose()
         return self._backoff.next_s(lived_s)
 
-    def refuse(self, text: str) -> None:
-        """Note that the venue refuses the subscription."""
+    def refuse(self, text: str | None) -> None:
+        """Note that the venue refuses the subscription, or (None) that it is being asked again."""
         self.refusal = text
         self._tell()
 

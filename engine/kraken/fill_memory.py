@@ -14,18 +14,23 @@ SNAPSHOT_TRADES = 50
 """A snapshot shows the last fifty: with fewer there are no others."""
 MARGIN_NS = 5 * NS
 """REST cuts times to 0.1 ms, and a fill may be told a moment after it was made."""
+OVERLAP = 20
+"""A list that begins with so many known fills, and holds the last known, need not reach back any further."""
+_INSIDE = 4
+"""A list ends so many fills above the snapshot's oldest: it holds that one even if the venue leaves out the end."""
 
 
 class Hole(NamedTuple):
     """Fills that nobody has told us may lie between two that we know.
 
     ``since_ns`` is before all of them. ``older`` is the last fill known before the connection went (None: there was
-    none), ``newer`` the oldest that the new snapshot shows (None: it shows none).
+    none), ``newer`` the oldest that the new snapshot shows (None: it shows none), ``until`` a shown one a little later.
     """
 
     since_ns: int
     older: str | None
     newer: str | None
+    until: str | None = None
 
     def bridged_from(self, exec_ids: set[str]) -> bool:
         """Tell whether a list of fills reaches back to what was known before."""
@@ -49,6 +54,12 @@ class FillMemory:
     def knows(self, fill: Fill) -> bool:
         """Tell whether a fill was heard of before."""
         return fill.exec_id in self._seen
+
+    def joins(self, hole: Hole, found: Sequence[OrderReport]) -> bool:
+        """Tell whether fills read backwards, oldest first here, already reach what was known before the hole."""
+        ids = {report.fill.exec_id for report in found if report.fill is not None}
+        early = [report.fill for report in found[:OVERLAP] if report.fill is not None]
+        return hole.older in ids and len(early) == OVERLAP and all(self.knows(fill) for fill in early)
 
     def hear(self, fill: Fill) -> bool:
         """Take a fill and tell whether it is new."""
@@ -79,17 +90,18 @@ class FillMemory:
         """
         if self._lost_ns is None:
             return None
-        shown = [trade.fill for trade in trades if trade.fill is not None]
-        oldest = min(shown, key=lambda fill: fill.ts_ns, default=None)
+        shown = sorted((trade.fill for trade in trades if trade.fill is not None), key=lambda fill: fill.ts_ns)
+        oldest = shown[0] if shown else None
         newer = oldest.exec_id if oldest is not None else None
+        until = shown[: _INSIDE + 1][-1].exec_id if shown else None
         if self._anchor is not None:
             at_ns, exec_id = self._anchor
             known = any(fill.exec_id == exec_id for fill in shown)
-            return None if known else Hole(at_ns - MARGIN_NS, exec_id, newer)
+            return None if known else Hole(at_ns - MARGIN_NS, exec_id, newer, until)
         since_ns = self._lost_ns - MARGIN_NS
         if oldest is None or len(shown) < SNAPSHOT_TRADES or oldest.ts_ns < since_ns:
             return None
-        return Hole(since_ns, None, newer)
+        return Hole(since_ns, None, newer, until)
 
 
 def shown_since_ns(trades: Sequence[OrderReport]) -> int:

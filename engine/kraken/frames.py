@@ -108,6 +108,27 @@ class TickerRow(msgspec.Struct, frozen=True):
     ask_qty: Decimal
     last: Decimal
     volume: Decimal
+    vwap: Decimal | None = None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    change: Decimal | None = None
+    change_pct: Decimal | None = None
+    timestamp: str | None = None
+
+
+class CandleRow(msgspec.Struct, frozen=True):
+    """One candle of the ohlc channel as it stands; ``interval`` in minutes."""
+
+    symbol: str
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    vwap: Decimal
+    trades: int
+    volume: Decimal
+    interval_begin: str
+    interval: int
 
 
 class StatusRow(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import trio
 
 from engine.venue.protocol import Lane
 
-YIELD_S = 3.0
+YIELD_S = 2.0
 """A read in flight is abandoned after this time once an order or cancel waits behind it."""
 
 

@@ -68,7 +68,7 @@ class OrderWay:
         if ticket.transport == "rest":
             answer = await self._rest_orders.send(request, ticket.lane)
         else:
-            answer = await self._by_ws(request)
+            answer = await self._by_ws(request, ticket.lane)
         self._admission.settle(ticket.leave, [answer])
         return answer
 
@@ -79,37 +79,37 @@ class OrderWay:
         if ticket.transport == "rest":
             judged = await self._rest_orders.send_batch(stamped, ticket.lane)
         else:
-            judged = await self._batch_by_ws(stamped, ticket.deadline_ns)
+            judged = await self._batch_by_ws(stamped, ticket.deadline_ns, ticket.lane)
         answers = [self._answer(r, one, ticket.transport) for r, one in zip(stamped, judged, strict=True)]
         self._admission.settle(ticket.leave, answers)
         return answers
 
-    async def _by_ws(self, request: Request) -> Answer:
+    async def _by_ws(self, request: Request, lane: Lane) -> Answer:
         kind, name, deadline_ns = kind_of(request), request.cl_ord_id, request.deadline_ns
         match request:
             case NewOrder():
                 return await self._private.request(
-                    kind, name, "add_order", lambda token: encode.add_order(request, token), deadline_ns
+                    kind, name, "add_order", lambda token: encode.add_order(request, token), deadline_ns, lane
                 )
             case AmendOrder():
                 return await self._private.request(
-                    kind, name, "amend_order", lambda token: encode.amend_order(request, token), deadline_ns
+                    kind, name, "amend_order", lambda token: encode.amend_order(request, token), deadline_ns, lane
                 )
             case CancelOrder():
                 return await self._private.request(
-                    kind, name, "cancel_order", lambda token: encode.cancel_order(request, token), deadline_ns
+                    kind, name, "cancel_order", lambda token: encode.cancel_order(request, token), deadline_ns, lane
                 )
 
-    async def _batch_by_ws(self, requests: Sequence[Request], deadline_ns: int) -> list[Judged]:
+    async def _batch_by_ws(self, requests: Sequence[Request], deadline_ns: int, lane: Lane) -> list[Judged]:
         orders = [request for request in requests if isinstance(request, NewOrder)]
         cancels = [request for request in requests if isinstance(request, CancelOrder)]
         if orders:
             response, verdict = await self._private.exchange(
-                "batch_add", lambda token: encode.batch_add(orders, token), deadline_ns
+                "batch_add", lambda token: encode.batch_add(orders, token), deadline_ns, lane
             )
         else:
             response, verdict = await self._private.exchange(
-                "batch_cancel", lambda token: encode.batch_cancel(cancels, token), deadline_ns
+                "batch_cancel", lambda token: encode.batch_cancel(cancels, token), deadline_ns, lane
             )
         if response is None:
             return [Judged(verdict, None, self._private.why)] * len(requests)

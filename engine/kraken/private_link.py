@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 import trio
@@ -30,7 +31,7 @@ from engine.orders.commands import RequestKind
 from engine.orders.reports import Answer
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
-from engine.venue.protocol import Standing, VenueSink
+from engine.venue.protocol import Lane, Standing, VenueSink
 
 log = structlog.get_logger()
 
@@ -39,9 +40,13 @@ _WANTED = {
     "executions": {"snap_orders": True, "snap_trades": True, "order_status": True, "ratecounter": True},
     "balances": {"snapshot": True},
 }
-ACK_TIMEOUT_S = 5.0
-ASKED_TIMES = 3
-"""An unanswered subscription is asked for so many times, ``ACK_TIMEOUT_S`` apart."""
+ACK_TIMEOUTS_S = (1.0, 2.0, 4.0, 8.0)
+"""How long each subscription is waited for: once lost, the stream is still back within its five seconds."""
+AGAIN_S = 30.0
+"""How often balances are asked for then: no reason to give a connection up that carries orders."""
+SNAPSHOT_S = 2.0
+"""How long a snapshot may take after its subscription's answer, doubled with each failure in a row up to a minute."""
+MOST_SNAPSHOT_S = 60.0
 
 
 class PrivateLink:
@@ -94,7 +99,7 @@ class PrivateLink:
     @property
     def usable(self) -> bool:
         """Whether orders can go this way now."""
-        return self._socket is not None and self._socket.open and self._ready["executions"].is_set()
+        return self._socket is not None and self._socket.open and self._opened.is_set()
 
     def view(self, now_s: float) -> LinkView:
         """Return the link's figures."""
@@ -133,6 +138,9 @@ class PrivateLink:
         socket, self._socket = self._socket, None
         now_s = trio.current_time()
         self._orders.close()
+        if socket is not None:
+            socket.abandon(why)
+        self._executions.end()
         for name, tracker in self._sequences.items():
             if tracker.last is not None:
                 self._monitor.away(name, tracker.last + 1, None, now_s)
@@ -154,18 +162,26 @@ class PrivateLink:
         self._frames = FrameCache()
         self._sequences = {name: SequenceTracker(name) for name in CHANNELS}
         self._subscribing: dict[int, str] = {}
-        self._acknowledged: set[str] = set()
-        self._ready = {name: trio.Event() for name in CHANNELS}
+        self._accepted = {name: trio.Event() for name in CHANNELS}
+        self._opened = trio.Event()
 
     async def _open_up(self, socket: ws.Socket, session_nursery: trio.Nursery) -> None:
         """Subscribe to executions. If fills were missed the stream is complete only when they have been fetched."""
-        if not await self._subscribe(socket, "executions"):
+        if not await self._subscribe(socket, "executions", ACK_TIMEOUTS_S):
             socket.abandon("the subscription to executions was not answered")
             return
-        session_nursery.start_soon(self._subscribe, socket, "balances", name="link/private/balances")
+        waits_s = itertools.chain(ACK_TIMEOUTS_S, itertools.repeat(AGAIN_S))
+        session_nursery.start_soon(self._subscribe, socket, "balances", waits_s, name="link/private/balances")
+        patience_s = min(SNAPSHOT_S * 2.0**self._monitor.failures_in_a_row, MOST_SNAPSHOT_S)
+        with trio.move_on_after(patience_s) as waiting:
+            await self._opened.wait()
+        if waiting.cancelled_caught:
+            socket.abandon(f"executions are subscribed, and no snapshot came in {patience_s:g} s")
+            return
         if self._executions.hole is not None:
             await self._executions.fill_hole(self._executions.hole)
-            self._go_up()
+            if socket.open:
+                self._go_up()
 
     def _go_up(self) -> None:
         self._executions.complete()
@@ -176,18 +192,18 @@ class PrivateLink:
         self._sink.on_private_link(up=True, why="")
         self.decided.set()
 
-    async def _subscribe(self, socket: ws.Socket, channel: str) -> bool:
-        """Subscribe, and again while the answer is missing; tell whether it came."""
-        for _ in range(ASKED_TIMES):
+    async def _subscribe(self, socket: ws.Socket, channel: str, waits_s: Iterable[float]) -> bool:
+        """Subscribe, and again while there is no answer; tell whether one came."""
+        for wait_s in waits_s:
             token = await self._token.current()
             req_id = await self._orders.send(
                 socket, "subscribe", {"channel": channel, **_WANTED[channel], "token": token}
             )
             self._subscribing[req_id] = channel
-            with trio.move_on_after(ACK_TIMEOUT_S):
-                await self._ready[channel].wait()
+            with trio.move_on_after(wait_s):
+                await self._accepted[channel].wait()
                 return True
-            log.warning("subscription.unanswered", link="private", channel=channel)
+            log.warning("subscription.unanswered", link="private", channel=channel, waited_s=wait_s)
         return False
 
     # what comes in
@@ -213,9 +229,10 @@ class PrivateLink:
                 self._monitor.duplicate(now_s)
                 return
             self._sequences[frame.name].check(frame.sequence)
+            self._stands(frame.name, now_s)
             if frame.name == "executions":
                 self._executions.take(frame, now_s)
-                self._check_ready()
+                self._check_opened()
             else:
                 self._balances(frame)
         elif isinstance(frame, Channel):
@@ -249,21 +266,25 @@ class PrivateLink:
         if not response.success and not (response.error or "").startswith("Already subscribed"):
             self._monitor.error(now_s)
             raise VenueRefused([response.error or "subscription refused without a reason"])
-        self._token.held = True
-        if channel == "executions" and channel not in self._acknowledged:
-            self._monitor.authenticated(now_s)
-        self._acknowledged.add(channel)
+        if channel:
+            self._stands(channel, now_s)
         if response.result is not None and response.result.maxratecount is not None:
             self._counters.allow(response.result.maxratecount)
-        self._check_ready()
 
-    def _check_ready(self) -> None:
-        if self._executions.opened and "executions" in self._acknowledged and not self._ready["executions"].is_set():
-            self._ready["executions"].set()
+    def _stands(self, channel: str, now_s: float) -> None:
+        """Note a subscription that the venue has accepted: its answer says so, or its first frame."""
+        if self._accepted[channel].is_set():
+            return
+        self._accepted[channel].set()
+        self._token.held = True
+        if channel == "executions":
+            self._monitor.authenticated(now_s)
+
+    def _check_opened(self) -> None:
+        if self._executions.opened and not self._opened.is_set():
+            self._opened.set()
             if self._executions.hole is None:
                 self._go_up()
-        if "balances" in self._acknowledged:
-            self._ready["balances"].set()
 
     def _venue_now_ns(self) -> int:
         return self._venue_time.now_ns(self._clock.now_ns())
@@ -277,21 +298,22 @@ class PrivateLink:
         method: str,
         params: Callable[[str], encode.Params],
         deadline_ns: int,
+        lane: Lane,
     ) -> Answer:
         """Send one order-bearing request and wait for its answer until ``deadline_ns`` (venue time) and the grace.
 
         ``params`` is given the token. Never raises for what happens on the way.
         """
-        response, verdict = await self.exchange(method, params, deadline_ns)
+        response, verdict = await self.exchange(method, params, deadline_ns, lane)
         if response is not None:
             return self._orders.judged(kind, cl_ord_id, response)
         return self._orders.answer(kind, cl_ord_id, verdict, self.why)
 
     async def exchange(
-        self, method: str, params: Callable[[str], encode.Params], deadline_ns: int
+        self, method: str, params: Callable[[str], encode.Params], deadline_ns: int, lane: Lane
     ) -> tuple[Response | None, errors.Verdict]:
         """Send one request and return its response; without one, the verdict says how far the request came."""
-        return await self._orders.exchange(self._socket if self.usable else None, method, params, deadline_ns)
+        return await self._orders.exchange(self._socket if self.usable else None, method, params, deadline_ns, lane)
 
 
 def _digest(text: str | bytes) -> bytes:

@@ -1,31 +1,37 @@
-"""The public stream: instruments, and book, trades and ticker of every watched symbol (§6.5)."""
+"""The public stream: instruments, and whatever of the market somebody holds subscribed (§6.5)."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import msgspec
 import structlog
 import trio
 
-from engine.errors import VenueError, VenueProtocolError, VenueRefused
+from engine.errors import ConfigError, VenueError, VenueProtocolError, VenueRefused
 from engine.kraken import decode, encode, ws
 from engine.kraken.feed import Feed, under_system
-from engine.kraken.frames import BookRow, Channel, Heartbeat, Message, Response, Throttled, TickerRow
+from engine.kraken.frames import BookRow, Channel, Heartbeat, Message, Response, Throttled
+from engine.kraken.holds import Holds
+from engine.kraken.quotes import Quotes
 from engine.kraken.settings import KrakenSettings
 from engine.kraken.stream import Stream
 from engine.kraken.subscriptions import ACK_TIMEOUT_S, Subscriptions
 from engine.kraken.symbols import Symbols
+from engine.kraken.venue_time import VenueTime
 from engine.market.book import Book
+from engine.market.freshness import Freshness
+from engine.market.topics import Held, MarketChannel, Topic
+from engine.market.updates import Ticker
 from engine.net.budget import RollingBudget
 from engine.net.link_view import LinkView
 from engine.net.wire import Wire
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
-from engine.venue.protocol import PublicTrade, VenueSink
+from engine.venue.protocol import MarketSink
 
 log = structlog.get_logger()
 
@@ -42,7 +48,7 @@ class PublicLink:
     def __init__(
         self,
         settings: KrakenSettings,
-        sink: VenueSink,
+        sink: MarketSink,
         *,
         wire: Wire,
         tls: ssl.SSLContext | None,
@@ -50,19 +56,20 @@ class PublicLink:
         chance: Chance,
         symbols: Symbols,
         budget: RollingBudget,
+        venue_time: VenueTime,
     ) -> None:
         self._settings, self._sink, self._clock, self._symbols = settings, sink, clock, symbols
+        self._venue_time, self._quotes, self._holds = venue_time, Quotes(sink), Holds()
         self._rng = chance.stream("kraken/public")
         self._stream = Stream(
             "public", settings.ws_url, tls, settings=settings, wire=wire, rng=self._rng, budget=budget
         )
         self._monitor = self._stream.monitor
         self._feeds: dict[str, Feed] = {}
-        self._subscriptions = Subscriptions(settings, self._feeds, self._monitor, self._stream.req_ids)
+        self._subscriptions = Subscriptions(settings, self._stream.req_ids, self._wanted, self._refused)
         self._complete = trio.Event()
         self._system = "online"
         self._invalid = 0  # frames of this connection
-        self.tickers: dict[str, TickerRow] = {}
         self.known = trio.Event()
         """Set once the instruments are known."""
 
@@ -86,23 +93,91 @@ class PublicLink:
         return None if feed is None else feed.book
 
     @asynccontextmanager
-    async def watch(self, spelling: str) -> AsyncIterator[Book]:
-        """Hold a symbol subscribed; see VenueLink.watch."""
+    async def watch(self, spelling: str, holder: str = "") -> AsyncIterator[Book]:
+        """Hold a symbol's book; see MarketLink.watch."""
+        topic = self.topic("book", spelling)
+        self.hold(topic, holder)
+        try:
+            await self.wait_standing(topic)
+            yield self._feeds[topic.symbol].book
+        finally:
+            self.release(topic, holder)
+
+    def topic(self, channel: MarketChannel, spelling: str, variant: int | None = None) -> Topic:
+        """See MarketLink.topic."""
         instrument = self._symbols.instrument(spelling)
         if instrument is None:
             raise VenueRefused([f"EQuery:Unknown asset pair:{spelling}"])
-        feed = self._feeds.get(instrument.symbol)
-        if feed is None:
-            feed = self._feeds[instrument.symbol] = Feed(instrument, self._settings.book_depth, self._rng)
-            self._subscriptions.change()
-        feed.holders += 1
-        try:
-            await feed.wait_usable()
-            yield feed.book
-        finally:
-            feed.holders -= 1
-            if feed.holders == 0:
-                self._subscriptions.change()
+        if variant is None:
+            variant = {"book": self._settings.book_depth, "ohlc": 1}.get(channel, 0)
+        topic = Topic(channel, instrument.symbol, variant)
+        if fault := topic.fault():
+            raise ConfigError(fault)
+        return topic
+
+    def hold(self, topic: Topic, holder: str) -> None:
+        """See MarketLink.hold."""
+        instrument = self._symbols.instrument(topic.symbol)
+        if instrument is None:
+            raise VenueRefused([f"EQuery:Unknown asset pair:{topic.symbol}"])
+        self._holds.hold(topic, holder)
+        if topic.channel == "book":
+            feed = self._feeds.get(topic.symbol)
+            if feed is None:
+                self._feeds[topic.symbol] = Feed(instrument, topic.variant, self._rng)
+            elif feed.book.depth < topic.variant:
+                feed.deepen(topic.variant)
+                self._sink.on_book(feed.book)
+        self._subscriptions.change()
+
+    def release(self, topic: Topic, holder: str) -> bool:
+        """See MarketLink.release."""
+        self._subscriptions.change()
+        return self._holds.release(topic, holder, trio.current_time())
+
+    async def wait_standing(self, topic: Topic) -> None:
+        """See MarketLink.wait_standing."""
+        if topic.channel == "book":
+            await self._feeds[topic.symbol].wait_usable()
+        else:
+            await self._subscriptions.wait_standing(topic)
+
+    def held(self) -> tuple[Held, ...]:
+        """See MarketLink.held."""
+        return tuple(self._held(topic) for topic in self._holds.topics if self._holds.holders(topic))
+
+    def _held(self, topic: Topic) -> Held:
+        sent = self._feeds[topic.symbol].topic if topic.channel == "book" else topic
+        stands, refusal = self._subscriptions.stands(sent), self._subscriptions.refusal(sent)
+        return Held(topic, self._holds.holders(topic), stands, refusal)
+
+    def ticker(self, spelling: str) -> Ticker | None:
+        """See MarketLink.ticker."""
+        return self._quotes.tickers.get(self._symbols.symbol(spelling) or spelling)
+
+    def freshness(self) -> tuple[Freshness, ...]:
+        """See MarketLink.freshness."""
+        return tuple(self._fresh(feed, trio.current_time()) for feed in self._feeds.values())
+
+    def _fresh(self, feed: Feed, now_s: float) -> Freshness:
+        instrument = self.instrument(feed.symbol)
+        update_age_s, verified_age_s = feed.clock.ages(now_s)
+        latency_s, worst_s = feed.clock.latencies()
+        holders = [name for topic in self._holds.of("book", feed.symbol) for name in self._holds.holders(topic)]
+        return Freshness(
+            symbol=feed.symbol,
+            status="unknown" if instrument is None else instrument.status,
+            depth=feed.book.depth,
+            usable=feed.book.usable,
+            fault=feed.book.fault,
+            update_age_s=update_age_s,
+            verified_age_s=verified_age_s,
+            latency_s=latency_s,
+            latency_worst_s=worst_s,
+            updates=feed.clock.updates,
+            resyncs=feed.clock.resyncs,
+            holders=tuple(dict.fromkeys(holders)),
+        )
 
     async def run(self) -> None:
         """Keep the stream up until cancelled."""
@@ -146,7 +221,37 @@ class PublicLink:
         else:
             socket.abandon("the subscription to instruments was not answered")
             return
-        await self._subscriptions.keep(socket)
+        await self._subscriptions.keep(socket, self._expire)
+
+    # what is wanted
+
+    def _wanted(self) -> Iterator[Topic]:
+        """Name what the venue shall send: of each book the deepest that was asked for, the rest as it is held."""
+        for feed in self._feeds.values():
+            yield feed.topic
+        yield from (topic for topic in self._holds.topics if topic.channel != "book")
+
+    def _expire(self, now_s: float) -> float:
+        """Forget what nobody holds any more; return when to look again."""
+        for topic in self._holds.expire(now_s):
+            if topic.channel != "book":
+                self._quotes.forget(topic.channel, topic.symbol)
+            elif not self._holds.of("book", topic.symbol):
+                feed = self._feeds.pop(topic.symbol)
+                self._monitor.heal(feed.channel)
+                feed.lose()
+        return self._holds.next_s
+
+    def _refused(self, topic: Topic, why: str | None) -> None:
+        feed = self._feeds.get(topic.symbol)
+        if topic.channel == "book" and feed is not None:
+            feed.refuse(why)
+
+    def _resync(self, feed: Feed) -> None:
+        """Ask for a feed's book anew, after its own back-off."""
+        feed.clock.resyncs += 1
+        self._subscriptions.renew(feed.topic, feed.lose())
+        self._sink.on_book(feed.book)
 
     # what comes in
 
@@ -168,7 +273,8 @@ class PublicLink:
         if isinstance(frame, Response):
             if frame.method == "pong":
                 self._monitor.ponged(frame.req_id, now_s)
-            self._subscriptions.answered(frame)
+            if self._subscriptions.answered(frame):
+                self._monitor.error(now_s)
         elif isinstance(frame, Heartbeat):
             self._monitor.beat(now_s)
         elif isinstance(frame, Throttled):
@@ -184,9 +290,11 @@ class PublicLink:
             case "book":
                 self._books(frame)
             case "trade":
-                self._trades(frame)
+                self._quotes.trades(frame)
             case "ticker":
-                self.tickers.update((row.symbol, row) for row in decode.tickers(frame))
+                self._quotes.ticker(frame)
+            case "ohlc":
+                self._quotes.candles(frame)
             case "instrument":
                 self._instruments(frame)
             case "status":
@@ -210,9 +318,11 @@ class PublicLink:
         feed = self._feeds.get(row.symbol)
         if feed is None or not (snapshot or feed.synced):
             return  # not watched any more, or an update of a subscription that is being replaced
-        ts_ns = decode.moment(row.timestamp) if row.timestamp is not None else self._clock.now_ns()
-        if not feed.apply(row, snapshot=snapshot, ts_ns=ts_ns):
-            log.warning("book.broken", symbol=feed.symbol, snapshot=snapshot)
+        now_ns = self._venue_time.now_ns(self._clock.now_ns())
+        ts_ns = decode.moment(row.timestamp) if row.timestamp is not None else now_ns
+        latency_ns = None if row.timestamp is None or snapshot else now_ns - ts_ns
+        if not feed.apply(row, snapshot=snapshot, ts_ns=ts_ns, latency_ns=latency_ns):
+            log.warning("book.broken", symbol=feed.symbol, snapshot=snapshot, fault=feed.book.fault)
             self._broken(feed)
             return
         if snapshot:
@@ -223,21 +333,13 @@ class PublicLink:
         """Have a book sent anew: its checksum, or a frame that none could read, says that something was lost."""
         note = self._monitor.gap if counted else self._monitor.away  # one frame is one gap, however many it may touch
         note(feed.channel, feed.book.version, None, trio.current_time())
-        self._subscriptions.resync(feed)
-        self._sink.on_book(feed.book)
-
-    def _trades(self, frame: Channel) -> None:
-        for row in decode.trades(frame):
-            self._sink.on_trade(
-                PublicTrade(row.symbol, row.side, row.price, row.qty, row.trade_id, decode.moment(row.timestamp))
-            )
+        self._resync(feed)
 
     def _instruments(self, frame: Channel) -> None:
         for instrument in self._symbols.learn_instruments(decode.instruments(frame, self._count_invalid)):
             feed = self._feeds.get(instrument.symbol)
             if feed is not None and not feed.fits(instrument):
-                self._subscriptions.resync(feed)
-                self._sink.on_book(feed.book)
+                self._resync(feed)
             self._sink.on_instrument(self._effective(instrument))
         if not self._complete.is_set():
             self._stream.complete()

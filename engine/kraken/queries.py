@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import trio
 
 from engine.errors import VenueProtocolError, VenueRefused
+from engine.kraken.call_budget import Urgency
 from engine.kraken.errors import rule_of
 from engine.kraken.key_info import KeyInfo
 from engine.kraken.rest import COST_HISTORY, RestClient
@@ -23,10 +25,14 @@ from engine.seams.clock import Clock
 from engine.values.time import NS
 from engine.venue.protocol import Balance
 
+Page = TypeVar("Page")
+
 PAGE = 50
 MOST_PAGES = 200
 ORDERS_PER_QUERY = 50
 TRADES_PER_QUERY = 20
+AHEAD_S = 60
+"""A list of fills ends so long after the question: more than our reading of the venue's clock may be behind."""
 
 
 class FeeRates(NamedTuple):
@@ -97,7 +103,8 @@ class Queries:
 
     async def websockets_token(self) -> Secret:
         """Return a fresh token of the trading key, to be used within 15 minutes."""
-        return Secret((await self._rest.ask("GetWebSocketsToken", {}, _Token, key=self._rest.trade_key)).token)
+        key = self._rest.trade_key
+        return Secret((await self._rest.ask("GetWebSocketsToken", {}, _Token, key=key, urgency=Urgency.TOKEN)).token)
 
     async def key_info(self, key: RestKey) -> KeyInfo:
         """Return what a key may do."""
@@ -118,25 +125,24 @@ class Queries:
             fields["start"] = _before(since_ns)
         found: dict[str, OrderObject] = {}
         for page in range(MOST_PAGES):
-            closed = (
-                await self._rest.ask("ClosedOrders", {**fields, "ofs": str(page * PAGE)}, _Closed, points=COST_HISTORY)
-            ).closed
+            closed = (await self._page("ClosedOrders", fields, page, _Closed)).closed
             found.update(closed)
             if len(closed) < PAGE or since_ns is None:
                 return self._orders(found)
         raise VenueProtocolError(f"ClosedOrders: more than {MOST_PAGES * PAGE} orders since {since_ns} ns")
 
-    async def query_orders(self, order_ids: Sequence[str]) -> list[OrderReport]:
+    async def query_orders(self, order_ids: Sequence[str], urgency: Urgency = Urgency.QUESTION) -> list[OrderReport]:
         """Return the state of orders by id, asked in fifties; ids the venue does not know are missing."""
         found: dict[str, OrderObject] = {}
         for at in range(0, len(order_ids), ORDERS_PER_QUERY):
-            found.update(await self._known_orders(order_ids[at : at + ORDERS_PER_QUERY]))
+            found.update(await self._known_orders(order_ids[at : at + ORDERS_PER_QUERY], urgency))
         return self._orders(found)
 
-    async def _known_orders(self, order_ids: Sequence[str]) -> dict[str, OrderObject]:
+    async def _known_orders(self, order_ids: Sequence[str], urgency: Urgency) -> dict[str, OrderObject]:
         """Ask for up to fifty orders. One unknown id refuses the whole call: then the halves are asked apart."""
+        fields = {"txid": ",".join(order_ids)}
         try:
-            return await self._rest.ask("QueryOrders", {"txid": ",".join(order_ids)}, dict[str, OrderObject])
+            return await self._rest.ask("QueryOrders", fields, dict[str, OrderObject], urgency=urgency)
         except VenueRefused as refused:
             rules = [rule_of(text) for text in refused.errors]
             if not any(rule is not None and rule.code == "INVALID_ORDER" for rule in rules):
@@ -144,25 +150,50 @@ class Queries:
         if len(order_ids) == 1:
             return {}
         middle = len(order_ids) // 2
-        return await self._known_orders(order_ids[:middle]) | await self._known_orders(order_ids[middle:])
+        early = await self._known_orders(order_ids[:middle], urgency)
+        return early | await self._known_orders(order_ids[middle:], urgency)
 
     async def trades_since(self, since_ns: int) -> list[OrderReport]:
         """Return our fills from a moment on, one per match, oldest first.
 
         New fills shift the pages while we read: a row can come twice, none is lost. So they are collected by id.
         """
-        fields = {"start": _before(since_ns), "consolidate_taker": "false", "without_count": "true"}
+        found: list[OrderReport] = []
+        async with aclosing(self.trade_pages(since_ns)) as pages:
+            async for read in pages:
+                found = read
+        return found
+
+    async def trade_pages(
+        self, since_ns: int, until: str | None = None, urgency: Urgency | None = None
+    ) -> AsyncGenerator[list[OrderReport]]:
+        """Read our fills from a moment on, backwards; give after each page all read so far, oldest first.
+
+        The list has a fixed end, the fill ``until`` or a moment soon: else the pages of a busy hour would shift faster
+        than they can be read. Without ``urgency`` all but the first page may wait.
+        """
+        now_ns = max(self._venue_time.now_ns(self._clock.now_ns()), self._venue_time.certain_ns(trio.current_time()))
+        end = until or str(now_ns // NS + AHEAD_S)
+        fields = {"start": _before(since_ns), "end": end, "consolidate_taker": "false", "without_count": "true"}
         found: dict[str, TradeObject] = {}
         for page in range(MOST_PAGES):
-            trades = (
-                await self._rest.ask("TradesHistory", {**fields, "ofs": str(page * PAGE)}, _Trades, points=COST_HISTORY)
-            ).trades
+            trades = (await self._page("TradesHistory", fields, page, _Trades, urgency)).trades
             found.update(trades)
+            # The venue lists newest first and cuts times to 0.1 ms: reversed, fills of one moment keep their order.
+            reports = [trade_report(key, trade, self._symbols) for key, trade in reversed(found.items())]
+            yield sorted((r for r in reports if r.ts_ns >= since_ns), key=lambda report: report.ts_ns)
             if len(trades) < PAGE:
-                # The venue lists newest first and cuts times to 0.1 ms: reversed, fills of one moment keep their order.
-                reports = [trade_report(key, trade, self._symbols) for key, trade in reversed(found.items())]
-                return sorted((r for r in reports if r.ts_ns >= since_ns), key=lambda report: report.ts_ns)
+                return
         raise VenueProtocolError(f"TradesHistory: more than {MOST_PAGES * PAGE} trades since {since_ns} ns")
+
+    async def _page(
+        self, name: str, fields: Mapping[str, str], page: int, into: type[Page], urgency: Urgency | None = None
+    ) -> Page:
+        """Ask for one page of a history."""
+        if urgency is None:
+            urgency = Urgency.PAGES if page else Urgency.QUESTION
+        asked = {**fields, "ofs": str(page * PAGE)}
+        return await self._rest.ask(name, asked, into, points=COST_HISTORY, urgency=urgency)
 
     async def query_trades(self, exec_ids: Sequence[str]) -> list[OrderReport]:
         """Return fills by id, asked in twenties."""

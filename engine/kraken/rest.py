@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -14,7 +15,8 @@ import trio
 
 from engine.errors import OutcomeUnknown, VenueProtocolError, VenueRefused, VenueUnavailable
 from engine.kraken import errors
-from engine.kraken.call_budget import PUBLIC_BURST, PUBLIC_PER_S, CallBudget
+from engine.kraken.call_budget import PUBLIC_BURST, PUBLIC_PER_S, CallBudget, Urgency
+from engine.kraken.decode import UNREADABLE
 from engine.kraken.nonce import MemoryNonceStore, NonceStore
 from engine.kraken.rest_key import RestKey
 from engine.kraken.settings import KrakenSettings
@@ -28,6 +30,8 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 READ_ATTEMPTS = 3
+TOKEN_TIMEOUT_S = 1.5
+"""An answer that is not here by then is lost: asked again, the stream is still back within its five seconds."""
 COST_HISTORY = 4
 """Counter points of a history call: Kraken's pages say 2 or 4, the dearer one is budgeted."""
 
@@ -103,22 +107,37 @@ class RestClient:
         counter (§5.1 leaves it open): they never wait for it, but reads then leave them room.
         """
         key = key or self.trade_key
+        held = key.budget.counter.hold(0 if name in _FREE else 1)
+        reply = Reply(sent=True)
+        try:
+            reply = await self._in_turn(key, name, fields, lane, within_s, as_json=as_json)
+        finally:
+            key.budget.settle(held, charged=reply.sent)
+        return reply
+
+    async def _in_turn(
+        self,
+        key: RestKey,
+        name: str,
+        fields: Mapping[str, Any],
+        lane: Lane,
+        within_s: float,
+        *,
+        answer_s: float = math.inf,
+        as_json: bool = False,
+    ) -> Reply:
         until_s = trio.current_time() + within_s
         with trio.move_on_at(until_s) as waiting:  # around the waiting alone: once written, no outer cut may hide it
             await key.line.take(lane)
         if waiting.cancelled_caught:
             return Reply(sent=False, timed_out=True, detail=f"{name}: no turn in {within_s:g} s")
-        held = key.budget.counter.hold(1 if lane < Lane.QUERY and name not in _FREE else 0)
         reply = Reply(sent=True, timed_out=True, detail=f"{name}: given up for a more urgent call")
-        try:
-            with key.line.turn(lane):
-                reply = await self._exchange(
-                    lambda: key.request(self._http, name, fields, self._clock.now_ns(), as_json=as_json),
-                    until_s - trio.current_time(),
-                    name,
-                )
-        finally:
-            key.budget.settle(held, charged=reply.sent)
+        with key.line.turn(lane):
+            reply = await self._exchange(
+                lambda: key.request(self._http, name, fields, self._clock.now_ns(), as_json=as_json),
+                min(answer_s, until_s - trio.current_time()),
+                name,
+            )
         self._watch_nonces(reply)
         return reply
 
@@ -140,8 +159,11 @@ class RestClient:
         private: bool = True,
         points: int = 1,
         key: RestKey | None = None,
+        urgency: Urgency = Urgency.QUESTION,
     ) -> Result:
         """Ask one question, repeated where that is harmless, and decode the result. ``key`` None is the query key.
+
+        A token's question goes as an exit does in the line of nonces, and is soon asked again.
 
         Raises VenueRefused (a definite no), VenueUnavailable (nothing reached the venue), OutcomeUnknown (no usable
         answer), VenueProtocolError (an answer of another shape).
@@ -154,21 +176,30 @@ class RestClient:
             with trio.fail_after(self._settings.read_timeout_s):
                 async for attempt in retries:
                     with attempt:
-                        reply = await self._reply(name, fields, key or self.query_key if private else None, points)
+                        if private:
+                            reply = await self._reply(name, fields, key or self.query_key, points, urgency)
+                        else:
+                            reply = await self._public_reply(name, fields, points)
                         return _result(name, reply, into)
         except trio.TooSlowError:
             pass
         raise OutcomeUnknown(f"{name}: no answer in {self._settings.read_timeout_s:g} s")
 
-    async def _reply(self, name: str, fields: Mapping[str, str], key: RestKey | None, points: int) -> Reply:
-        within_s = self._settings.total_timeout_s
-        if key is None:
-            async with self._public.room(points):
-                return await self._exchange(
-                    lambda: self._http.build_request("GET", f"/0/public/{name}", params=dict(fields)), within_s, name
-                )
-        async with key.budget.room(points):
-            reply = await self.call(name, fields, Lane.QUERY, within_s, key=key)
+    async def _public_reply(self, name: str, fields: Mapping[str, str], points: int) -> Reply:
+        async with self._public.room(points):
+            return await self._exchange(
+                lambda: self._http.build_request("GET", f"/0/public/{name}", params=dict(fields)),
+                self._settings.total_timeout_s,
+                name,
+            )
+
+    async def _reply(self, name: str, fields: Mapping[str, str], key: RestKey, points: int, urgency: Urgency) -> Reply:
+        lane, within_s = Lane.QUERY, self._settings.total_timeout_s
+        answer_s = within_s
+        if urgency is Urgency.TOKEN:  # an order whose answer does not come must not keep the stream away
+            lane, answer_s = Lane.REDUCING, TOKEN_TIMEOUT_S
+        async with key.budget.room(points, urgency):
+            reply = await self._in_turn(key, name, fields, lane, within_s, answer_s=answer_s)
         if any(errors.code_of(text) == "REST_RATE_LIMIT" for text in reply.errors):
             key.budget.blocked()
         return reply
@@ -229,7 +260,7 @@ def _result(name: str, reply: Reply, into: type[Result]) -> Result:
         raise errors.query_error(serious)
     try:
         return msgspec.json.decode(reply.result, type=into)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise VenueProtocolError(f"{name}: {error}") from None
 
 
@@ -238,7 +269,7 @@ def _read(name: str, response: httpx.Response) -> Reply:
         return Reply(sent=True, status=response.status_code, detail=f"{name}: HTTP {response.status_code}")
     try:
         envelope = msgspec.json.decode(response.content, type=_Envelope)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return Reply(sent=True, status=200, detail=f"{name}: the answer is not Kraken's JSON")
     return Reply(
         sent=True,

@@ -8,6 +8,7 @@ import msgspec
 
 from engine.kraken import encode, errors
 from engine.kraken.batches import Judged, judge_adds, judge_cancels
+from engine.kraken.decode import UNREADABLE
 from engine.kraken.encode import Form
 from engine.kraken.errors import Verdict
 from engine.kraken.frames import MemberInfo
@@ -130,7 +131,7 @@ def unanswered(reply: Reply) -> Verdict | None:
 def _result(raw: bytes) -> _Result:
     try:
         return msgspec.json.decode(raw, type=_Result)
-    except msgspec.MsgspecError:  # nothing, null, or a shape nobody documented: it confirms nothing
+    except UNREADABLE:  # nothing, null, or a shape nobody documented: it confirms nothing
         return _Result()
 
 

@@ -51,13 +51,12 @@ class Session:
         """Orders whose first frame never came: their symbol and quantity must be asked for."""
 
     def snapshot(self, rows: Sequence[ExecutionRow]) -> tuple[list[OrderReport], list[OrderReport]]:
-        """Take the opening snapshot, return (open orders, trades)."""
+        """Take the opening snapshot, return (open orders, trades, the oldest first)."""
         orders = [self._merge(row, None, "snapshot") for row in rows if row.exec_type != "trade"]
         for report in orders:
             self._keep(report)
-        return [one for one in orders if one.ord_status not in TERMINAL], [
-            _past_trade(row) for row in rows if row.exec_type == "trade"
-        ]
+        trades = sorted((_past_trade(row) for row in rows if row.exec_type == "trade"), key=lambda trade: trade.ts_ns)
+        return [one for one in orders if one.ord_status not in TERMINAL], trades
 
     def update(self, rows: Sequence[ExecutionRow], now_s: float) -> list[OrderReport]:
         """Take an update, return a whole report per row.
@@ -86,6 +85,11 @@ class Session:
         named = msgspec.structs.replace(known, report_type=ReportType.STATUS, source="rest", fill=None, **missing)
         self._keep(named)
         return named
+
+    def name_of(self, order_id: str) -> str | None:
+        """Return the ``cl_ord_id`` of an order, None when this subscription has not told it."""
+        known = self._known(order_id)
+        return None if known is None else known.cl_ord_id
 
     def _known(self, order_id: str) -> OrderReport | None:
         return self._live.get(order_id) or self._ended.get(order_id)

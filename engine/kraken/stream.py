@@ -18,6 +18,7 @@ from engine.net.backoff import Backoff
 from engine.net.budget import RollingBudget
 from engine.net.link_monitor import LinkMonitor
 from engine.net.wire import Wire
+from engine.venue.protocol import Lane
 
 log = structlog.get_logger()
 
@@ -150,8 +151,10 @@ class Stream:
                 return
             if now_s >= ping_s:
                 ping_s = now_s + policy.ping_every_s
+                if not await socket.turn(Lane.CANCEL):
+                    return
                 number = next(self.req_ids)
-                self.monitor.pinged(number, now_s)
+                self.monitor.pinged(number, trio.current_time())
                 await socket.send(f'{{"method":"ping","req_id":{number}}}')
 
 

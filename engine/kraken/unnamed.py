@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 import trio
 
 from engine.errors import VenueError
 from engine.kraken.queries import Queries
 from engine.kraken.session import Session
-from engine.venue.protocol import VenueSink
+from engine.orders.reports import OrderReport
 
 log = structlog.get_logger()
 
@@ -18,8 +20,8 @@ ATTEMPTS = 5
 class Unnamed:
     """Asks QueryOrders for them, a few times, for REST may lag behind the stream."""
 
-    def __init__(self, queries: Queries, sink: VenueSink) -> None:
-        self._queries, self._sink = queries, sink
+    def __init__(self, queries: Queries, tell: Callable[[OrderReport], None]) -> None:
+        self._queries, self._tell = queries, tell
         self._session = Session()
         self._wanted = trio.Event()
 
@@ -50,4 +52,4 @@ class Unnamed:
             log.warning("query.failed", query="QueryOrders", why=str(error))
             return
         for asked in found:
-            self._sink.on_report(session.name(asked))
+            self._tell(session.name(asked))

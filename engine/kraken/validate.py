@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from engine.errors import VenueProtocolError
-from engine.kraken.frames import BalanceRow, BookRow, ExecutionRow, PairInfo, TickerRow, TradeRow
+from engine.kraken.frames import BalanceRow, BookRow, CandleRow, ExecutionRow, PairInfo, TickerRow, TradeRow
 
 LEAST_EXPONENT, MOST_EXPONENT = -40, 15
 """Powers of ten between which every amount of a market lies; beyond, arithmetic would lose digits or fail."""
@@ -52,6 +52,18 @@ def ticker(row: TickerRow) -> None:
     """What never was is zero."""
     for name in ("bid", "bid_qty", "ask", "ask_qty", "last", "volume"):
         _amount("ticker", name, getattr(row, name))
+    for name in ("vwap", "low", "high"):
+        _amount("ticker", name, getattr(row, name))
+    for name in ("change", "change_pct"):
+        _number("ticker", name, getattr(row, name))
+
+
+def candle(row: CandleRow) -> None:
+    """Prices and volume are amounts; an interval is some minutes long."""
+    for name in ("open", "high", "low", "close", "vwap", "volume"):
+        _amount("ohlc", name, getattr(row, name))
+    if row.interval <= 0:
+        raise VenueProtocolError(f"ohlc: interval {row.interval}")
 
 
 def pair(row: PairInfo) -> None:

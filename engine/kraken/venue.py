@@ -11,7 +11,6 @@ import trio
 
 from engine.errors import ConfigError, VenueError, VenueRefused, VenueUnavailable
 from engine.kraken.admission import Admission
-from engine.kraken.frames import TickerRow
 from engine.kraken.limits import EngineCounters
 from engine.kraken.nonce import NonceStore
 from engine.kraken.order_way import OrderWay
@@ -25,6 +24,9 @@ from engine.kraken.settings import KrakenSettings
 from engine.kraken.symbols import Symbols
 from engine.kraken.venue_time import VenueTime
 from engine.market.book import Book
+from engine.market.freshness import Freshness
+from engine.market.topics import Held, MarketChannel, Topic
+from engine.market.updates import Ticker
 from engine.net.budget import RollingBudget
 from engine.net.http import verified_tls
 from engine.net.link_view import LinkView
@@ -53,6 +55,8 @@ class KrakenVenue:
         settings.check()
         self._settings, self._wire, self._clock, self._chance = settings, wire, clock, chance
         self._nonces, self._query_nonces = nonces, query_nonces
+        policy = settings.link
+        self._dialling = RollingBudget(policy.connections_most, policy.connections_within_s)
 
     @property
     def identity(self) -> VenueIdentity:
@@ -72,7 +76,15 @@ class KrakenVenue:
         async with open_rest(
             self._settings, self._wire, self._clock, self._chance, self._nonces, self._query_nonces
         ) as rest:
-            link = KrakenLink(self._settings, sink, rest, wire=self._wire, clock=self._clock, chance=self._chance)
+            link = KrakenLink(
+                self._settings,
+                sink,
+                rest,
+                wire=self._wire,
+                clock=self._clock,
+                chance=self._chance,
+                dialling=self._dialling,  # Kraken counts attempts by address, however often we open
+            )
             async with trio.open_nursery() as link_nursery:
                 failure = await link.start(link_nursery)
                 if failure is None:
@@ -94,6 +106,7 @@ class KrakenLink:
         wire: Wire,
         clock: Clock,
         chance: Chance,
+        dialling: RollingBudget,
     ) -> None:
         self._settings, self._rest, self._clock = settings, rest, clock
         rest.on_alarm = sink.on_alarm
@@ -104,7 +117,6 @@ class KrakenLink:
         self._admission = Admission(self._counters, settings.admit_timeout_s, settings.max_trigger_orders)
         self.queries = Queries(rest, self._symbols, clock, self._venue_time)
         self._preflight = Preflight(settings, rest, self.queries, self._venue_time, clock)
-        dialling = RollingBudget(settings.link.connections_most, settings.link.connections_within_s)
         self._public = PublicLink(
             settings,
             sink,
@@ -113,7 +125,8 @@ class KrakenLink:
             clock=clock,
             chance=chance,
             symbols=self._symbols,
-            budget=dialling,
+            budget=dialling.leaving(settings.link.connections_private),
+            venue_time=self._venue_time,
         )
         self._private = PrivateLink(
             settings,
@@ -196,13 +209,37 @@ class KrakenLink:
         """See VenueLink."""
         return self._public.book(symbol)
 
-    def ticker(self, symbol: str) -> TickerRow | None:
-        """Return the last ticker of a watched symbol."""
-        return self._public.tickers.get(self._symbols.symbol(symbol) or symbol)
+    def watch(self, symbol: str, holder: str = "") -> AbstractAsyncContextManager[Book]:
+        """See MarketLink. Raises VenueRefused for a symbol the venue does not list or will not send."""
+        return self._public.watch(symbol, holder)
 
-    def watch(self, symbol: str) -> AbstractAsyncContextManager[Book]:
-        """See VenueLink. Raises VenueRefused for a symbol the venue does not list or will not send."""
-        return self._public.watch(symbol)
+    def topic(self, channel: MarketChannel, spelling: str, variant: int | None = None) -> Topic:
+        """See MarketLink."""
+        return self._public.topic(channel, spelling, variant)
+
+    def hold(self, topic: Topic, holder: str) -> None:
+        """See MarketLink."""
+        self._public.hold(topic, holder)
+
+    def release(self, topic: Topic, holder: str) -> bool:
+        """See MarketLink."""
+        return self._public.release(topic, holder)
+
+    async def wait_standing(self, topic: Topic) -> None:
+        """See MarketLink."""
+        await self._public.wait_standing(topic)
+
+    def held(self) -> tuple[Held, ...]:
+        """See MarketLink."""
+        return self._public.held()
+
+    def ticker(self, symbol: str) -> Ticker | None:
+        """See MarketLink."""
+        return self._public.ticker(symbol)
+
+    def freshness(self) -> tuple[Freshness, ...]:
+        """See MarketLink."""
+        return self._public.freshness()
 
     # orders
 

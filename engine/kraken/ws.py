@@ -13,7 +13,9 @@ import trio_websocket
 
 from engine.errors import VenueUnavailable
 from engine.net.link_monitor import LinkMonitor
+from engine.net.throttle import Throttle
 from engine.net.wire import Wire
+from engine.venue.protocol import Lane
 
 RECEIVE_BYTES = 65_536
 MOST_MESSAGE_BYTES = 2**24
@@ -37,6 +39,10 @@ class Socket:
         self, connection: trio_websocket.WebSocketConnection, silence_bound_s: float, monitor: LinkMonitor
     ) -> None:
         self._connection, self._monitor = connection, monitor
+        policy = monitor.policy
+        self._throttle = Throttle(
+            policy.requests_most, policy.requests_within_s, policy.requests_reserved, urgent=Lane.CANCEL
+        )
         self._silence_bound_s = silence_bound_s
         self._abandoned = ""
         self._listening = trio.CancelScope()
@@ -46,6 +52,14 @@ class Socket:
     def open(self) -> bool:
         """Whether a send would still be written, and may be answered."""
         return self._connection.closed is None and not self._abandoned
+
+    async def turn(self, lane: Lane) -> bool:
+        """Wait until one more message keeps within the venue's message rate; False: the connection went meanwhile.
+
+        Exits go first, and cancels and pings may use what entries must leave. What is sent without a turn is not
+        counted.
+        """
+        return await self._throttle.turn(lane) and self.open
 
     async def send(self, text: str) -> None:
         """Write one message. Raises ConnectionClosed or TooSlowError; then nobody knows how much of it was written."""
@@ -62,6 +76,7 @@ class Socket:
     def abandon(self, why: str) -> None:
         """Make ``receive`` give up: the connection shall not be used any further."""
         self._abandoned = self._abandoned or why
+        self._throttle.close()
         self._listening.cancel()
 
     async def receive(self) -> str | bytes:
@@ -140,6 +155,8 @@ async def open_socket(
             cancelled = trio.current_effective_deadline() == -math.inf
             with trio.move_on_after(FAREWELL_S if cancelled else CLOSE_S, shield=True):
                 await connection.aclose()
+            with trio.CancelScope(shield=True):  # the library leaves it open when the peer broke the connection
+                await trio.aclose_forcefully(stream)
             socket_nursery.cancel_scope.cancel()
 
 

@@ -18,6 +18,7 @@ from engine.orders.commands import RequestKind
 from engine.orders.reports import Answer, Outcome
 from engine.seams.clock import Clock
 from engine.values.time import NS
+from engine.venue.protocol import Lane
 
 log = structlog.get_logger()
 
@@ -50,23 +51,33 @@ class WsOrders:
 
     async def send(self, socket: ws.Socket, method: str, params: encode.Params) -> int:
         """Send a request that nobody waits for; return its number."""
+        await socket.turn(Lane.CANCEL)  # without a turn the connection has gone, and sending says so
         req_id = next(self._req_ids)
         self._asked[req_id] = _Asked(method, self._clock.now_ns())
         await socket.send(encode.frame(method, params, req_id))
         return req_id
 
     async def exchange(
-        self, socket: ws.Socket | None, method: str, params: Callable[[str], encode.Params], deadline_ns: int
+        self,
+        socket: ws.Socket | None,
+        method: str,
+        params: Callable[[str], encode.Params],
+        deadline_ns: int,
+        lane: Lane,
     ) -> tuple[Response | None, errors.Verdict]:
         """Send one request and return its response; without one, the verdict says how far the request came.
 
         Waits until ``deadline_ns`` (venue time) and the grace. ``params`` is given the token.
         """
-        if socket is None or not socket.open:
-            return None, errors.of_transport(sent=False, timed_out=False)
-        left_s = (deadline_ns - self._venue_time.now_ns(self._clock.now_ns())) / NS
+        turn = False
+        if socket is not None:
+            with trio.move_on_after(max(0.0, self._left_s(deadline_ns))):
+                turn = await socket.turn(lane)
+        left_s = self._left_s(deadline_ns)
         if left_s <= 0:
             return None, errors.Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED")
+        if socket is None or not turn:
+            return None, errors.of_transport(sent=False, timed_out=False)
         req_id = next(self._req_ids)
         text = encode.frame(method, params(self._token.reveal()), req_id)
         asked = self._asked[req_id] = _Asked(method, self._clock.now_ns())
@@ -79,6 +90,9 @@ class WsOrders:
         finally:
             self._asked.pop(req_id, None)
         return asked.response, errors.of_transport(sent=True, timed_out=not asked.done.is_set())
+
+    def _left_s(self, deadline_ns: int) -> float:
+        return (deadline_ns - self._venue_time.now_ns(self._clock.now_ns())) / NS
 
     def judged(self, kind: RequestKind, cl_ord_id: str, response: Response) -> Answer:
         """Return the answer that a response is."""
@@ -102,7 +116,7 @@ class WsOrders:
         now_ns = self._clock.now_ns()
         self.hear(response)
         asked = self._asked.get(response.req_id) if response.req_id is not None else None
-        if asked is None or asked.method != response.method:
+        if asked is None or asked.method != response.method or asked.done.is_set():
             log.info("answer.late", method=response.method, req_id=response.req_id, success=response.success)
             return False
         if response.time_in is not None and response.time_out is not None:

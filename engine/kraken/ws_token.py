@@ -20,21 +20,31 @@ class WsToken:
         self._queries = queries
         self._token = Secret("")
         self._born_s = -math.inf
+        self._used = True
         self.held = False
 
     def reveal(self) -> str:
         """Return the token's text as it is. Never log it."""
+        self._used = True
         return self._token.reveal()
 
     async def renew(self) -> None:
-        """Fetch a fresh one for a new connection. Raises what a query raises."""
+        """Have a fresh one for a new connection: one that nobody has seen yet will do. Raises what a query raises."""
         self.held = False
+        if self._used or self._old:
+            await self._fetch()
+
+    async def _fetch(self) -> None:
         asked_s = trio.current_time()
         self._token = await self._queries.websockets_token()
-        self._born_s = asked_s  # its age counts from before the venue made it
+        self._born_s, self._used = asked_s, False  # its age counts from before the venue made it
+
+    @property
+    def _old(self) -> bool:
+        return trio.current_time() - self._born_s >= RENEW_S
 
     async def current(self) -> str:
         """Return the token's text, of a fresh one when it would soon be too old and nothing holds it alive."""
-        if not self.held and trio.current_time() - self._born_s >= RENEW_S:
-            await self.renew()
+        if not self.held and self._old:
+            await self._fetch()
         return self.reveal()

@@ -6,13 +6,20 @@ import zlib
 from bisect import bisect_left, insort
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Literal
 
 from engine.values.money import Price, Qty, Side
 
 CHECKSUM_LEVELS = 10
 """Always the best ten, whatever the depth (Kraken, guide to the book checksum)."""
 
+DEPTHS = (10, 25, 100, 500, 1000)
+"""What Kraken offers (§6.5)."""
+
 Level = tuple[Price, Qty]
+Fault = Literal["", "away", "checksum", "crossed", "snapshot"]
+"""Why a book is unusable: not (or no longer) sent, checksum wrong, bid not below ask, a level empty or twice in a
+snapshot."""
 
 
 def level_digits(price: Decimal, qty: Decimal, price_precision: int, qty_precision: int) -> str:
@@ -39,7 +46,7 @@ class _BookSide:
 
     def put(self, price: Price, qty: Qty, digits: str) -> None:
         key = price * self._flip
-        if qty == 0:
+        if not qty:
             if self.levels.pop(key, None) is not None:
                 del self.keys[bisect_left(self.keys, key)]
             return
@@ -48,6 +55,8 @@ class _BookSide:
         self.levels[key] = (price, qty, digits)
 
     def cut(self, depth: int) -> None:
+        if len(self.keys) <= depth:
+            return
         for key in self.keys[depth:]:
             del self.levels[key]
         del self.keys[depth:]
@@ -60,39 +69,58 @@ class _BookSide:
 class Book:
     """The visible book of one symbol, cut to ``depth``.
 
-    ``usable`` is False before the first verified snapshot, after a checksum mismatch and while the stream is away:
-    then no decision may rest on it. ``version`` rises with every change.
+    ``usable`` is False before the first verified snapshot, after a fault and while the stream is away: then no
+    decision may rest on it, and ``fault`` says why. ``version`` rises with every change; ``ts_ns`` is the venue's time
+    of the last one.
     """
 
     def __init__(self, symbol: str, depth: int, price_precision: int, qty_precision: int) -> None:
         self.symbol, self.depth = symbol, depth
         self.price_precision, self.qty_precision = price_precision, qty_precision
-        self.usable = False
+        self.fault: Fault = "away"
         self.version = 0
         self.ts_ns = 0
         self._bids = _BookSide(descending=True)
         self._asks = _BookSide(descending=False)
 
-    def apply(self, bids: Iterable[Level], asks: Iterable[Level], *, snapshot: bool, checksum: int, ts_ns: int) -> bool:
-        """Apply one message (levels in wire order, qty 0 removes) and compare the checksum.
+    @property
+    def usable(self) -> bool:
+        """Whether the book is as the venue says, verified with its last message."""
+        return not self.fault
 
-        Returns whether it agrees; the book is usable exactly then.
+    def apply(self, bids: Iterable[Level], asks: Iterable[Level], *, snapshot: bool, checksum: int, ts_ns: int) -> bool:
+        """Apply one message (levels in wire order, qty 0 removes) and verify what is then held.
+
+        Returns whether the book is usable: the checksum agrees, the best bid is below the best ask, and a snapshot
+        names every level once.
         """
         if snapshot:
             self._bids.clear()
             self._asks.clear()
-        for side, levels in ((self._bids, bids), (self._asks, asks)):
-            for price, qty in levels:
+        levels = 0
+        for side, rows in ((self._bids, bids), (self._asks, asks)):
+            for price, qty in rows:
                 side.put(price, qty, level_digits(price, qty, self.price_precision, self.qty_precision))
-            side.cut(self.depth)
+                levels += 1
+        whole = not snapshot or levels == len(self._bids.keys) + len(self._asks.keys)
+        self._bids.cut(self.depth)
+        self._asks.cut(self.depth)
         self.version += 1
         self.ts_ns = ts_ns
-        self.usable = self.checksum() == checksum
+        self.fault = self._judge(checksum, whole=whole)
         return self.usable
 
+    def _judge(self, checksum: int, *, whole: bool) -> Fault:
+        if not whole:
+            return "snapshot"
+        if self.checksum() != checksum:
+            return "checksum"
+        bid, ask = self.best("buy"), self.best("sell")
+        return "crossed" if bid is not None and ask is not None and bid >= ask else ""
+
     def lose(self) -> None:
-        """Mark the book unusable until the next verified snapshot."""
-        self.usable = False
+        """Mark the book unusable until the next verified snapshot; a fault that stands already stays the reason."""
+        self.fault = self.fault or "away"
         self.version += 1
 
     def checksum(self) -> int:
@@ -101,10 +129,10 @@ class Book:
             side.levels[key][2] for side in (self._asks, self._bids) for key in side.keys[:CHECKSUM_LEVELS]
         )
 
-    def levels(self, side: Side) -> list[Level]:
-        """Return bids (``buy``) or asks (``sell``), best first."""
+    def levels(self, side: Side, most: int | None = None) -> list[Level]:
+        """Return bids (``buy``) or asks (``sell``), best first, at most so many."""
         chosen = self._bids if side == "buy" else self._asks
-        return [chosen.levels[key][:2] for key in chosen.keys]
+        return [chosen.levels[key][:2] for key in chosen.keys[:most]]
 
     def best(self, side: Side) -> Price | None:
         """Return the best bid (``buy``) or ask (``sell``), None when that side is empty."""

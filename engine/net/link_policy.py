@@ -32,9 +32,13 @@ class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     alarm_after: int = 5  # tries in a row that did not bring a complete stream
     connections_most: int = 120  # both streams together; Kraken bans an address after about 150 in 10 minutes
+    connections_private: int = 20  # of which the public stream leaves so many to the private one
     connections_within_s: float = 600
     messages_most: int = 10  # subscriptions on one connection; Kraken once said about 20 a second
     messages_within_s: float = 1
+    requests_most: int = 18  # orders, cancels, pings and private subscriptions on one connection: just below that
+    requests_within_s: float = 1.1  # a little more than a second, for messages may catch up with each other
+    requests_reserved: int = 4  # of which entries leave so many to exits, cancels and pings
 
     def check(self) -> None:
         """Refuse bounds that contradict each other. Raises ConfigError naming the setting."""
@@ -44,9 +48,14 @@ class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True):
             if not 0 < getattr(self, low) <= getattr(self, high):
                 raise ConfigError(f"link: {low} must be above 0 and not above {high}")
         for name in ("ping_every_s", "rate_window_s", "gap_window_s", "look_every_s", "connections_most",
-                     "connections_within_s", "messages_most", "messages_within_s", "alarm_after"):  # fmt: skip
+                     "connections_within_s", "messages_most", "messages_within_s", "requests_most",
+                     "requests_within_s", "alarm_after"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ConfigError(f"link: {name} must be above 0, is {getattr(self, name)}")
+        if not 0 <= self.connections_private < self.connections_most:
+            raise ConfigError("link: connections_private must be below connections_most, or no feed could ever connect")
+        if not 0 <= self.requests_reserved < self.requests_most:
+            raise ConfigError("link: requests_reserved must be below requests_most, or no entry could ever be sent")
 
 
 class Vitals(NamedTuple):

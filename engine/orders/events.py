@@ -13,11 +13,20 @@ from engine.values.money import Price, Qty, Side
 Role = Literal["entry", "stop", "target", "close"]
 
 
+class Numbers(msgspec.Struct, frozen=True):
+    """What a check compared: ``observed`` with ``limit``. ``in_flight`` is the part of it that is not filled yet."""
+
+    limit: Decimal
+    observed: Decimal
+    in_flight: Decimal | None = None
+
+
 class OrderEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One conclusion. Folding an order's events in sequence gives the order again.
 
     ``move`` is the machine's event, "" when the fact moves no state. None = unchanged. ``from_state`` and ``to_state``
-    are what the machine did; a replay checks them. ``alarm`` names what a person must look at.
+    are what the machine did; a replay checks them. ``alarm`` names what a person must look at, ``numbers`` what a
+    check of ours compared.
     """
 
     move: str
@@ -34,13 +43,15 @@ class OrderEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     venue_cum: Qty | None = None
     triggered: bool = False
     alarm: str = ""
+    numbers: Numbers | None = None
 
 
 class ExecutionReport(msgspec.Struct, frozen=True):
     """What subscribers get: one step of one order (FIX words). ``offset`` is its journal row, so one can resume there.
 
     Quantities in base units, prices in quote per base, ``ts_ns`` our wall clock in UTC nanoseconds. ``last_qty`` and
-    ``last_px`` belong to ``exec_type == "trade"``.
+    ``last_px`` belong to ``exec_type == "trade"``. ``code`` names why something was denied, rejected or refused, and
+    ``numbers`` what was compared for a denial. A signal that was denied has no order: its ``cl_ord_id`` is empty.
     """
 
     offset: int
@@ -65,6 +76,8 @@ class ExecutionReport(msgspec.Struct, frozen=True):
     liquidity_ind: str | None = None
     reason: str = ""
     alarm: str = ""
+    code: str = ""
+    numbers: Numbers | None = None
 
 
 EXEC_TYPE_OF_MOVE = {

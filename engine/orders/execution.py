@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.orders.events import EXEC_TYPE_OF_MOVE, ExecutionReport, OrderEvent
 from engine.orders.machine import ENDED
 from engine.orders.order import Order
+from engine.orders.replay import Refused
 from engine.orders.signal import Signal
 from engine.values.money import NO_QTY, ZERO, Qty
 
@@ -52,6 +53,8 @@ class Tally:
             liquidity_ind=fill.liquidity_ind if fill else None,
             reason=event.why,
             alarm=event.alarm,
+            code=event.code,
+            numbers=event.numbers,
         )
 
     def _fold(self, event: OrderEvent) -> None:
@@ -68,6 +71,32 @@ class Tally:
     def _leaves_qty(self, state: str) -> Qty:
         done = max(self._cum_qty, self._venue_cum)
         return NO_QTY if state in ENDED else Qty(max(ZERO, self._order_qty - done))
+
+
+def refusal_report(refused: Refused, offset: int, ts_ns: int) -> ExecutionReport:
+    """Describe a signal that we denied: no order was made. ``offset`` is the denial's journal row."""
+    signal = refused.signal
+    return ExecutionReport(
+        offset=offset,
+        ts_ns=ts_ns,
+        exec_type="denied",
+        ord_status="denied",
+        signal_id=signal.signal_id,
+        strategy_id=signal.strategy_id,
+        cl_ord_id="",
+        order_id=None,
+        role="entry",
+        symbol=signal.symbol,
+        side=signal.side,
+        order_type=signal.order_type,
+        order_qty=signal.order_qty,
+        cum_qty=NO_QTY,
+        leaves_qty=NO_QTY,
+        avg_px=ZERO,
+        reason=refused.reason,
+        code=refused.code,
+        numbers=refused.numbers,
+    )
 
 
 def execution_report(order: Order, event: OrderEvent, signal: Signal, offset: int) -> ExecutionReport:

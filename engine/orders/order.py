@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from engine.errors import OrderInvariantError
 from engine.orders.commands import AmendOrder, NewOrder, Request, kind_of
-from engine.orders.events import OrderEvent, Role
+from engine.orders.events import Numbers, OrderEvent, Role
 from engine.orders.fills import Fills
 from engine.orders.machine import ENDED, ORDER_ROWS, RESTING, UNPROVEN, fire
 from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
@@ -141,9 +143,11 @@ class Order:
         """The new-order request is durable and about to be written."""
         return [self._conclude("dispatch", ts_ns)]
 
-    def deny(self, why: str, code: str, ts_ns: int) -> list[OrderEvent]:
-        """We refuse it before anything was sent."""
-        return [self._conclude("deny", ts_ns, why=why, code=code)]
+    def deny(self, why: str, code: str, ts_ns: int, numbers: Numbers | None = None) -> list[OrderEvent]:
+        """We refuse it before anything was sent. ``numbers`` are what a check of ours compared."""
+        event = self._conclude("deny", ts_ns, why=why, code=code)
+        self.outgoing = None
+        return [event if numbers is None else msgspec.structs.replace(event, numbers=numbers)]
 
     def ask(self, request: Request, ts_ns: int, why: str) -> list[OrderEvent]:
         """An amend or cancel is about to be written. The order must rest without another unanswered request."""

@@ -10,7 +10,7 @@ from engine.errors import OrderInvariantError
 from engine.orders.brackets import Bracket, BracketEvent, Policy
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
 from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
-from engine.orders.events import OrderEvent, Role
+from engine.orders.events import Numbers, OrderEvent, Role
 from engine.orders.order import Order
 from engine.orders.reports import Answer
 from engine.orders.signal import Signal
@@ -26,11 +26,12 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """A signal was denied by us."""
+    """A signal was denied by us: when it came, or, once accepted, before an order of its entry was made."""
 
     signal: Signal
     code: str
     reason: str
+    numbers: Numbers | None = None
 
 
 class Intent(msgspec.Struct, frozen=True, tag="intent"):

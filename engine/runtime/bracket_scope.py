@@ -28,10 +28,11 @@ from engine.orders.replay import Closed, Intent, rebuild_orders
 from engine.orders.reports import OrderReport
 from engine.orders.specs import close_order, entry_order, stop_order, target_order
 from engine.orders.view import OrderView
-from engine.risk.checks import check_entry, check_instrument, check_validity
+from engine.runtime.denying import deny_signal
 from engine.runtime.entry_attempts import EntryAttempts
 from engine.runtime.history import facts_of
 from engine.runtime.messages import (
+    Adopted,
     Amend,
     BracketMessage,
     Cancel,
@@ -42,7 +43,7 @@ from engine.runtime.messages import (
 )
 from engine.runtime.order_desk import OrderHandle
 from engine.runtime.order_scope import OrderScope
-from engine.runtime.recovery import Loose
+from engine.runtime.recovery import WHY_ADOPTED, Loose, opened_ns
 from engine.runtime.services import Services
 from engine.values.money import Qty
 from engine.values.time import NS
@@ -79,6 +80,10 @@ class BracketScope:
         self._market_waiting = False
         self._entry_ends = ""  # why the entry is to be canceled, once anybody asked
         self._attempts = EntryAttempts(bracket.signal, services.pauses)
+        self._adopted: dict[str, OrderScope] = {}
+        resumed = loose is not None or late is not None
+        born_ns = opened_ns(services.journal, self.signal_id) if resumed else self._now()
+        services.risk.open(bracket, born_ns)
 
     @property
     def signal_id(self) -> str:
@@ -106,6 +111,21 @@ class BracketScope:
         """Reopen an order whose scope has ended; False when the inbox is full."""
         return self._put(LateReport(report))
 
+    def adopt(self, spec: NewOrder, role: Role, since_ns: int) -> OrderHandle | None:
+        """Take an order of this bracket in that the journal had lost; its reports go to the handle.
+
+        None when the bracket has ended or its inbox is full.
+        """
+        inbox = self._inbox_send.statistics()
+        if not inbox.open_receive_channels or inbox.current_buffer_used >= inbox.max_buffer_size:
+            return None
+        row = self._intend(spec, role, WHY_ADOPTED)
+        order = Order(spec, role)
+        scope = self._scope(order, row, Loose(order, None, (), since_ns))
+        self._adopted[spec.cl_ord_id] = scope
+        self._put(Adopted(spec.cl_ord_id))
+        return scope.handle
+
     def _put(self, message: BracketMessage) -> bool:
         try:
             self._inbox_send.send_nowait(message)
@@ -130,7 +150,7 @@ class BracketScope:
     async def _watch_market(self) -> None:
         """Hold the symbol's subscription until the bracket ends. Protection never waits for it, entries do."""
         signal, market = self.bracket.signal, self._services.market
-        async with self._services.link.watch(signal.symbol) as book:
+        async with self._services.link.watch(signal.symbol, f"bracket/{self.signal_id}") as book:
             market.watch(signal.symbol, signal, book, self.market_moved)
             self.market_moved()
             try:
@@ -141,7 +161,7 @@ class BracketScope:
     async def _live(self, order_nursery: trio.Nursery) -> None:
         for loose in self._loose:
             self._start(order_nursery, loose.order, self._cause, loose)
-        if not self.bracket.orders:
+        if not self.bracket.orders and not self.bracket.closing:
             self._attempts.want(self._now())
         if self._late is not None:
             self._reopen(order_nursery, self._late)
@@ -179,12 +199,15 @@ class BracketScope:
                 self._reopen(order_nursery, message.report)
             case EndEntry():
                 pass  # the wish is remembered; this only woke us
+            case Adopted():
+                self._run_adopted(order_nursery, self._adopted.pop(message.cl_ord_id))
 
     def _learn(self, change: OrderChanged) -> None:
         view = change.view
         if change.taken < self._commands.get(view.cl_ord_id, 0) and not view.ended:
             view = msgspec.structs.replace(view, busy=True)  # it has not yet looked at our last command
         self.bracket.learn(view, list(change.events), self._now())
+        self._services.risk.learned(self.bracket, view, change.events)
         if view.role == "entry":
             self._attempts.after(view, change.events, self._now())
             if any(event.alarm == "REFUSED_BUT_LIVE" for event in change.events):
@@ -210,6 +233,7 @@ class BracketScope:
         self._record(events)
         for step in plan.steps:
             self._do(order_nursery, step, plan)
+        self._services.risk.moved(self.bracket)
         self._progressed()
         moments = [self.bracket.wake_ns(self._now()), self._attempts.due_ns]
         return min((at for at in moments if at is not None and at > self._now()), default=None)
@@ -222,16 +246,14 @@ class BracketScope:
         signal, instrument, services = self.bracket.signal, self.bracket.instrument, self._services
         if self._attempts.due_ns is None or self._now() < self._attempts.due_ns:
             return
-        denial = services.gate.denial(signal.symbol) or check_validity(signal, self._now())
-        book = services.link.book(signal.symbol)
+        denial, book = services.risk.early(signal), services.link.book(signal.symbol)
         if denial is None:
             if book is None or not book.usable or not services.stream_up() or services.desk.doubtful(signal.symbol):
                 self._attempts.later(self._now())
                 return
-            listed = services.link.instrument(signal.symbol)
-            denial = check_instrument(signal, listed) or check_entry(signal, instrument, book)
+            denial = services.risk.entry(signal, services.link.instrument(signal.symbol), book)
         if denial is not None:
-            log.warning("entry.denied", code=denial.code, reason=denial.reason)
+            deny_signal(services.journal, services.bus, services.clock, signal, denial, self._cause)
             self._attempts.refuse(denial)
             return
         if not services.breaker.allows(trio.current_time()):  # the last check: it hands out the one probe
@@ -271,7 +293,13 @@ class BracketScope:
         self, order_nursery: trio.Nursery, spec: NewOrder, role: Role, why: str, step: Step | None = None
     ) -> None:
         """Decide an order: its intent row, its scope, its task. Nothing is sent before both rows are synced."""
-        row = self._services.journal.append(
+        row = self._intend(spec, role, why)
+        if step is not None:
+            self.bracket.commanded(spec.cl_ord_id, step)
+        self._start(order_nursery, Order(spec, role), row)
+
+    def _intend(self, spec: NewOrder, role: Role, why: str) -> int:
+        return self._services.journal.append(
             "intent",
             Intent(spec, role, why),
             ts_ns=self._now(),
@@ -279,16 +307,25 @@ class BracketScope:
             cl_ord_id=spec.cl_ord_id,
             causation_id=self._cause,
         )
-        if step is not None:
-            self.bracket.commanded(spec.cl_ord_id, step)
-        self._start(order_nursery, Order(spec, role), row)
 
     def _start(self, order_nursery: trio.Nursery, order: Order, row: int, loose: Loose | None = None) -> OrderScope:
-        scope = OrderScope(self._services, order, self.bracket.signal, row, self._inbox_send.send, loose)
-        self.handles[order.cl_ord_id] = scope.handle
-        self.bracket.learn(order.view(), [], self._now())
-        order_nursery.start_soon(scope.run, name=f"order/{order.cl_ord_id[:8]}")
+        scope = self._scope(order, row, loose)
+        self._run_order(order_nursery, scope)
         return scope
+
+    def _scope(self, order: Order, row: int, loose: Loose | None) -> OrderScope:
+        return OrderScope(self._services, order, self.bracket.signal, row, self._inbox_send.send, loose)
+
+    def _run_order(self, order_nursery: trio.Nursery, scope: OrderScope) -> None:
+        view = scope.handle.view
+        self.handles[view.cl_ord_id] = scope.handle
+        self.bracket.learn(view, [], self._now())
+        order_nursery.start_soon(scope.run, name=f"order/{view.cl_ord_id[:8]}")
+
+    def _run_adopted(self, order_nursery: trio.Nursery, scope: OrderScope) -> None:
+        if scope.handle.view.role == "entry":
+            self._attempts.drop()  # this is the attempt that was forgotten
+        self._run_order(order_nursery, scope)
 
     def _command(self, cl_ord_id: str, message: Cancel | Amend, step: Step) -> None:
         handle = self.handles.get(cl_ord_id)

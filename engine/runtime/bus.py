@@ -13,9 +13,9 @@ from engine.journal.journal import Journal
 from engine.journal.reader import JournalReader
 from engine.journal.row import Row
 from engine.orders.events import ExecutionReport, OrderEvent
-from engine.orders.execution import execution_report
+from engine.orders.execution import execution_report, refusal_report
 from engine.orders.order import Order
-from engine.orders.replay import FACT_OF_KIND, Intent, rebuild_orders
+from engine.orders.replay import FACT_OF_KIND, Intent, Refused, rebuild_orders
 from engine.orders.signal import Signal
 from engine.runtime.history import accepted_signal
 
@@ -151,6 +151,8 @@ def reports_from(journal: JournalReader, after: int) -> Iterator[ExecutionReport
             yield execution_report(order, event, signals[row.signal_id], row.seq)
             if order.state != "settled":  # settled ones leave memory; a late report brings one back
                 orders[row.cl_ord_id] = order
+        elif row.kind == "denied":
+            yield refusal_report(row.decode(Refused), row.seq, row.ts_ns)
         elif row.kind == "closed":
             signals.pop(row.signal_id, None)
 

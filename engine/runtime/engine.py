@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 import structlog
 import trio
@@ -23,9 +23,11 @@ from engine.runtime.bus import Lagged, Subscription, call_each, reports_from
 from engine.runtime.executions import MAX_EXECUTIONS, executions
 from engine.runtime.history import facts_of
 from engine.runtime.intake import Intake, Submitted
+from engine.runtime.market_data import MarketData
 from engine.runtime.messages import Cancel, DeclaredLive, ProvenDead
 from engine.runtime.order_desk import OrderHandle
-from engine.runtime.recovery import Loose, Unfinished, reconcile
+from engine.runtime.recovery import Loose, Unfinished, reconcile, wait_taken
+from engine.runtime.releasing import Resumed, release
 from engine.runtime.services import Services
 from engine.runtime.views import BracketView, bracket_view
 from engine.values.money import ZERO
@@ -38,6 +40,18 @@ QUERY_BOUND_S = 30.0
 JOURNAL_FILE = "journal.sqlite"
 
 
+class LostAndFound(Protocol):
+    """Takes reports without a scope to where they belong."""
+
+    def look_up(self) -> None:
+        """Route those whose order has a scope by now."""
+        ...
+
+    async def place(self) -> None:
+        """Give orders that the journal has lost back to their brackets."""
+        ...
+
+
 class Engine:
     """A running engine. Use ``open_engine``."""
 
@@ -48,8 +62,10 @@ class Engine:
         self._idle.set()
         self._progress = trio.Event()
         self._intake = Intake(services, self._start)
+        services.trading.on_tightened = self._end_entries
         self.resumed: tuple[str, ...] = ()
         """Signals whose brackets an earlier process had left unfinished."""
+        self._left_ns = 0  # when the oldest of them opened
 
     @property
     def journal(self) -> Journal:
@@ -61,6 +77,11 @@ class Engine:
         """What its scopes stand on, for looking at."""
         return self._services
 
+    @property
+    def market(self) -> MarketData:
+        """Market data: subscribe and unsubscribe while it runs, look, read along."""
+        return self._services.market_data
+
     async def submit(self, signal: Signal) -> Submitted:
         """Judge a signal; returns once the verdict is durable. The same id with the same content starts nothing."""
         return await self._intake.submit(signal)
@@ -71,6 +92,26 @@ class Engine:
         if scope is not None:
             scope.end_entry(why)
         return scope is not None
+
+    def halt(self, reason: str, *, strategy_id: str = "", reducing: bool = False) -> bool:
+        """Let no entry pass, of one strategy or of all; with ``reducing`` only what reduces. Exits always pass.
+
+        Entries that live are cancelled, what has filled stays protected. It stands, over restarts too, until
+        ``resume``. False when a halt of yours stands there already.
+        """
+        return self._services.trading.halt("COMMAND", reason, strategy_id, reducing=reducing) is not None
+
+    def resume_trading(self, reason: str, *, strategy_id: str = "") -> Resumed:
+        """Release a halt, whatever its cause.
+
+        Refused, with the cause, while something would halt it again at once: the halt file, the hook, a link that is
+        away, a loss at its limit.
+        """
+        return release(self._services, reason, strategy_id)
+
+    def rearm(self, strategy_id: str, reason: str) -> bool:
+        """Let a strategy that was throttled for repeated executions go on. False when it was not."""
+        return self._services.risk.rearm(strategy_id, reason)
 
     def cancel_order(self, cl_ord_id: str, why: str = "asked by the user") -> bool:
         """Cancel one live order. An entry stays canceled; an exit that is still needed is placed anew by its bracket.
@@ -170,6 +211,7 @@ class Engine:
 
     async def _run_scope(self, scope: BracketScope) -> None:
         await scope.run()
+        self._services.risk.close(scope.bracket)
         del self._scopes[scope.signal_id]  # not after a failure: resting_entries() is asked then
         self._idle.set()
         self._progress.set()
@@ -177,33 +219,40 @@ class Engine:
     def rebuild(self, left: list[Unfinished]) -> list[BracketScope]:
         """Give the brackets an earlier process left a scope again; they act only after ``resume``."""
         self.resumed = tuple(u.bracket.signal.signal_id for u in left)
+        self._left_ns = min((u.opened_ns for u in left), default=0)
         return [self._start(u.bracket, u.opened_row, loose=u.loose) for u in left]
 
-    async def resume(self, scopes: list[BracketScope]) -> None:
-        """Ask the venue about every order of rebuilt brackets, then let them act.
+    async def resume(self, scopes: list[BracketScope], strays: LostAndFound) -> None:
+        """Ask the venue about every order of rebuilt brackets, give forgotten ones back, then let the brackets act.
 
         Returns when they act. While the venue cannot be asked it is asked again; with a complete private stream
         protection waits no longer than ``resume_bound_s`` for REST.
         """
-        handles: list[OrderHandle] = []
         for scope in scopes:
             await scope.begun.wait()
-            handles += list(scope.handles.values())
-        await self._reconcile(handles)
+        handles = self._handles(scopes)
+        if scopes:
+            await self._reconcile(handles, strays)
+        await strays.place()
+        await wait_taken(self._handles(scopes))
         for scope in sorted(scopes, key=_bare, reverse=True):  # naked quantity first
             scope.release()
         if scopes:
             log.info("brackets.resumed", brackets=len(scopes), orders=len(handles))
 
-    async def _reconcile(self, handles: list[OrderHandle]) -> None:
+    def _handles(self, scopes: list[BracketScope]) -> list[OrderHandle]:
+        return [handle for scope in scopes for handle in scope.handles.values()]
+
+    async def _reconcile(self, handles: list[OrderHandle], strays: LostAndFound) -> None:
         services = self._services
         until_s = trio.current_time() + services.settings.resume_bound_s
         pause_s = 0.5
-        while handles:
+        while True:
+            strays.look_up()  # the snapshot came before the scopes
             bound_s = until_s if services.stream_up() else trio.current_time() + QUERY_BOUND_S
             with trio.move_on_at(max(bound_s, trio.current_time() + pause_s)):
                 try:
-                    await reconcile(services.desk, services.link, handles)
+                    await reconcile(services.desk, services.link, handles, self._left_ns)
                     return
                 except VenueError as error:
                     log.warning("reconcile.failed", error=str(error))
@@ -223,9 +272,27 @@ class Engine:
         if bracket is not None:
             self._start(bracket, self.journal.head[0], late=report)
 
-    def adopt(self, bracket: Bracket, opened_row: int, loose: tuple[Loose, ...]) -> None:
-        """Take in a bracket made for an order of ours that the journal did not know."""
-        self._start(bracket, opened_row, loose=loose).release()
+    def scopes(self) -> list[BracketScope]:
+        """Return the brackets that have not ended, oldest first."""
+        return list(self._scopes.values())
+
+    def open_adopted(self, bracket: Bracket, opened_row: int) -> BracketScope:
+        """Open a bracket made for an order of ours that the journal did not know; it acts once it is released."""
+        return self._start(bracket, opened_row, loose=())
+
+    def _end_entries(self, strategy_id: str, why: str) -> None:
+        """End the entries that the halt latch does not let pass any more."""
+        trading, risk = self._services.trading, self._services.risk
+        for scope in self._scopes.values():
+            signal = scope.bracket.signal
+            if strategy_id in ("", signal.strategy_id):
+                reduces = risk.reduces(signal)
+                if trading.denial(signal.strategy_id, reduces=reduces) is not None:
+                    scope.end_entry(why)
+
+    def enforce_halt(self) -> None:
+        """After a start: end what an earlier process left resting though trading is halted."""
+        self._end_entries("", "trading is halted")
 
     def resting_entries(self) -> list[OrderView]:
         """Return the entries that may rest on the venue and can be named there; also after a failure."""

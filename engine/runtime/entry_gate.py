@@ -28,6 +28,11 @@ class EntryGate:
         if self._reasons.pop((symbol, code), None) is not None:
             log.info("entries.released", code=code, symbol=symbol or "all")
 
+    def clear(self) -> None:
+        """Take every reason away: a person has looked into them."""
+        for symbol, code in list(self._reasons):
+            self.open(code, symbol)
+
     def denial(self, symbol: str) -> Denial | None:
         """Return the first reason that holds for this symbol."""
         for (where, code), why in self._reasons.items():

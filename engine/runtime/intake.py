@@ -15,8 +15,9 @@ from engine.market.book import Book
 from engine.orders.brackets import Bracket
 from engine.orders.replay import Opened, Refused
 from engine.orders.signal import Signal
-from engine.risk.checks import check_entry, check_instrument, check_validity
+from engine.risk.checks import check_instrument
 from engine.risk.denials import Denial
+from engine.runtime.denying import deny_signal
 from engine.runtime.services import Services
 from engine.values.instrument import Instrument
 
@@ -66,7 +67,7 @@ class Intake:
                 return Submitted(signal.signal_id, "denied", known.code, known.reason)
             return Submitted(signal.signal_id, "repeat")
         denial = Denial("SIGNAL_CONFLICT", f"signal_id {signal.signal_id} came before with other content")
-        return self._deny(signal, denial, journal=False)
+        return self._deny(signal, denial, known=True)
 
     async def _judge(self, signal: Signal, instrument: Instrument | None) -> Submitted:
         services = self._services
@@ -75,7 +76,7 @@ class Intake:
             return self._deny(signal, denial or Denial("SYMBOL_UNKNOWN", signal.symbol))
         try:
             with trio.fail_after(services.settings.book_wait_s):
-                async with services.link.watch(instrument.symbol) as book:
+                async with services.link.watch(instrument.symbol, f"signal/{signal.signal_id}") as book:
                     return self._decide(signal, instrument, book)
         except (trio.TooSlowError, VenueError) as error:
             return self._deny(signal, Denial("BOOK_NOT_FRESH", f"no verified book of {signal.symbol}: {error}"))
@@ -83,8 +84,7 @@ class Intake:
     def _early(self, signal: Signal, instrument: Instrument | None) -> Denial | None:
         if self.closed:
             return Denial("ENGINE_CLOSING", "the engine is shutting down")
-        denial = self._services.gate.denial(signal.symbol) or self._doubt(signal)
-        return denial or check_validity(signal, self._services.clock.now_ns()) or check_instrument(signal, instrument)
+        return self._services.risk.early(signal) or self._doubt(signal) or check_instrument(signal, instrument)
 
     def _doubt(self, signal: Signal) -> Denial | None:
         """While an order may be live unseen, its symbol takes no new risk."""
@@ -94,7 +94,8 @@ class Intake:
 
     def _decide(self, signal: Signal, instrument: Instrument, book: Book) -> Submitted:
         services = self._services
-        denial = self._early(signal, services.link.instrument(signal.symbol)) or check_entry(signal, instrument, book)
+        listed = services.link.instrument(signal.symbol)
+        denial = self._early(signal, listed) or services.risk.entry(signal, listed, book)
         if denial is not None:
             return self._deny(signal, denial)
         row = services.journal.append(
@@ -103,15 +104,14 @@ class Intake:
         self._start(Bracket(signal, instrument, services.settings.policy), row)
         return Submitted(signal.signal_id, "accepted")
 
-    def _deny(self, signal: Signal, denial: Denial, *, journal: bool = True) -> Submitted:
-        log.warning("signal.denied", signal_id=signal.signal_id, code=denial.code, reason=denial.reason)
-        kind = "denied" if journal else "conflict"
-        self._services.journal.append(
-            kind,
-            Refused(signal, denial.code, denial.reason),
-            ts_ns=self._services.clock.now_ns(),
-            signal_id=signal.signal_id,
-        )
+    def _deny(self, signal: Signal, denial: Denial, *, known: bool = False) -> Submitted:
+        services = self._services
+        if known:
+            log.warning("signal.conflict", signal_id=signal.signal_id, reason=denial.reason)
+            refused = Refused(signal, denial.code, denial.reason)
+            services.journal.append("conflict", refused, ts_ns=services.clock.now_ns(), signal_id=signal.signal_id)
+        else:
+            deny_signal(services.journal, services.bus, services.clock, signal, denial)
         return Submitted(signal.signal_id, "denied", denial.code, denial.reason)
 
 

@@ -12,6 +12,8 @@ a fill, which is dead as well. So such a snapshot counts as an unbroken stream d
 
 from __future__ import annotations
 
+import math
+
 import structlog
 import trio
 
@@ -48,38 +50,55 @@ class Investigator:
         while True:
             await trio.sleep(self._settings.poll_every_s / 2)
             doubtful = [h for h in self._desk.live.values() if h.view.in_doubt]
+            await self._look([handle for handle in doubtful if self._is_due(handle)])
             for handle in sorted(doubtful, key=lambda h: h.view.role == "entry"):
-                try:
-                    await self._examine(handle)
-                except VenueError as error:
-                    handle.doubt.pause_s = FAILED_PAUSE_S
-                    log.warning("investigation.failed", cl_ord_id=handle.view.cl_ord_id, error=str(error))
+                await self._conclude(handle)
 
-    async def _examine(self, handle: OrderHandle) -> None:
-        doubt, now_s = handle.doubt, trio.current_time()
-        conclusive = self._may_conclude(handle)
-        first = conclusive and not doubt.late_enough  # the question that may decide it waits for no pause
-        if not first and now_s < doubt.looked_s + doubt.pause_s:
-            return
-        doubt.looked_s, doubt.pause_s = now_s, min(2 * doubt.pause_s, MOST_PAUSE_S)
-        doubt.late_enough = conclusive
-        closed = conclusive or not self._stood_since_the_send(handle)  # else the stream itself shows what has closed
-        if await self._look(handle, closed=closed) or not conclusive:
-            return
-        if self._stream_proves(handle) and not self._unexplained(handle):
-            log.warning("order.proved_dead", cl_ord_id=handle.view.cl_ord_id)
-            handle.put(ProvenDead("deadline passed, no report, not in open or closed orders, no unexplained fill"))
+    def _is_due(self, handle: OrderHandle) -> bool:
+        """Whether to look for evidence that it lives. A new snapshot is such a look; a conclusion brings its own."""
+        standing = self._link.standing
+        looked_s = max(handle.doubt.looked_s, standing.since_s if standing is not None else -math.inf)
+        return trio.current_time() >= looked_s + handle.doubt.pause_s
 
-    async def _look(self, handle: OrderHandle, *, closed: bool) -> bool:
-        """Ask for it among the open orders, and among the closed ones too; what is found goes to the order."""
+    async def _look(self, due: list[OrderHandle]) -> None:
+        """Look through the lists of open and of newly closed orders for all of them at once."""
+        if not due:
+            return
+        for handle in due:
+            handle.doubt.looked(MOST_PAUSE_S)
+        names = {handle.view.cl_ord_id for handle in due}
+        blind = any(not (self._stood_since_the_send(h) or self._fills_reach_back(h)) for h in due)
+        self.queries += 1 + blind
+        try:
+            found = await self._link.open_orders()
+            if blind:  # else the stream itself shows what has closed
+                found += await self._link.closed_orders()
+        except VenueError as error:
+            log.warning("investigation.failed", error=str(error))
+            return
+        for report in found:
+            if report.cl_ord_id in names:
+                self._desk.route(report)
+
+    async def _conclude(self, handle: OrderHandle) -> None:
+        """Ask the question that proves it alive or dead, once it is late enough to."""
+        doubt = handle.doubt
+        if not self._may_conclude(handle) or trio.current_time() < doubt.ask_s:
+            return
+        doubt.asked(MOST_PAUSE_S)
+        self.queries += 2
         cl_ord_id = handle.view.cl_ord_id
-        self.queries += 1 + closed
-        found = await self._link.open_orders(cl_ord_id)
-        if closed:
-            found += await self._link.closed_orders(cl_ord_id=cl_ord_id)
+        try:
+            found = await self._link.open_orders(cl_ord_id) + await self._link.closed_orders(cl_ord_id=cl_ord_id)
+        except VenueError as error:
+            doubt.ask_s = trio.current_time() + FAILED_PAUSE_S
+            log.warning("investigation.failed", cl_ord_id=cl_ord_id, error=str(error))
+            return
         for report in found:
             self._desk.route(report)
-        return bool(found)
+        if not found and self._stream_proves(handle) and not self._unexplained(handle):
+            log.warning("order.proved_dead", cl_ord_id=cl_ord_id)
+            handle.put(ProvenDead("deadline passed, no report, not in open or closed orders, no unexplained fill"))
 
     def _may_conclude(self, handle: OrderHandle) -> bool:
         """Whether a query begun now would be late enough to prove absence."""

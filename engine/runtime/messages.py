@@ -9,6 +9,7 @@ from engine.orders.commands import Request
 from engine.orders.events import OrderEvent
 from engine.orders.order import OrderView
 from engine.orders.reports import Answer, OrderReport
+from engine.risk.denials import Denial
 from engine.values.money import Qty
 
 
@@ -24,6 +25,12 @@ class Answered(msgspec.Struct, frozen=True):
 
     answer: Answer
     row: int
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """Sender to order: a check of ours refused it before anything was written."""
+
+    denial: Denial
 
 
 class Cancel(msgspec.Struct, frozen=True):
@@ -63,7 +70,7 @@ class Barrier(msgspec.Struct, frozen=True):
     passed: trio.Event
 
 
-OrderMessage = OrderReport | Sent | Answered | Cancel | Amend | ProvenDead | DeclaredLive | Shown | Barrier
+OrderMessage = OrderReport | Sent | Answered | Denied | Cancel | Amend | ProvenDead | DeclaredLive | Shown | Barrier
 
 
 class OrderChanged(msgspec.Struct, frozen=True):
@@ -90,4 +97,10 @@ class LateReport(msgspec.Struct, frozen=True):
     report: OrderReport
 
 
-BracketMessage = OrderChanged | MarketMoved | EndEntry | LateReport
+class Adopted(msgspec.Struct, frozen=True):
+    """Recovery to bracket: an order of yours that the journal had lost has a scope again; run it."""
+
+    cl_ord_id: str
+
+
+BracketMessage = OrderChanged | MarketMoved | EndEntry | LateReport | Adopted

@@ -16,19 +16,26 @@ from engine.journal.lease import hold_lease
 from engine.journal.opening import open_journal
 from engine.orders.commands import CancelOrder
 from engine.risk.breaker import Breaker
+from engine.risk.limits import UNLIMITED
+from engine.runtime.account_desk import AccountDesk
 from engine.runtime.bus import Bus
 from engine.runtime.engine import Engine
 from engine.runtime.entry_gate import EntryGate
+from engine.runtime.halt_watch import HaltCheck, HaltFile, HaltWatch
 from engine.runtime.investigator import Investigator
+from engine.runtime.market_bus import MarketBus
+from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
 from engine.runtime.order_desk import OrderDesk
 from engine.runtime.poll_task import PollTask
 from engine.runtime.recovery import load_unfinished
+from engine.runtime.risk_desk import RiskDesk
 from engine.runtime.sender import Sender
 from engine.runtime.services import Services
 from engine.runtime.settings import EngineSettings
 from engine.runtime.sink import Sink
 from engine.runtime.strays import Strays
+from engine.runtime.trading_desk import TradingDesk
 from engine.seams.chance import Chance, SystemChance
 from engine.seams.clock import Clock, SteadyClock, SystemClock
 from engine.venue.protocol import Lane, Venue, VenueLink
@@ -52,14 +59,19 @@ async def open_engine(
     journal: Journal | None = None,
     clock: Clock | None = None,
     chance: Chance | None = None,
+    halt_check: HaltCheck | None = None,
 ) -> AsyncIterator[Engine]:
     """Run an engine on ``venue`` while the block stands; leaving it, also by cancellation, detaches in order.
 
-    The journal lies in ``settings.data_dir`` unless one is given. Raises ConfigError (no place for a journal),
+    ``halt_check`` is called once a second, on the engine's loop: whatever reason it returns halts trading, and so does
+    an exception in it.
+
+    The journal lies in ``settings.data_dir`` unless one is given. Raises ConfigError (no place for a journal, no limits
+    for a live venue),
     JournalBusy and JournalError (held by another, another account's, unfinished brackets), VenueUnavailable and
     VenueRefused. A failure while running arrives in an exception group.
     """
-    core = _Core(settings, venue, journal, clock or SystemClock(), chance or SystemChance())
+    core = _Core(settings, venue, journal, clock or SystemClock(), chance or SystemChance(), halt_check)
     async with trio.open_nursery() as core_nursery:
         started = await core_nursery.start(core.run)
         if isinstance(started, Engine):
@@ -75,10 +87,16 @@ class _Core:
     """The task in which everything below the user's block lives, so that a cancelled block ends before its services."""
 
     def __init__(
-        self, settings: EngineSettings, venue: Venue, journal: Journal | None, clock: Clock, chance: Chance
+        self,
+        settings: EngineSettings,
+        venue: Venue,
+        journal: Journal | None,
+        clock: Clock,
+        chance: Chance,
+        halt_check: HaltCheck | None,
     ) -> None:
         self._settings, self._venue, self._journal = settings, venue, journal
-        self._clock, self._chance = clock, chance
+        self._clock, self._chance, self._halt_check = clock, chance, halt_check
         self.stop = trio.Event()
 
     async def run(self, task_status: trio.TaskStatus[Engine | EngineError]) -> None:
@@ -99,9 +117,11 @@ class _Core:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Engine]:
         """Nest what must die last outermost: journal, link, senders and bus, brackets with their orders."""
-        desk, market = OrderDesk(), MarketDesk()
+        if self._venue.identity.mode == "live" and self._settings.limits == UNLIMITED:
+            raise ConfigError("no limits are set: a live venue is traded on only within limits, see config/limits.toml")
+        desk, market, market_bus = OrderDesk(), MarketDesk(), MarketBus()
         gate = EntryGate()
-        sink = Sink(desk, market, gate)
+        sink = Sink(desk, market, gate, market_bus)
         engine: Engine | None = None
         with self._open_journal() as journal:
             journal.verify()
@@ -111,7 +131,9 @@ class _Core:
                 _ending_entries(link, lambda: engine),
                 trio.open_nursery() as service_nursery,
             ):
-                services = self._services(journal, desk, market, link, service_nursery, sink, gate)
+                data = MarketData(link, market_bus, self._settings.market)
+                services = self._services(journal, desk, market, data, link, service_nursery, sink, gate)
+                data.begin()
                 poll = PollTask(self._settings, desk, link, lambda: sink.stream_up)
                 service_nursery.start_soon(services.bus.run, name="bus")
                 service_nursery.start_soon(poll.run, name="poll/orders")
@@ -119,13 +141,18 @@ class _Core:
                 async with trio.open_nursery() as bracket_nursery:
                     engine = Engine(services, bracket_nursery)
                     scopes = engine.rebuild(left)
-                    bracket_nursery.start_soon(Strays(services, engine).run, name="strays")
-                    await engine.resume(scopes)
+                    services.halt_watch.look()  # before anything resumes: a halt file may lie there already
+                    engine.enforce_halt()
+                    service_nursery.start_soon(services.halt_watch.run, name="halt/watch")
+                    strays = Strays(services, engine)
+                    await engine.resume(scopes, strays)
+                    bracket_nursery.start_soon(strays.run, name="strays")
                     yield engine
                     bracket_nursery.cancel_scope.cancel("the engine has shut down")
                 await services.sender.drain(LAST_ANSWERS_S)
                 await services.bus.flush()
                 services.bus.close()
+                market_bus.close()
                 service_nursery.cancel_scope.cancel("the engine has shut down")
 
     @contextmanager
@@ -158,6 +185,7 @@ class _Core:
         journal: Journal,
         desk: OrderDesk,
         market: MarketDesk,
+        data: MarketData,
         link: VenueLink,
         sender_nursery: trio.Nursery,
         sink: Sink,
@@ -166,6 +194,9 @@ class _Core:
         steady, breaker = SteadyClock(self._clock), Breaker()
         journal.on_slow = lambda seconds: log.error("journal.slow_sync", seconds=round(seconds, 3))
         journal.on_stalled = lambda seconds: gate.close("JOURNAL_STALLED", f"a sync took {seconds:.1f} s")
+        limits, trading = self._settings.limits, TradingDesk(journal, steady)
+        accounts = AccountDesk(limits, journal, link, steady)
+        risk = RiskDesk(limits, journal, link, steady, gate, trading, accounts, sink.balances)
         return Services(
             settings=self._settings,
             journal=journal,
@@ -173,10 +204,22 @@ class _Core:
             bus=Bus(journal, self._settings.subscriber_queue),
             desk=desk,
             market=market,
+            market_data=data,
             link=link,
-            sender=Sender(journal, link, steady, breaker, sender_nursery, self._settings.send_bound_s),
+            sender=Sender(journal, link, steady, breaker, risk, sender_nursery, self._settings.send_bound_s),
             gate=gate,
             breaker=breaker,
+            trading=trading,
+            accounts=accounts,
+            risk=risk,
+            halt_watch=HaltWatch(
+                trading,
+                accounts,
+                lambda: sink.stream_up,
+                HaltFile(self._settings.data_dir),
+                self._halt_check,
+                limits.link_loss_halt_s,
+            ),
             stream_up=lambda: sink.stream_up,
             id_stream=self._chance.stream("cl_ord_id"),
             pauses=self._chance.stream("pauses"),

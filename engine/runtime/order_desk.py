@@ -18,6 +18,9 @@ log = structlog.get_logger()
 
 MAX_STRAYS = 1000
 """Reports of orders without a scope wait here to be looked up; a snapshot brings at most some hundreds."""
+MAX_SETTLED = 1000
+"""Settled orders whose last view is kept: the venue's closing frame follows the last fill within moments, in which far
+fewer orders settle. Whoever is not here is read from the journal."""
 MAX_NAMES = 10_000
 """Orders whose venue id is remembered: REST is asked for the fills of minutes, not of so many orders."""
 
@@ -29,10 +32,20 @@ class Doubt:
     """How far the investigation of an unknown order has come (trio's clock)."""
 
     def __init__(self) -> None:
-        self.looked_s = -math.inf  # when it was last asked for by REST
-        self.pause_s = 1.0  # doubled at each look
-        self.late_enough = False  # the last look began late enough to prove absence
+        self.looked_s = -math.inf  # when evidence that it lives was last looked for
+        self.pause_s = 1.0  # until the next look; doubled at each
+        self.ask_s = -math.inf  # when to ask (again) what may prove its death
+        self._ask_pause_s = 2.0
         self.refreshed = False  # a fresh snapshot was asked for after the deadline
+
+    def looked(self, most_pause_s: float) -> None:
+        """Note a look, and let the next one wait twice as long."""
+        self.looked_s, self.pause_s = trio.current_time(), min(2 * self.pause_s, most_pause_s)
+
+    def asked(self, most_pause_s: float) -> None:
+        """Note that the question was asked; without a decision it is asked again, twice as late each time."""
+        self.ask_s = trio.current_time() + self._ask_pause_s
+        self._ask_pause_s = min(2 * self._ask_pause_s, most_pause_s)
 
 
 class OrderHandle:
@@ -77,8 +90,11 @@ class OrderDesk:
         self.live: dict[str, OrderHandle] = {}
         self.counts: Counter[str] = Counter()
         self._by_order_id: OrderedDict[str, str] = OrderedDict()  # ended ones too: REST tells fills by order_id alone
+        self.open_at_snapshot: frozenset[str] = frozenset()
+        """Names of the orders that were open when the private stream last began."""
         self.unexplained: deque[tuple[float, str, str]] = deque(maxlen=MAX_STRAYS)
         self._strays: deque[OrderReport] = deque(maxlen=MAX_STRAYS)
+        self._settled: OrderedDict[str, OrderView] = OrderedDict()
         self._strays_wake = trio.Event()
         self._hurry = trio.Event()
 
@@ -92,8 +108,12 @@ class OrderDesk:
         self.live[handle.view.cl_ord_id] = handle
 
     def close(self, cl_ord_id: str) -> None:
-        """End an order's receiving."""
-        self.live.pop(cl_ord_id, None)
+        """End an order's receiving; once it has settled, its last view is kept for a while."""
+        handle = self.live.pop(cl_ord_id, None)
+        if handle is not None and handle.view.state == "settled":
+            self._settled[cl_ord_id] = handle.view
+            if len(self._settled) > MAX_SETTLED:
+                self._settled.popitem(last=False)
 
     def update(self, view: OrderView) -> None:
         """Remember an order's newest view."""
@@ -152,8 +172,9 @@ class OrderDesk:
         """Tell whether an unknown order may be live on this symbol: no new risk there until it is not."""
         return any(h.view.state == "unknown" and h.view.spec.symbol == symbol for h in self.live.values())
 
-    def suspect_missing(self, open_orders: set[str]) -> None:
+    def opened_with(self, open_orders: frozenset[str]) -> None:
         """Mark resting orders that a fresh snapshot does not hold: they ended while the stream was away."""
+        self.open_at_snapshot = open_orders
         for cl_ord_id, handle in self.live.items():
             resting = handle.view.order_id is not None and handle.view.state not in ENDED
             if resting and cl_ord_id not in open_orders:
@@ -168,11 +189,21 @@ class OrderDesk:
         """Tell whether such a fill has come on this symbol and side."""
         return any(at >= since_s and {s, d} <= {symbol, side, ""} for at, s, d in self.unexplained)
 
-    async def next_strays(self) -> list[OrderReport]:
-        """Wait for reports whose order has no scope and take them all."""
+    async def strays_come(self) -> None:
+        """Wait until a report waits whose order has no scope."""
         while not self._strays:
             self._strays_wake = trio.Event()
             await self._strays_wake.wait()
+
+    def take_strays(self) -> list[OrderReport]:
+        """Take all reports whose order has no scope."""
         strays = list(self._strays)
         self._strays.clear()
         return strays
+
+    def is_old_news(self, report: OrderReport) -> bool:
+        """Tell whether a report says of an order that has just settled what its settlement knew."""
+        view = self._settled.get(report.cl_ord_id or "")
+        if view is None or report.fill is not None or view.states[-2:-1] == ("rejected",):
+            return False
+        return report.cum_qty is None or report.cum_qty <= view.done_qty

@@ -16,12 +16,14 @@ from engine.orders.execution import Tally
 from engine.orders.order import Order
 from engine.orders.reports import Answer, OrderReport, Outcome
 from engine.orders.signal import Signal
+from engine.risk.denials import Denial
 from engine.runtime.messages import (
     Amend,
     Answered,
     Barrier,
     Cancel,
     DeclaredLive,
+    Denied,
     OrderChanged,
     OrderMessage,
     ProvenDead,
@@ -73,6 +75,7 @@ class OrderScope:
         self._taken = 0
         self._why = ""  # of the change under way
         self._entry_cancels = 0
+        self._undecided: Loose | None = None  # the venue is being asked whether it was sent after all
         self._deadline_s = math.inf
         services.desk.open(self.handle)
 
@@ -135,7 +138,8 @@ class OrderScope:
 
     async def _catch_up(self, loose: Loose) -> None:
         """Conclude what the process before could not, and let the venue's answers be waited for."""
-        self.handle.suspect = loose.order.order_id is not None
+        shown = self._order.cl_ord_id in self._services.desk.open_at_snapshot
+        self.handle.suspect = loose.order.order_id is not None and not shown
         if self._order.pending is not None:
             self.handle.change_deadline_ns = self._order.pending.deadline_ns
         self._order.outgoing = None  # whoever sent it is gone: evidence must tell
@@ -144,9 +148,21 @@ class OrderScope:
         if self._order.role == "entry" and self._signal.entry_timeout_s is not None and self._order.dispatched_ns:
             elapsed_s = (self._now() - self._order.dispatched_ns) / NS
             self._deadline_s = trio.current_time() + float(self._signal.entry_timeout_s) - elapsed_s
+        if loose.undecided:
+            self._undecided = loose
+            await self._show([])
+            return
         events = self._record(catch_up(loose, self._now()))
         events += self._record(self._order.settle(self._now()))
         await self._show(events)
+
+    def _decide(self, *, shown: bool) -> list[OrderEvent]:
+        """Conclude whether an order without a request row was sent: by what the venue shows, else it was not."""
+        loose, self._undecided = self._undecided, None
+        if loose is None:
+            return []
+        self.handle.suspect = shown  # what else was lost of it is asked for
+        return self._record(self._order.dispatched(loose.since_ns) if shown else catch_up(loose, self._now()))
 
     def _take(self, message: OrderMessage) -> list[OrderEvent]:
         order, now = self._order, self._now()
@@ -160,8 +176,12 @@ class OrderScope:
                     self._services.desk.hurry(self.handle)
                 self._note_lost_cancel(message.answer)
                 return self._record(order.answered(msgspec.structs.replace(message.answer, ts_ns=now)))
+            case Denied():
+                self._outgoing = None
+                return self._record(self._deny(message.denial, now))
             case OrderReport():
-                return self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))
+                sent = self._decide(shown=True)
+                return sent + self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))
             case ProvenDead() if order.in_doubt:
                 return self._record(order.prove_dead(message.why, now))
             case DeclaredLive():
@@ -169,7 +189,7 @@ class OrderScope:
             case Shown():
                 return self._record(order.shown(msgspec.structs.replace(message.report, ts_ns=now)))
             case Barrier():
-                return []  # answered at the end of the turn
+                return self._decide(shown=False)  # the barrier itself is answered at the end of the turn
             case ProvenDead():
                 return []  # evidence came first
             case Cancel():
@@ -179,6 +199,11 @@ class OrderScope:
                 self._taken += 1
                 self._try_amend(message)
                 return []
+
+    def _deny(self, denial: Denial, now: int) -> list[OrderEvent]:
+        if self._order.state != "new":
+            return []
+        return self._order.deny(f"{denial.code}: {denial.reason}", denial.code, now, denial.numbers)
 
     def _note_lost_cancel(self, answer: Answer) -> None:
         if answer.request == "cancel":

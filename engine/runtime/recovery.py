@@ -8,6 +8,7 @@ import trio
 
 from engine.journal.reader import JournalReader
 from engine.orders.brackets import Bracket, BracketEvent, Policy
+from engine.orders.claims import ORPHAN
 from engine.orders.commands import NewOrder
 from engine.orders.events import OrderEvent
 from engine.orders.order import Order
@@ -21,16 +22,27 @@ from engine.venue.protocol import VenueLink
 
 log = structlog.get_logger()
 
+WHY_ADOPTED = "adopted: ours, and not in the journal"
+
 FILLS_MARGIN_NS = 120 * NS
 """Fills are asked for from this long before the oldest unfinished order was sent: clocks and REST may lag."""
 
 
 class Loose(msgspec.Struct, frozen=True):
-    """An order as the last process left it: its last new-order request and answers that no event had drawn on yet."""
+    """An order as the last process left it: its last new-order request and answers that no event had drawn on yet.
+
+    ``since_ns`` is a time before which it certainly was not sent.
+    """
 
     order: Order
     request: Requested | None
     answers: tuple[Answer, ...]
+    since_ns: int
+
+    @property
+    def undecided(self) -> bool:
+        """No row says that it was sent. The venue has the last word: the journal's tail may have been lost."""
+        return self.order.state == "new" and self.request is None
 
 
 class Unfinished(msgspec.Struct, frozen=True):
@@ -39,6 +51,7 @@ class Unfinished(msgspec.Struct, frozen=True):
     bracket: Bracket
     opened_row: int
     loose: tuple[Loose, ...]
+    opened_ns: int
 
 
 def load_unfinished(journal: JournalReader, policy: Policy) -> list[Unfinished]:
@@ -48,10 +61,17 @@ def load_unfinished(journal: JournalReader, policy: Policy) -> list[Unfinished]:
         facts = facts_of(journal, signal_id=signal_id)
         bracket = rebuild_bracket(facts, policy)
         if bracket is not None:
-            orders = rebuild_orders(facts)
-            loose = tuple(_loose(order, facts) for order in orders.values() if order.state != "settled")
-            found.append(Unfinished(bracket, row, loose))
+            if bracket.signal.strategy_id == ORPHAN:
+                bracket.close(WHY_ADOPTED)  # its first row may be the last that was kept
+            orders, since_ns = rebuild_orders(facts), opened_ns(journal, signal_id)
+            loose = tuple(_loose(order, facts, since_ns) for order in orders.values() if order.state != "settled")
+            found.append(Unfinished(bracket, row, loose, since_ns))
     return found
+
+
+def opened_ns(journal: JournalReader, signal_id: str) -> int:
+    """Return when a bracket opened (our wall clock): nothing of it was sent before."""
+    return next(row.ts_ns for row in journal.rows(signal_id=signal_id, kind="signal"))
 
 
 def unfinished(journal: JournalReader) -> dict[str, int]:
@@ -68,7 +88,7 @@ def unfinished(journal: JournalReader) -> dict[str, int]:
     return living
 
 
-def _loose(order: Order, facts: list[tuple[str, Fact]]) -> Loose:
+def _loose(order: Order, facts: list[tuple[str, Fact]], since_ns: int) -> Loose:
     request: Requested | None = None
     answers: list[Answer] = []
     for cl_ord_id, fact in facts:
@@ -80,7 +100,7 @@ def _loose(order: Order, facts: list[tuple[str, Fact]]) -> Loose:
             answers.append(fact)
         elif isinstance(fact, OrderEvent):
             answers.clear()  # whatever was answered before this event has been drawn upon
-    return Loose(order, request, tuple(answers))
+    return Loose(order, request, tuple(answers), since_ns)
 
 
 def catch_up(loose: Loose, now_ns: int) -> list[OrderEvent]:
@@ -102,18 +122,24 @@ def catch_up(loose: Loose, now_ns: int) -> list[OrderEvent]:
     return events
 
 
-async def reconcile(desk: OrderDesk, link: VenueLink, handles: list[OrderHandle]) -> None:
+async def reconcile(desk: OrderDesk, link: VenueLink, handles: list[OrderHandle], since_ns: int) -> None:
     """Read orders and fills from the venue and put them into the orders' inboxes; returns once all were looked at.
 
-    Open orders of ours that no scope knows come out among the desk's strays. Raises VenueError.
+    ``since_ns`` is when the oldest unfinished bracket opened: orders whose rows were lost may have filled from then on.
+    What the private stream's snapshot has told is not asked for again: an engine that is killed every few seconds would
+    spend the counter of REST calls on it, and then could not even fetch the token of its next stream. Open orders of
+    ours that no scope knows come out among the desk's strays. Raises VenueError.
     """
-    asked = [h.view.order_id for h in handles if h.view.order_id is not None and h.view.state != "settled"]
-    reports: list[OrderReport] = await link.open_orders()
+    standing = link.standing
+    living = [h for h in handles if h.view.order_id is not None and h.view.state != "settled"]
+    reports: list[OrderReport] = [] if standing is not None else await link.open_orders()
+    shown = desk.open_at_snapshot if standing is not None else frozenset()
+    asked = [h.view.order_id for h in living if h.view.order_id is not None and h.view.cl_ord_id not in shown]
     for start in range(0, len(asked), 50):
         reports += await link.query_orders(asked[start : start + 50])
-    sent = [h.view.dispatched_ns for h in handles if h.view.dispatched_ns]
-    if sent:
-        reports += await _named(desk, link, await link.trades_since(min(sent) - FILLS_MARGIN_NS))
+    since_ns -= FILLS_MARGIN_NS
+    if standing is None or standing.fills_since_ns > since_ns:
+        reports += await _named(desk, link, await link.trades_since(since_ns))
     for report in reports:
         await desk.deliver(report)
     await wait_taken(handles)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import msgspec
 import structlog
@@ -18,8 +19,10 @@ from engine.journal.journal import Journal
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request, kind_of
 from engine.orders.replay import Requested
 from engine.orders.reports import Answer, Outcome
+from engine.orders.view import OrderView
 from engine.risk.breaker import Breaker
-from engine.runtime.messages import Answered, Sent
+from engine.risk.denials import Denial
+from engine.runtime.messages import Answered, Denied, Sent
 from engine.runtime.order_desk import OrderHandle
 from engine.seams.clock import Clock
 from engine.venue.protocol import Lane, Ticket, VenueLink
@@ -31,6 +34,18 @@ BATCH_FROM = 8
 BATCH_MOST = 50
 
 _CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="string")
+
+
+class LastLook(Protocol):
+    """The checks before the wire. Nothing here blocks."""
+
+    def last_look(self, request: Request, view: OrderView, signal_id: str) -> Denial | None:
+        """Judge a request that the limiter has let go; one that passes counts as sent."""
+        ...
+
+    def still(self, view: OrderView, signal_id: str) -> Denial | None:
+        """Ask the halt latch alone once more, right before the bytes."""
+        ...
 
 
 class Outgoing:
@@ -77,11 +92,12 @@ class Sender:
         link: VenueLink,
         clock: Clock,
         breaker: Breaker,
+        checks: LastLook,
         sender_nursery: trio.Nursery,
         bound_s: float,
     ) -> None:
         self._journal, self._link, self._clock, self._breaker = journal, link, clock, breaker
-        self._nursery, self._bound_s = sender_nursery, bound_s
+        self._checks, self._nursery, self._bound_s = checks, sender_nursery, bound_s
         self._under_way: dict[Outgoing, trio.CancelScope] = {}
         self._all_done = trio.Event()
         self._cancels: list[_Job] = []
@@ -143,12 +159,29 @@ class Sender:
         if isinstance(ticket, Answer):
             await self._conclude(ticket, job, job.cause)
             return
+        denial = self._checks.last_look(job.request, job.handle.view, job.signal_id)
+        if denial is not None:
+            await self._deny(denial, job)
+            return
         request, row = await self._going(job, ticket)
         await self._journal.sync()  # the bytes leave only after this: a crash leaves "may have been sent", never a lie
+        fallen = self._checks.still(job.handle.view, job.signal_id)
+        if fallen is not None:
+            answer = self._not_sent(request, "WITHDRAWN", f"{fallen.code}: {fallen.reason}", ticket.transport)
+            await self._conclude(answer, job, row)
+            return
         answer = self._unanswered(request, ticket)
         with trio.move_on_after(self._bound_s):
             answer = await self._dispatch(ticket, request)
         await self._conclude(answer, job, row)
+
+    async def _deny(self, denial: Denial, job: _Job) -> None:
+        """Tell the order that its request was denied before anything of it was written."""
+        if isinstance(job.request, NewOrder):
+            with trio.move_on_after(self._bound_s):
+                await job.handle.deliver(Denied(denial))
+            return
+        await self._conclude(self._not_sent(job.request, denial.code, denial.reason), job, job.cause)
 
     async def _send_batch(self, jobs: list[_Job]) -> None:
         """Send many cancels in one request; the venue tells by reports what became of each."""
@@ -241,7 +274,9 @@ class Sender:
             transport=ticket.transport,
         )
 
-    def _not_sent(self, request: Request, code: str, text: str) -> Answer:
+    def _not_sent(
+        self, request: Request, code: str, text: str, transport: Literal["ws", "rest", "none"] = "none"
+    ) -> Answer:
         return Answer(
             request=kind_of(request),
             cl_ord_id=request.cl_ord_id,
@@ -249,4 +284,5 @@ class Sender:
             ts_ns=self._clock.now_ns(),
             code=code,
             text=text,
+            transport=transport,
         )

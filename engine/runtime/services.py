@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 from engine.journal.journal import Journal
 from engine.risk.breaker import Breaker
+from engine.runtime.account_desk import AccountDesk
 from engine.runtime.bus import Bus
 from engine.runtime.entry_gate import EntryGate
+from engine.runtime.halt_watch import HaltWatch
+from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
 from engine.runtime.order_desk import OrderDesk
+from engine.runtime.risk_desk import RiskDesk
 from engine.runtime.sender import Sender
 from engine.runtime.settings import EngineSettings
+from engine.runtime.trading_desk import TradingDesk
 from engine.seams.clock import Clock
 from engine.values.ids import new_cl_ord_id
 from engine.venue.protocol import VenueLink
@@ -29,6 +34,7 @@ class Services:
     bus: Bus
     desk: OrderDesk
     market: MarketDesk
+    market_data: MarketData
     link: VenueLink
     stream_up: Callable[[], bool]
     """Whether the private stream is complete up to now: entries wait while it is not."""
@@ -38,6 +44,10 @@ class Services:
     sender: Sender
     gate: EntryGate
     breaker: Breaker
+    trading: TradingDesk
+    accounts: AccountDesk
+    risk: RiskDesk
+    halt_watch: HaltWatch
 
     def new_cl_ord_id(self) -> str:
         """Name a new attempt."""

@@ -7,7 +7,18 @@ from typing import Literal
 
 import msgspec
 
+from engine.market.topics import MarketChannel
 from engine.orders.brackets import Policy
+from engine.risk.limits import UNLIMITED, Limits
+
+
+class MarketSettings(msgspec.Struct, frozen=True):
+    """``pairs`` are subscribed from the start, to ``channels``; ``channels`` also where a program names none."""
+
+    pairs: tuple[str, ...] = ()
+    channels: tuple[MarketChannel, ...] = ("book", "trade", "ticker")
+    reader_queue: int = 4096
+    """What an Every reader may let wait: minutes of a busy symbol's trades."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
@@ -19,6 +30,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     None for a loopback venue, whose lease is its journal's."""
     durability: Literal["power", "process"] = "power"
     policy: Policy = Policy()
+    limits: Limits = UNLIMITED
+    """What entries are held to. A live venue needs limits of its own: the built-in ones let everything pass."""
     book_wait_s: float = 10.0
     """How long a signal may wait for its symbol's first verified book before it is denied."""
     resume_bound_s: float = 5.0
@@ -39,3 +52,4 @@ class EngineSettings(msgspec.Struct, frozen=True):
     bracket_inbox: int = 1024
     """At most MAX_STOPS + 3 live orders tell a bracket, each bounded by its own inbox."""
     subscriber_queue: int = 4096
+    market: MarketSettings = MarketSettings()

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import structlog
 
 from engine.market.book import Book
+from engine.market.updates import Candle, PublicTrade, Ticker, TradesMissed
 from engine.orders.reports import OrderReport
 from engine.runtime.entry_gate import EntryGate
+from engine.runtime.market_bus import MarketBus
 from engine.runtime.market_desk import MarketDesk
 from engine.runtime.order_desk import OrderDesk
 from engine.values.instrument import Instrument
-from engine.venue.protocol import Balance, PublicTrade
+from engine.venue.protocol import Balance
 
 log = structlog.get_logger()
 
@@ -20,9 +22,10 @@ log = structlog.get_logger()
 class Sink:
     """Hears the venue and routes at once. Nothing here blocks."""
 
-    def __init__(self, desk: OrderDesk, market: MarketDesk, gate: EntryGate) -> None:
-        self._desk, self._market, self._gate = desk, market, gate
+    def __init__(self, desk: OrderDesk, market: MarketDesk, gate: EntryGate, bus: MarketBus) -> None:
+        self._desk, self._market, self._gate, self._bus = desk, market, gate, bus
         self.stream_up = False
+        self.balances: dict[str, Balance] = {}
 
     def on_report(self, report: OrderReport) -> None:
         """Route a report to its order."""
@@ -32,7 +35,7 @@ class Sink:
         """Route everything, then suspect resting orders the snapshot does not hold."""
         for report in (*trades, *open_orders):
             self._desk.route(report)
-        self._desk.suspect_missing({r.cl_ord_id for r in open_orders if r.cl_ord_id})
+        self._desk.opened_with(frozenset(r.cl_ord_id for r in open_orders if r.cl_ord_id))
 
     def on_private_link(self, *, up: bool, why: str) -> None:
         """Remember whether the stream is complete up to now; entries wait for it."""
@@ -43,17 +46,29 @@ class Sink:
             self._market.wake_all()
 
     def on_book(self, book: Book) -> None:
-        """Let brackets look at a changed book."""
+        """Let brackets look at a changed book, then who reads along."""
         self._market.on_book(book)
+        self._bus.on_book(book)
 
-    def on_trade(self, trade: PublicTrade) -> None:
-        """Prices are judged by books alone."""
+    def on_trade(self, trade: PublicTrade | TradesMissed) -> None:
+        """For readers only, as tickers and candles are: prices are judged by books alone."""
+        self._bus.on_trade(trade)
+
+    def on_ticker(self, ticker: Ticker) -> None:
+        """For readers only."""
+        self._bus.on_ticker(ticker)
+
+    def on_candle(self, candle: Candle) -> None:
+        """For readers only."""
+        self._bus.on_candle(candle)
 
     def on_instrument(self, instrument: Instrument) -> None:
-        """Instruments are read from the link when needed."""
+        """For readers: whoever orders reads instruments from the link when needed."""
+        self._bus.on_instrument(instrument)
 
     def on_balance(self, balance: Balance) -> None:
-        """Positions come from our own fills, never from balances."""
+        """Remember what entries can be paid from. Positions come from our own fills, never from balances."""
+        self.balances[balance.asset] = balance
 
     def on_alarm(self, code: str, text: str) -> None:
         """Halt entries: what the venue told of is not ours to judge."""

@@ -98,7 +98,7 @@ def summarize(
             for signal_id, denial in signals:
                 said = summarize_signal(journal, signal_id) if denial is None else denied(signal_id, denial)
                 brackets.append(said)
-            reports = sum(1 for _ in journal.rows(after=after, kind="order"))
+            reports = sum(1 for kind in ("order", "denied") for _ in journal.rows(after=after, kind=kind))
     except (JournalError, OrderInvariantError, msgspec.MsgspecError):
         verified = False
     kept = JournalSummary(str(path), rows, verified)

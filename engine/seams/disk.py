@@ -103,6 +103,12 @@ class Disk:
             raise OSError(errno.ENOSPC, "no space left on the simulated disk")
         self._files[name] = _Content(durable=bytearray(data))
 
+    def replace(self, name: str, data: bytes) -> None:
+        """Put other bytes in a file's place, durably, all of them or none (written aside, synced, renamed)."""
+        if self.sync_fails:
+            raise OSError(errno.EIO, "sync failed on the simulated disk")
+        self._files[name] = _Content(durable=bytearray(data))
+
     def open(self, name: str) -> DiskFile:
         """Open a file for one holder. Raises BlockingIOError while another handle of it is open."""
         if name in self._held:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from engine.sim.errors import INSUFFICIENT_FUNDS, Refused
+from engine.sim.history import Fills, Ledger
 from engine.sim.numbers import ZERO
 from engine.sim.orders import SimOrder, SimTrade
+from engine.sim.positions import Position
 
 
 class Account:
@@ -21,7 +23,10 @@ class Account:
         self.orders: dict[str, SimOrder] = {}  # in the order of acceptance
         self.open: dict[str, SimOrder] = {}
         self.closed: list[SimOrder] = []  # in the order of closing
-        self.trades: list[SimTrade] = []
+        self.fills = Fills()
+        self.ledger = Ledger()
+        self.reducing: dict[str, SimOrder] = {}  # the open reduce-only orders
+        self.positions: dict[str, Position] = {}  # open ones, in the order of opening
         self._holds: dict[str, tuple[str, Decimal]] = {}
         self._cl_ord_ids: dict[str, str] = {}
 
@@ -58,17 +63,25 @@ class Account:
 
     # --- orders
 
+    @property
+    def trades(self) -> list[SimTrade]:
+        """The fills that are kept, in their order; to be read only."""
+        return self.fills.rows
+
     def opened(self, order: SimOrder) -> None:
         """Remember an accepted order."""
         self.open[order.order_id] = order
         if not self.unlimited:
             self.orders[order.order_id] = order
+        if order.reduce_only:
+            self.reducing[order.order_id] = order
         if order.cl_ord_id is not None:
             self._cl_ord_ids[plain(order.cl_ord_id)] = order.order_id
 
     def ended(self, order: SimOrder) -> None:
         """Note that an order has ended: its hold and its cl_ord_id are free again."""
         self.release(order.order_id)
+        self.reducing.pop(order.order_id, None)
         if self.open.pop(order.order_id, None) is None:
             return
         if order.cl_ord_id is not None:
@@ -77,12 +90,12 @@ class Account:
             self.closed.append(order)
 
     def forget(self, keep: int) -> list[str]:
-        """Drop the oldest closed orders and trades beyond what is to be kept; return the ids of those orders.
+        """Drop the oldest closed orders, fills and ledger rows beyond what is to be kept; return those orders' ids.
 
         Works once twice as many are there, so that it costs little per order.
         """
-        if len(self.trades) > 20 * keep:
-            del self.trades[: -10 * keep]
+        self.fills.forget(keep)
+        self.ledger.forget(keep)
         if len(self.closed) <= 2 * keep:
             return []
         gone = [order.order_id for order in self.closed[:-keep]]

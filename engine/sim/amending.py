@@ -10,9 +10,11 @@ from engine.sim.accounts import Account
 from engine.sim.core import Core
 from engine.sim.errors import Refused, invalid
 from engine.sim.market_state import Market
+from engine.sim.offsets import Offset
 from engine.sim.orders import LIMIT_TYPES, Amend, SimOrder
+from engine.sim.pricing import absolute
 from engine.sim.rates import FIXED_COST, age_cost, age_of
-from engine.sim.triggers import is_due
+from engine.sim.triggers import is_due, set_trail
 
 
 def find_open(account: Account, order_id: str | None, cl_ord_id: str | None) -> SimOrder:
@@ -43,7 +45,7 @@ def amend(core: Core, account: Account, asked: Amend) -> tuple[str, SimOrder]:
     admission.check_deadline(asked.deadline_ns, core.now_ns)
     market = core.market(order.symbol)
     _check_members(order, asked)
-    changed = _changed_copy(order, asked)
+    changed = _changed_copy(order, asked, market)
     if not ends:
         _check_change(core, account, order, changed, market)
     cost = age_cost("cancel" if ends else "amend", age_of(order, core.now_ns))
@@ -52,13 +54,20 @@ def amend(core: Core, account: Account, asked: Amend) -> tuple[str, SimOrder]:
 
 
 def _check_members(order: SimOrder, asked: Amend) -> None:
-    if (asked.order_qty, asked.limit_price, asked.trigger_price, asked.post_only) == (None, None, None, None):
+    changes = (asked.order_qty, asked.display_qty, asked.limit_price, asked.trigger_price, asked.post_only)
+    if all(change is None for change in changes):
         raise invalid("nothing to amend")
+    if order.close is not None:
+        raise invalid("conditional close")
+    if asked.display_qty is not None:
+        admission.check_display(order.order_type, asked.display_qty)
     if asked.limit_price is not None and order.order_type not in LIMIT_TYPES:
         raise invalid("limit_price")
     if asked.trigger_price is not None and not order.is_armed:
         raise invalid("trigger_price")
-    if asked.post_only and order.order_type != "limit":
+    if asked.trigger_price is not None and order.trails:
+        admission.check_distance(asked.trigger_price)
+    if asked.post_only and order.order_type not in ("limit", "iceberg"):
         raise invalid("post_only")
 
 
@@ -67,21 +76,46 @@ def _check_change(core: Core, account: Account, order: SimOrder, changed: SimOrd
         if price is not None:
             admission.check_price(market.pair, price)
     admission.check_qty(market.pair, changed.order_qty, changed.limit_price or changed.trigger_price)
-    account.require(*core.settlement.hold_of(changed, market.pair), besides=order.order_id)
+    if changed.display_qty is not None and (changed.display_qty, changed.order_qty) != (
+        order.display_qty,
+        order.order_qty,
+    ):
+        admission.check_slice(market.pair, changed.display_qty, changed.leaves_qty)
+    if order.leverage is not None:
+        core.margin.check(changed, account, market)
+    else:
+        account.require(*core.settlement.hold_of(changed, market.pair), besides=order.order_id)
     moved = changed.limit_price != order.limit_price
     if changed.post_only and moved and market.book.crosses(order.side, changed.limit_price):
         raise Refused(errors.POST_ONLY_ORDER)
-    due = changed.trigger_price != order.trigger_price and is_due(changed, market.tape.last_price)
+    price = market.trigger_reference(order.trigger_reference)
+    due = changed.trigger_price != order.trigger_price and is_due(changed, price)
     if due and core.settings.would_trigger_immediately == "refuse":
         raise Refused(core.settings.error_would_trigger)
 
 
-def _changed_copy(order: SimOrder, asked: Amend) -> SimOrder:
-    """Return a copy as asked for; its lists are the order's own and are not written."""
-    return replace(
+def _changed_copy(order: SimOrder, asked: Amend, market: Market) -> SimOrder:
+    """Return a copy as asked for; its lists are the order's own and are not written.
+
+    Relative prices count from the last price and the trigger's reference as they are now, on an armed trailing order
+    from its peak and its trigger. Raises Refused.
+    """
+    changed = replace(
         order,
         order_qty=order.order_qty if asked.order_qty is None else asked.order_qty,
-        limit_price=order.limit_price if asked.limit_price is None else asked.limit_price,
-        trigger_price=order.trigger_price if asked.trigger_price is None else asked.trigger_price,
+        display_qty=order.display_qty if asked.display_qty is None else asked.display_qty,
         post_only=order.post_only if asked.post_only is None else asked.post_only,
     )
+    trailing = order.trails and order.is_armed
+    if asked.limit_price is not None:
+        changed.limit_offset = asked.limit_price if isinstance(asked.limit_price, Offset) else None
+        if changed.limit_offset is None or not trailing:
+            changed.limit_price = absolute(asked.limit_price, market.tape.last_price, market.pair)
+    if asked.trigger_price is not None:
+        changed.trigger_offset = asked.trigger_price if isinstance(asked.trigger_price, Offset) else None
+        if not trailing:
+            reference = market.trigger_reference(order.trigger_reference)
+            changed.trigger_price = absolute(asked.trigger_price, reference, market.pair)
+    if trailing and (asked.limit_price is not None or asked.trigger_price is not None):
+        set_trail(changed, market.pair.tick)
+    return changed

@@ -14,6 +14,7 @@ from engine.sim.matching import BookSide
 from engine.sim.numbers import ZERO, fixed, number
 
 DEPTHS = (10, 25, 100, 500, 1000)
+_SUMMED = 10
 Row = tuple[Decimal, Decimal]
 
 
@@ -23,29 +24,58 @@ def checksum(asks: Iterable[Row], bids: Iterable[Row], price_precision: int, qty
         fixed(price, price_precision).replace(".", "").lstrip("0")
         + fixed(qty, qty_precision).replace(".", "").lstrip("0")
         for rows in (asks, bids)
-        for price, qty in list(rows)[:10]
+        for price, qty in list(rows)[:_SUMMED]
     )
     return zlib.crc32(text.encode())
 
 
 class SideView:
-    """The best levels of one side as they were last published."""
+    """The best levels of one side as they were last published. An update costs what has changed, whatever the depth."""
 
     def __init__(self, side: BookSide, depth: int) -> None:
         self._side, self._depth = side, depth
-        self.rows = side.top(depth)
+        self._shown = dict(side.top(depth))
+
+    @property
+    def rows(self) -> list[Row]:
+        """The levels within the depth, best first."""
+        return self._side.top(self._depth)
+
+    @property
+    def top(self) -> list[Row]:
+        """The levels that the checksum covers."""
+        return self._side.top(_SUMMED)
 
     def changes(self) -> list[Row]:
         """Take over the present levels and return what a reader of the old ones must be told.
 
         A level that only fell out of the depth is not told: the reader cuts for itself.
         """
-        old, new = dict(self.rows), self._side.top(self._depth)
-        now = dict(new)
-        gone = [(price, ZERO) for price in old if price not in now and not self._side.qty_at(price)]
-        fresh = [(price, qty) for price, qty in new if old.get(price) != qty]
-        self.rows = new
-        return gone + fresh
+        side, shown, touched = self._side, self._shown, self._side.touched
+        gone: list[Decimal] = []
+        fresh: dict[Decimal, Decimal] = {}
+        for price in touched:
+            qty = side.qty_at(price)
+            if not qty:
+                if shown.pop(price, None) is not None:
+                    gone.append(price)
+            elif side.within(price, self._depth) and shown.get(price) != qty:
+                shown[price] = fresh[price] = qty
+        for price, _ in side.levels(self._depth, self._depth + len(touched)):
+            shown.pop(price, None)  # pushed out, by at most as many as have come
+        fresh |= self._come_in()
+        return [(price, ZERO) for price in side.best_first(gone)] + [(p, fresh[p]) for p in side.best_first(fresh)]
+
+    def _come_in(self) -> dict[Decimal, Decimal]:
+        """Show the levels that others, gone, have let into the depth; they are found from its end on."""
+        place = most = min(self._depth, len(self._side))
+        came: dict[Decimal, Decimal] = {}
+        while len(self._shown) < most:
+            place -= 1
+            ((price, qty),) = self._side.levels(place, place + 1)
+            if price not in self._shown:
+                self._shown[price] = came[price] = qty
+        return came
 
 
 class DepthView:
@@ -71,7 +101,7 @@ class DepthView:
             "symbol": pair.symbol,
             "bids": [_level(row, pair) for row in bids],
             "asks": [_level(row, pair) for row in asks],
-            "checksum": checksum(self.asks.rows, self.bids.rows, pair.price_precision, pair.qty_precision),
+            "checksum": checksum(self.asks.top, self.bids.top, pair.price_precision, pair.qty_precision),
             "timestamp": stamp,
         }
 

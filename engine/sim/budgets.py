@@ -36,15 +36,15 @@ class ConnectionBudget:
         return False
 
 
-class MessageBudget:
-    """So many messages within any second on one connection; those beyond are dropped and do not count."""
+class SecondBudget:
+    """So many messages or calls within any second; those beyond do not count. None: as many as come."""
 
-    def __init__(self, settings: SimSettings) -> None:
-        self._most = settings.ws_messages_per_s
+    def __init__(self, most: int | None) -> None:
+        self._most = most
         self._taken: deque[float] = deque()
 
     def allows(self) -> bool:
-        """Count one message and tell whether it is taken."""
+        """Count one and tell whether it is taken."""
         if self._most is None:
             return True
         now = trio.current_time()

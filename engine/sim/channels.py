@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.sim.book import DEPTHS
+from engine.sim.candles import INTERVALS
 from engine.sim.errors import Refused, invalid
-from engine.sim.feed import instrument_data, ticker_row, trade_row
+from engine.sim.feed import instrument_data, ohlc_row, ticker_row, trade_row
 from engine.sim.hub import PublicKey, encode, frame
 from engine.sim.keys import ApiKey
 from engine.sim.numbers import rfc3339
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from engine.sim.ws import Connection
 
 PRIVATE = ("executions", "balances")
-PUBLIC = ("ticker", "book", "trade", "instrument")
+PUBLIC = ("ticker", "book", "trade", "ohlc", "instrument")
 _SNAPSHOT_TRADES = 50
+_MOST_SYMBOLS = 1000  # of one request
+_OHLC_WARNING = "timestamp is deprecated, use interval_begin"
 Ack = dict[str, object]
 Result = Ack | list[Ack]  # a batch is answered by a list
 
@@ -47,7 +50,8 @@ class PrivateChannel:
         self._send("snapshot", rows)
 
     def _send(self, kind: str, rows: list[dict[str, object]]) -> None:
-        verdict = self._connection.venue.faults.on_frame(self.name)
+        venue = self._connection.venue
+        verdict = venue.faults.on_frame(self.name, venue.symbol_of(rows[0]) if rows else "")
         if verdict == "lose":
             return
         self._sequence += 2 if verdict == "skip_sequence" else 1
@@ -103,7 +107,9 @@ class Subscriptions:
         if channel == "instrument":
             return [""]
         symbols = params.get("symbol")
-        if not isinstance(symbols, list) or not symbols or not all(isinstance(s, str) for s in symbols):
+        if not isinstance(symbols, list) or not 1 <= len(symbols) <= _MOST_SYMBOLS:
+            raise invalid("symbol")
+        if not all(isinstance(symbol, str) for symbol in symbols):
             raise invalid("symbol")
         return [str(symbol) for symbol in symbols]
 
@@ -137,15 +143,18 @@ class Subscriptions:
     @staticmethod
     def _variant(channel: str, params: dict[str, Any]) -> str:
         if channel == "book":
-            depth = params.get("depth", 10)
-            if not isinstance(depth, int) or depth not in DEPTHS:
-                raise invalid("depth")
-            return str(depth)
+            return str(_one_of(params, "depth", DEPTHS, 10))
+        if channel == "ohlc":
+            return str(_one_of(params, "interval", INTERVALS, 1))
         if channel == "ticker":
             trigger = params.get("event_trigger", "trades")
             if trigger not in ("trades", "bbo"):
                 raise invalid("event_trigger")
             return str(trigger)
+        if channel == "instrument":
+            _flag(params, "include_tokenized_assets", default=False)
+            if params.get("execution_venue", "international") not in ("international", "bitnomial_exchange"):
+                raise invalid("execution_venue")
         return ""
 
     @staticmethod
@@ -158,18 +167,22 @@ class Subscriptions:
             ack["depth"] = int(variant)
         if channel == "ticker":
             ack["event_trigger"] = variant
+        if channel == "ohlc":
+            ack["interval"] = int(variant)
         if snapshot is not None:
             ack["snapshot"] = snapshot
+            if channel == "ohlc":
+                ack["warnings"] = [_OHLC_WARNING]
         return ack
 
     def _join(self, key: PublicKey) -> None:
         self._public[key] = None
         if key[0] == "book":
             self._venue.hub.views.open(key[1], int(key[2]))
-        self._venue.hub.join(key, self._connection.reader, partial(self._send_public, key[0]))
+        self._venue.hub.join(key, self._connection.reader, partial(self._send_public, key[0], key[1]))
 
-    def _send_public(self, channel: str, text: bytes) -> None:
-        self._connection.outbox.send_judged(channel, text, self._venue.faults.on_frame(channel))
+    def _send_public(self, channel: str, symbol: str, text: bytes) -> None:
+        self._connection.outbox.send_judged(channel, text, self._venue.faults.on_frame(channel, symbol))
 
     def _leave(self, key: PublicKey) -> None:
         del self._public[key]
@@ -187,10 +200,14 @@ class Subscriptions:
             data = [ticker_row(core.markets[symbol], now)]
         elif channel == "book":
             data = [self._venue.hub.views.snapshot(symbol, int(variant), rfc3339(now))]
+        elif channel == "ohlc":
+            rows = core.markets[symbol].tape.candles.rows(int(variant))[-self._venue.settings.ohlc_snapshot_candles :]
+            data = [ohlc_row(row, int(variant), core.markets[symbol].pair) for row in rows]
         else:
             market = core.markets[symbol]
             data = [trade_row(trade, market.pair) for trade in list(market.tape.recent)[-_SNAPSHOT_TRADES:]]
-        self._send_public(channel, frame(channel, "snapshot", data))
+        stamp = rfc3339(now) if channel == "ohlc" else None
+        self._send_public(channel, symbol, frame(channel, "snapshot", data, stamp))
 
     # --- private
 
@@ -207,15 +224,18 @@ class Subscriptions:
         if name in self.private:
             raise Refused("Already subscribed")
         key.require(name)
-        snapshot = _flag(params, "snapshot", default=True)
+        everyone = _everyone(params)  # of a master account: no snapshot then
+        snapshot = _flag(params, "snapshot", default=not everyone)
+        _flag(params, "rebased", default=True)
+        trades = self._venue.settings.snap_trades_default and not everyone
         wants = {
             "snap_orders": _flag(params, "snap_orders", default=_flag(params, "snapshot_orders", default=snapshot)),
-            "snap_trades": _flag(params, "snap_trades", default=_flag(params, "snapshot_trades", default=False)),
+            "snap_trades": _flag(params, "snap_trades", default=_flag(params, "snapshot_trades", default=trades)),
         }
         ack: Ack = {"channel": name, **(wants if name == "executions" else {"snapshot": snapshot})}
         counted = name == "executions" and _flag(params, "ratecounter", default=False)
         if counted:
-            ack["maxratecount"] = int(self._venue.core.rates.threshold)
+            ack["maxratecount"] = int(self._venue.core.rates.threshold_of(key.account))
         quiet = name == "executions" and not _flag(params, "order_status", default=True)
         kinds = QUIET_EXEC_TYPES if quiet else ()
         channel = PrivateChannel(self._connection, name, key, str(params.get("token")), kinds, counted=counted)
@@ -253,6 +273,20 @@ class Subscriptions:
         if left > 1:
             self._venue.hidden[order_id] = left - 1
         return left > 0
+
+
+def _one_of(params: dict[str, Any], name: str, allowed: tuple[int, ...], default: int) -> int:
+    value = params.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
+        raise invalid(name)
+    return value
+
+
+def _everyone(params: dict[str, Any]) -> bool:
+    users = params.get("users")
+    if users not in (None, "all"):
+        raise invalid("users")
+    return users == "all"
 
 
 def _flag(params: dict[str, Any], name: str, *, default: bool) -> bool:

@@ -14,17 +14,20 @@ from decimal import Decimal
 from engine.seams.clock import Clock
 from engine.sim import errors
 from engine.sim.accounts import Account
+from engine.sim.closes import Closes
 from engine.sim.entry import Entry
 from engine.sim.errors import Refused
 from engine.sim.events import CommandDone, Event, MarketMoved, OrderReport, PublicTrade, StatusChanged
 from engine.sim.execution import Execution
 from engine.sim.ids import Ids
-from engine.sim.market_state import Market
+from engine.sim.lending import Lending
+from engine.sim.margin import Margin
+from engine.sim.market_state import PAIR_STATUSES, Market
+from engine.sim.numbers import ZERO
 from engine.sim.orders import AmendRecord, NewOrder, Side, SimOrder, SimTrade
 from engine.sim.rates import EngineRates
 from engine.sim.settings import SimSettings
 from engine.sim.settlement import Settlement
-from engine.sim.triggers import is_due
 
 Listener = Callable[[Event], None]
 HOUSE = "house"
@@ -44,12 +47,17 @@ class Core:
         self.now_ns = 0  # the moment of the running command: all its events carry it
         self._listeners: dict[int, Listener] = {}
         self.fired: deque[SimOrder] = deque()
-        self.settlement = Settlement(settings, ids, self.emit)
+        self.settlement = Settlement(settings, ids, self.emit, self.in_usd)
         self.rates = EngineRates(settings)
         self.dead_man: dict[str, int] = {}  # account -> when everything of it is canceled
         self.execution = Execution(self)
         self.entry = Entry(self)
+        self.closes = Closes(self)
+        self.margin = Margin(self)
+        self.lending = Lending(self)
         self._depth = 0
+        for account in accounts:
+            self.open_ledger(account)
 
     # --- events
 
@@ -72,6 +80,14 @@ class Core:
         """Enter a mode: ``online``, ``cancel_only``, ``post_only`` or ``maintenance``."""
         self.status = status
         self.emit(StatusChanged(status))
+
+    def set_pair_status(self, symbol: str, status: str) -> None:
+        """Put one pair in a mode of its own (PAIR_STATUSES). Raises Refused for an unknown pair or mode."""
+        market = self.market(symbol)
+        if status not in PAIR_STATUSES:
+            raise errors.invalid("status")
+        market.status = status
+        self.emit(StatusChanged(status, symbol))
 
     # --- commands
 
@@ -108,27 +124,25 @@ class Core:
         ``changed`` is a checked copy (see amending.py). Raises Refused.
         """
         market = self.market(order.symbol)
-        shrunk_only = changed.limit_price == order.limit_price and changed.order_qty <= order.order_qty
         ends = changed.order_qty <= order.cum_qty
-        before = order.leaves_qty
-        order.order_qty = max(changed.order_qty, order.cum_qty)
-        order.limit_price, order.trigger_price = changed.limit_price, changed.trigger_price
-        order.post_only, order.amended, order.amended_ns = changed.post_only, True, self.now_ns
+        to_the_back = changed.limit_price != order.limit_price or changed.order_qty > order.order_qty
+        _take_over(order, changed)
+        order.amended, order.amended_ns = True, self.now_ns
         amend_id = self.note_amend(order, "user")
         if not ends:
-            account.hold(order.order_id, *self.settlement.hold_of(order, market.pair))
+            self.entry.hold(order, account)
         resting = market.book.rests(order)
-        if resting and shrunk_only:
-            market.book.shrink(order, before - order.leaves_qty)
-        elif resting:
+        if resting and to_the_back:
             market.book.drop(order)
+        elif resting:
+            market.book.recount(order)
         self.report(order, "amended")
         if ends:
             self.end(order, "canceled", self.settings.reason_user)
-        elif resting and not shrunk_only:
+        elif resting and to_the_back:
             self.execution.enter(order, market)
-        elif order.is_armed and is_due(order, market.tape.last_price):
-            self.entry.already_due(order, market)
+        elif order.is_armed and not order.is_scheduled:
+            self.entry.look_again(order, market)
         self.finish()
         return amend_id
 
@@ -141,9 +155,11 @@ class Core:
         self.finish()
 
     def expire_due(self) -> int | None:
-        """End the GTD orders whose time has come, and all of whom a dead man's switch names; return the next time."""
+        """Do what the time asks for: end GTD orders, let scheduled ones enter, fire dead man's switches, charge
+        rollovers; return the next such time.
+        """
         self.now_ns = self.clock.now_ns()
-        waiting: list[int] = self._dead_man_due()
+        waiting: list[int] = [*self._dead_man_due(), *self._effective_due(), *self.lending.rollovers_due()]
         for account in list(self.accounts.values()):
             for order in [o for o in account.open.values() if o.expire_ns is not None]:
                 expire_ns = order.expire_ns or 0
@@ -162,21 +178,59 @@ class Core:
                     self.end(order, "canceled", self.settings.reason_dead_man)
         return list(self.dead_man.values())
 
+    def _effective_due(self) -> list[int]:
+        scheduled = [o for a in self.accounts.values() for o in a.open.values() if o.is_scheduled]
+        for order in scheduled:
+            if (order.effective_ns or 0) <= self.now_ns:
+                self.entry.begin(order)
+        return [order.effective_ns or 0 for order in scheduled if order.is_scheduled]
+
+    def set_index(self, symbol: str, price: Decimal | None) -> None:
+        """Tell a market's index price; None when its source has fallen silent. Triggers look at once."""
+        self.now_ns = self.clock.now_ns()
+        market = self.market(symbol)
+        market.index_price, market.has_index = price, True
+        self.entry.look(market)
+        self.finish()
+
     def print_trade(self, symbol: str, price: Decimal, qty: Decimal, side: Side) -> None:
         """Print a trade that touches no order: the last price moves and triggers look at it."""
         self.now_ns = self.clock.now_ns()
         self.printed(self.market(symbol), price, qty, side, "market")
         self.finish()
 
+    def open_ledger(self, account: Account) -> None:
+        """Begin an account's ledger with a deposit for each balance it has, so that its rows add up to the balances."""
+        now_ns = self.clock.now_ns()
+        for asset, amount in account.balances.items():
+            if amount:
+                self.settlement.book(account, asset, amount, ZERO, self.ids.deposit(), now_ns, "deposit")
+
+    def pay_in(self, account: Account, asset: str, amount: Decimal) -> None:
+        """Deposit (or, below zero, withdraw) from outside the exchange. Raises Refused beyond what is free."""
+        self.now_ns = self.clock.now_ns()
+        if amount < 0:
+            account.require(asset, -amount)
+        self.settlement.pay_in(account, asset, amount, self.now_ns)
+        self.finish()
+
+    def in_usd(self, asset: str, amount: Decimal) -> Decimal:
+        """Value an amount by the last price of its USD pair; what has none is worth nothing."""
+        if asset == "USD":
+            return amount
+        market = self.markets.get(f"{asset}/USD")
+        return amount * ((market.tape.last_price if market is not None else None) or ZERO)
+
     # --- parts that the execution uses
 
     def printed(self, market: Market, price: Decimal, qty: Decimal, side: Side, ord_type: str) -> int:
         """Write a trade on the tape, collect the orders it fires, return its number."""
         trade_id = market.tape.next_trade_id()
-        trade = PublicTrade(market.pair.symbol, side, price, qty, ord_type, trade_id, self.now_ns)
+        stamp = market.tape.stamp(self.now_ns)
+        trade = PublicTrade(market.pair.symbol, side, price, qty, ord_type, trade_id, stamp)
         market.tape.print(trade)
         market.traded = True
-        self.fired.extend(market.triggers.fired_by(price))
+        self.entry.look(market)
         self.emit(trade)
         return trade_id
 
@@ -197,8 +251,8 @@ class Core:
         if keep is not None and not account.unlimited:
             for order_id in account.forget(keep):
                 del self.orders[order_id]
-            if len(self.trades) > 20 * keep:
-                del self.trades[: -10 * keep]
+            if len(self.trades) > 4 * keep:
+                del self.trades[: -2 * keep]
 
     def note_amend(self, order: SimOrder, amend_type: str) -> str:
         """Add the order's present state to its list of amends and return the amend id."""
@@ -213,24 +267,46 @@ class Core:
             trigger_price=order.trigger_price,
             post_only=order.post_only,
             ts_ns=self.now_ns,
+            display_qty=order.display_qty,
         )
         order.amends.append(record)
         return record.amend_id
 
     def finish(self) -> None:
-        """Fire what this command's prints have fired, tell which markets moved, and that the command is done."""
-        while self.fired:
-            order = self.fired.popleft()
-            if order.is_open:
-                self.entry.activate(order)
+        """Do what this command has set off: orders fired or created by its fills, positions liquidated; then tell
+        which markets moved, and that the command is done.
+        """
+        while self.closes.create() or self._fire() or self.margin.enforce():
+            pass
         for market in self.markets.values():
             book, traded = market.book.changed, market.traded
             if book or traded:
-                market.book.changed = market.traded = False
+                market.traded = False
                 best = book and market.best_moved()
+                if best:
+                    market.note_spread(self.now_ns)
                 self.emit(MarketMoved(market.pair.symbol, book, best, traded, self.now_ns))
+                market.book.settle()
         self._done()
+
+    def _fire(self) -> bool:
+        if not self.fired:
+            return False
+        order = self.fired.popleft()
+        if order.is_open:
+            self.entry.activate(order)
+        return True
 
     def _done(self) -> None:
         if not self._depth:
             self.emit(CommandDone(self.now_ns))
+
+
+def _take_over(order: SimOrder, changed: SimOrder) -> None:
+    """Give an order the members of its changed copy; what is filled already stays its quantity at least."""
+    order.order_qty = max(changed.order_qty, order.cum_qty)
+    order.limit_price, order.limit_offset = changed.limit_price, changed.limit_offset
+    order.trigger_price, order.trigger_offset = changed.trigger_price, changed.trigger_offset
+    order.display_qty, order.post_only = changed.display_qty, changed.post_only
+    if order.display_qty is not None:
+        order.shown_qty = min(order.shown_qty, order.display_qty)

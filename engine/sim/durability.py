@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from engine.sim.core import HOUSE, Core
+from engine.sim.events import LedgerEntry
 from engine.sim.keys import ApiKey
 from engine.sim.store import ExchangeStore, Statement
 from engine.sim.watching import Changes
@@ -18,6 +19,10 @@ _TRADE = "INSERT INTO trades (exec_id, body) VALUES (?, ?)"
 _LEDGER = "INSERT INTO ledger (ledger_id, account, body) VALUES (?, ?, ?)"
 _PRINT = "INSERT OR REPLACE INTO prints VALUES (?, ?, ?)"
 _BALANCE = "INSERT OR REPLACE INTO balances VALUES (?, ?, ?)"
+_VOLUME = "INSERT OR REPLACE INTO volumes VALUES (?, ?, ?)"
+_POSITION = """INSERT INTO positions (position_id, body) VALUES (?1, ?2)
+               ON CONFLICT (position_id) DO UPDATE SET body = ?2"""
+_CLOSED_POSITION = "DELETE FROM positions WHERE position_id = ?"
 _FEES = "INSERT OR REPLACE INTO fees VALUES (?, ?)"
 _NONCE = "INSERT OR REPLACE INTO nonces VALUES (?, ?)"
 _ALIVE = "INSERT OR REPLACE INTO meta VALUES ('alive_ns', ?)"
@@ -70,20 +75,30 @@ class Keeper:
         for trade in changes.trades:
             yield _TRADE, (trade.exec_id, _encode(trade))
         for entry in changes.ledger:
-            yield _LEDGER, (entry.ledger_id, entry.account, _encode(entry))
+            yield ledger_row(entry)
         for symbol, last in changes.prints.items():
             yield _PRINT, (symbol, last.trade_id, _encode(last))
+        for position in changes.positions.values():
+            if position.open_qty:
+                yield _POSITION, (position.position_id, _encode(position))
+            else:
+                yield _CLOSED_POSITION, (position.position_id,)
         yield from self._balances(changes)
         yield from self._switches()
 
     def _balances(self, changes: Changes) -> Iterator[Statement]:
         touched = dict.fromkeys((entry.account, entry.asset) for entry in changes.ledger)
         touched |= dict.fromkeys((HOUSE, entry.asset) for entry in changes.ledger)
+        for position in changes.positions.values():  # the house lends the coins, which no ledger shows
+            touched[HOUSE, self._core.markets[position.symbol].pair.base] = None
         for name, asset in touched:
             balance = self._core.accounts[name].balances.get(asset)
             if balance is not None:
                 yield _BALANCE, (name, asset, str(balance))
-        if changes.trades:
+        for account in dict.fromkeys(trade.account for trade in changes.trades):
+            day, usd = self._core.settlement.volumes.of_day(account, changes.ts_ns)
+            yield _VOLUME, (account, day, str(usd))
+        if changes.trades or changes.positions:
             for asset, amount in self._core.settlement.collected.items():
                 yield _FEES, (asset, str(amount))
 
@@ -93,6 +108,11 @@ class Keeper:
             self._dead_man = armed
             yield "DELETE FROM dead_man", ()
             yield from (("INSERT INTO dead_man VALUES (?, ?)", row) for row in armed.items())
+
+
+def ledger_row(entry: LedgerEntry) -> Statement:
+    """Return the writing of one ledger row."""
+    return _LEDGER, (entry.ledger_id, entry.account, _encode(entry))
 
 
 def key_nonces(store: ExchangeStore, keys: Mapping[str, ApiKey]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.sim.orders import Side, SimOrder, SimTrade
+from engine.sim.positions import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,24 @@ class LedgerEntry:
     fee: Decimal
     balance: Decimal
     ts_ns: int
+    type: str = "trade"  # of section 6.6: deposit, withdrawal, trade, margin, rollover...
+    subtype: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionMoved:
+    """A margin position was opened, reduced, closed, or charged its rollover."""
+
+    position: Position
+    ts_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """The venue entered another mode."""
+    """The venue, or with a symbol one of its pairs, entered another mode."""
 
     status: str
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +82,4 @@ class CommandDone:
     ts_ns: int
 
 
-Event = OrderReport | PublicTrade | MarketMoved | LedgerEntry | StatusChanged | CommandDone
+Event = OrderReport | PublicTrade | MarketMoved | LedgerEntry | PositionMoved | StatusChanged | CommandDone

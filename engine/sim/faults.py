@@ -49,6 +49,9 @@ class Verdict:
 
 
 CLEAR = Verdict()
+EVERY = "*"
+"""Any name, where faults are matched by name."""
+_MOST_PENDING = 10_000
 
 
 def merged(verdicts: list[Verdict]) -> Verdict:
@@ -98,6 +101,27 @@ class Action:
 
     phase: Phase
     verdict: Verdict
+
+
+class Pending:
+    """What has been chosen for requests under way, until their second phase."""
+
+    def __init__(self) -> None:
+        self._actions: dict[int, list[Action]] = {}
+
+    def begin(self, number: int, actions: list[Action]) -> Verdict:
+        """Return what happens before, and keep the rest, unless the request is not to be done at all."""
+        verdict = merged([action.verdict for action in actions if action.phase == "before"])
+        later = [action for action in actions if action.phase == "after"]
+        if later and not verdict.interferes:
+            self._actions[number] = later
+            if len(self._actions) > _MOST_PENDING:  # those of methods that are never judged afterwards
+                del self._actions[next(iter(self._actions))]
+        return verdict
+
+    def end(self, number: int) -> Verdict:
+        """Return what happens after."""
+        return merged([action.verdict for action in self._actions.pop(number, [])])
 
 
 def lose_answer() -> Action:

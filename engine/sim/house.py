@@ -42,6 +42,10 @@ class House:
         """Print a lone trade: the last price moves and triggers look at it, the book is untouched."""
         self._core.print_trade(symbol, price, qty, side)
 
+    def set_index(self, symbol: str, price: Decimal | None) -> None:
+        """Set a market's index price; None silences its source, and triggers look at the last price again."""
+        self._core.set_index(symbol, price)
+
     def cancel_client(self, order_id: str, reason: str = "User requested") -> None:
         """Cancel a client's open order as somebody else with access to the account would."""
         order = self._core.orders.get(order_id)

@@ -6,22 +6,33 @@ from collections.abc import Callable
 
 import msgspec
 
+from engine.sim.candles import INTERVALS
 from engine.sim.core import Core
-from engine.sim.events import CommandDone, Event, LedgerEntry, MarketMoved, OrderReport, PublicTrade, StatusChanged
-from engine.sim.feed import BookViews, instrument_data, ticker_row, trade_row
+from engine.sim.events import (
+    CommandDone,
+    Event,
+    LedgerEntry,
+    MarketMoved,
+    OrderReport,
+    PositionMoved,
+    PublicTrade,
+    StatusChanged,
+)
+from engine.sim.feed import BookViews, ohlc_row, pair_rows, ticker_row, trade_row
 from engine.sim.numbers import rfc3339
 from engine.sim.reports import ExecutionRows, counter_member, ledger_row
 
 encode = msgspec.json.Encoder().encode
-PublicKey = tuple[str, str, str]  # channel, symbol, variant (depth or event_trigger)
+PublicKey = tuple[str, str, str]  # channel, symbol, variant (depth, event_trigger or interval)
 PublicSink = Callable[[bytes], None]
 PrivateSink = Callable[[str, dict[str, object], dict[str, object]], None]  # kind, row, what only some want beside it
 _NO_MORE: dict[str, object] = {}
 
 
-def frame(channel: str, kind: str, data: object) -> bytes:
-    """Write a public data frame."""
-    return encode({"channel": channel, "type": kind, "data": data})
+def frame(channel: str, kind: str, data: object, stamp: str | None = None) -> bytes:
+    """Write a public data frame; some channels carry a time beside the data."""
+    whole: dict[str, object] = {"channel": channel, "type": kind, "data": data}
+    return encode(whole if stamp is None else whole | {"timestamp": stamp})
 
 
 class Hub:
@@ -34,6 +45,7 @@ class Hub:
         self._public: dict[PublicKey, dict[int, PublicSink]] = {}
         self._private: dict[tuple[str, str], dict[int, PrivateSink]] = {}
         self._statuses: dict[int, Callable[[str], None]] = {}
+        self._trades: dict[str, list[PublicTrade]] = {}  # of the running command, by symbol
         core.listen(self._on_event)
 
     # --- who listens
@@ -83,12 +95,13 @@ class Hub:
                 self._on_trade(event)
             case MarketMoved():
                 self._on_move(event)
-            case CommandDone():
+            case CommandDone() | PositionMoved():
                 pass
             case StatusChanged():
-                for sink in list(self._statuses.values()):
+                for sink in [] if event.symbol else list(self._statuses.values()):
                     sink(event.status)
-                self._publish(("instrument", "", ""), "update", instrument_data(self._core))
+                changed = {"assets": [], "pairs": pair_rows(self._core, event.symbol)}
+                self._publish(("instrument", "", ""), "update", changed)
 
     @staticmethod
     def _tell(
@@ -97,24 +110,39 @@ class Hub:
         for sink in list(sinks.values()):
             sink(kind, row, more)
 
-    def _publish(self, key: PublicKey, kind: str, data: object) -> None:
+    def _publish(self, key: PublicKey, kind: str, data: object, stamp: str | None = None) -> None:
         sinks = self._public.get(key)
         if sinks:
-            text = frame(key[0], kind, data)
+            text = frame(key[0], kind, data, stamp)
             for sink in list(sinks.values()):
                 sink(text)
 
     def _on_trade(self, trade: PublicTrade) -> None:
-        market = self._core.markets[trade.symbol]
         if ("trade", trade.symbol, "") in self._public:
-            self._publish(("trade", trade.symbol, ""), "update", [trade_row(trade, market.pair)])
+            self._trades.setdefault(trade.symbol, []).append(trade)
 
     def _on_move(self, event: MarketMoved) -> None:
-        """Show the market as it is after a command; tickers never see the middle of one."""
+        """Show the market as it is after a command, its trades in one frame; nothing shows the middle of one."""
+        stamp = rfc3339(event.ts_ns)
+        pair = self._core.markets[event.symbol].pair
+        trades = self._trades.pop(event.symbol, None)
+        if trades:
+            self._publish(("trade", event.symbol, ""), "update", [trade_row(trade, pair) for trade in trades])
         if event.book:
-            for depth, row in self.views.updates(event.symbol, rfc3339(event.ts_ns)).items():
+            for depth, row in self.views.updates(event.symbol, stamp).items():
                 self._publish(("book", event.symbol, str(depth)), "update", [row])
+        if event.traded:
+            self._show_candles(event.symbol, stamp)
         for trigger, moved in (("trades", event.traded), ("bbo", event.best)):
             if moved and ("ticker", event.symbol, trigger) in self._public:
                 row = ticker_row(self._core.markets[event.symbol], event.ts_ns)
                 self._publish(("ticker", event.symbol, trigger), "update", [row])
+
+    def _show_candles(self, symbol: str, stamp: str) -> None:
+        """Send the running candle of every interval that somebody reads."""
+        market = self._core.markets[symbol]
+        for minutes in INTERVALS:
+            key = ("ohlc", symbol, str(minutes))
+            candle = market.tape.candles.last(minutes) if key in self._public else None
+            if candle is not None:
+                self._publish(key, "update", [ohlc_row(candle, minutes, market.pair)], stamp)

@@ -14,7 +14,7 @@ class Ids:
 
     def __init__(self, chance: Chance, boot: int) -> None:
         self._streams = {
-            kind: chance.stream(f"sim/ids/{boot}/{kind}") for kind in ("order", "trade", "ledger", "amend")
+            kind: chance.stream(f"sim/ids/{boot}/{kind}") for kind in ("order", "trade", "ledger", "amend", "deposit")
         }
         self._connections = chance.stream(f"sim/connections/{boot}")
         self._tokens = chance.stream(f"sim/tokens/{boot}")
@@ -34,6 +34,10 @@ class Ids:
     def ledger(self) -> str:
         """Draw a ledger entry's id."""
         return self._draw("L", "ledger")
+
+    def deposit(self) -> str:
+        """Draw the reference of a deposit or withdrawal."""
+        return self._draw("Q", "deposit")
 
     def amend(self) -> str:
         """Draw an amend id; these begin with T as well."""

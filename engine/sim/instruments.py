@@ -33,6 +33,10 @@ class PairSpec:
     qty_min: Decimal
     cost_precision: int = 5
     cost_min: Decimal = Decimal("0.5")
+    leverage_buy: tuple[int, ...] = ()  # empty: no margin on this side
+    leverage_sell: tuple[int, ...] = ()
+    margin_call: int = 80  # margin levels in percent
+    margin_stop: int = 40
 
     @property
     def lot(self) -> Decimal:
@@ -58,6 +62,8 @@ DEFAULT_PAIRS = (
         price_precision=1,
         tick=Decimal("0.1"),
         qty_min=Decimal("0.00005"),
+        leverage_buy=(2, 3, 4, 5),
+        leverage_sell=(2, 3, 4, 5),
     ),
     PairSpec(
         symbol="ETH/USD",
@@ -69,6 +75,8 @@ DEFAULT_PAIRS = (
         price_precision=2,
         tick=Decimal("0.01"),
         qty_min=Decimal("0.001"),
+        leverage_buy=(2, 3, 4, 5),
+        leverage_sell=(2, 3, 4, 5),
     ),
     PairSpec(
         symbol="SOL/USD",

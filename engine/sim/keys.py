@@ -20,18 +20,23 @@ TRADING_PERMISSIONS = (
     "modify-trades",
     "close-trades",
     "create-ws-token",
+    "query-ledger",
 )
 QUERY_PERMISSIONS = ("query-funds", "query-open-trades", "query-closed-trades")
-PERMISSIONS = (*TRADING_PERMISSIONS, "query-ledger", "export-data", "earn-funds", "add-funds", "withdraw-funds")
+PERMISSIONS = (*TRADING_PERMISSIONS, "export-data", "earn-funds", "add-funds", "withdraw-funds")
 
 _FUNDS, _OPEN, _CLOSED = ("query-funds",), ("query-open-trades",), ("query-closed-trades",)
 _MODIFY, _CLOSE = ("modify-trades",), ("close-trades",)
 _NEEDS: dict[str, tuple[str, ...]] = {  # any of these is enough; what is not listed needs none
     **dict.fromkeys(("Balance", "BalanceEx", "TradeBalance", "TradeVolume", "balances"), _FUNDS),
-    **dict.fromkeys(("OpenOrders",), _OPEN),
+    **dict.fromkeys(("OpenOrders", "OpenPositions"), _OPEN),
+    **dict.fromkeys(("Ledgers", "QueryLedgers"), ("query-ledger",)),
     **dict.fromkeys(("ClosedOrders",), _CLOSED),
     **dict.fromkeys(("QueryOrders", "TradesHistory", "QueryTrades", "OrderAmends", "executions"), _OPEN + _CLOSED),
-    **dict.fromkeys(("AddOrder", "AddOrderBatch", "AmendOrder", "add_order", "batch_add", "amend_order"), _MODIFY),
+    **dict.fromkeys(
+        ("AddOrder", "AddOrderBatch", "AmendOrder", "EditOrder", "add_order", "batch_add", "amend_order", "edit_order"),
+        _MODIFY,
+    ),
     **dict.fromkeys(("CancelOrder", "CancelOrderBatch", "CancelAll", "CancelAllOrdersAfter"), _CLOSE),
     **dict.fromkeys(("cancel_order", "batch_cancel", "cancel_all", "cancel_all_orders_after"), _CLOSE),
     "GetWebSocketsToken": ("create-ws-token",),
@@ -47,7 +52,7 @@ class ApiKey:
         self.name, self.account, self.permissions = name, account, permissions
         self.public, self.secret = pair
         self.nonce_high = 0
-        self.calls = CallCounter(settings)
+        self.calls = CallCounter(settings, account)
 
     def __repr__(self) -> str:
         return f"ApiKey({self.name!r}, account={self.account!r})"

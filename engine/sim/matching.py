@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from engine.sim.numbers import ZERO
@@ -28,6 +28,7 @@ class BookSide:
         self._sign = 1 if side == "sell" else -1
         self._keys: list[Decimal] = []
         self._levels: dict[Decimal, Level] = {}
+        self.touched: dict[Decimal, None] = {}  # prices whose quantity has changed since the last command
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -38,7 +39,19 @@ class BookSide:
 
     def top(self, depth: int) -> list[tuple[Decimal, Decimal]]:
         """Return the best ``depth`` levels as (price, quantity)."""
-        return [(key * self._sign, self._levels[key * self._sign].qty) for key in self._keys[:depth]]
+        return self.levels(0, depth)
+
+    def levels(self, start: int, end: int) -> list[tuple[Decimal, Decimal]]:
+        """Return the levels from the ``start``-th best up to but not with the ``end``-th, as (price, quantity)."""
+        return [(key * self._sign, self._levels[key * self._sign].qty) for key in self._keys[start:end]]
+
+    def best_first(self, prices: Iterable[Decimal]) -> list[Decimal]:
+        """Sort prices as this side does."""
+        return sorted(prices, reverse=self.side == "buy")
+
+    def within(self, price: Decimal, depth: int) -> bool:
+        """Tell whether a price is no worse than the ``depth``-th best level."""
+        return len(self._keys) < depth or price * self._sign <= self._keys[depth - 1]
 
     def qty_at(self, price: Decimal) -> Decimal:
         """Return the quantity resting at a price."""
@@ -61,12 +74,14 @@ class BookSide:
             level = self._levels[price] = Level()
             bisect.insort(self._keys, price * self._sign)
         level.orders[order.order_id] = order
-        level.qty += order.leaves_qty
+        self.touched[price] = None
+        level.qty += order.visible_qty
 
     def remove(self, price: Decimal, order: SimOrder, leaves: Decimal) -> None:
         """Take an order out; ``leaves`` is what it counted for."""
         level = self._levels[price]
         del level.orders[order.order_id]
+        self.touched[price] = None
         level.qty -= leaves
         if not level.orders:
             del self._levels[price]
@@ -75,6 +90,7 @@ class BookSide:
     def reduce(self, price: Decimal, by: Decimal) -> None:
         """Lower a level's quantity; the orders keep their places."""
         self._levels[price].qty -= by
+        self.touched[price] = None
 
 
 class Book:
@@ -87,6 +103,12 @@ class Book:
         self.places = 0
         self._resting: dict[str, tuple[Decimal, Decimal]] = {}  # order id -> price, quantity counted
 
+    def settle(self) -> None:
+        """Begin to collect anew what changes: what has changed until now is published."""
+        self.changed = False
+        self.bids.touched.clear()
+        self.asks.touched.clear()
+
     def side(self, side: Side) -> BookSide:
         """Return the side where orders of this side rest."""
         return self.bids if side == "buy" else self.asks
@@ -96,14 +118,14 @@ class Book:
         return order.order_id in self._resting
 
     def rest(self, order: SimOrder) -> None:
-        """Put an order at the back of its price's queue."""
+        """Put an order at the back of its price's queue; it shows its ``visible_qty``."""
         self.places += 1
         order.place = self.places
         price = order.limit_price
         if price is None:
             raise ValueError(f"order {order.order_id} has no price to rest at")
         self.side(order.side).push(price, order)
-        self._resting[order.order_id] = (price, order.leaves_qty)
+        self._resting[order.order_id] = (price, order.visible_qty)
         self.changed = True
 
     def drop(self, order: SimOrder) -> None:
@@ -112,6 +134,12 @@ class Book:
         if held is not None:
             self.side(order.side).remove(held[0], order, held[1])
             self.changed = True
+
+    def recount(self, order: SimOrder) -> None:
+        """Take over what a resting order shows now, less than before; its place stays."""
+        held = self._resting[order.order_id][1]
+        if held != order.visible_qty:
+            self.shrink(order, held - order.visible_qty)
 
     def shrink(self, order: SimOrder, by: Decimal) -> None:
         """Count ``by`` less for a resting order: a fill, or an amend downward; its place stays."""

@@ -68,6 +68,11 @@ def rfc3339(ns: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
 
 
+def rfc3339_nano(ns: int) -> str:
+    """Write UTC nanoseconds as RFC3339 with all nine digits."""
+    return f"{_EPOCH + timedelta(seconds=ns // NS):%Y-%m-%dT%H:%M:%S}.{ns % NS:09d}Z"
+
+
 def rfc3339_seconds(ns: int) -> str:
     """Write UTC nanoseconds as RFC3339 in whole seconds."""
     return f"{_EPOCH + timedelta(seconds=ns // NS):%Y-%m-%dT%H:%M:%S}Z"

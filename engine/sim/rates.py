@@ -9,7 +9,7 @@ from engine.sim import errors
 from engine.sim.errors import Refused
 from engine.sim.numbers import NS, ZERO
 from engine.sim.orders import SimOrder
-from engine.sim.tiers import TIERS
+from engine.sim.tiers import TIERS, Tier
 
 if TYPE_CHECKING:
     from engine.sim.accounts import Account
@@ -55,14 +55,21 @@ class EngineRates:
     """The engine's counters. Without a tier they count as Intermediate and refuse nothing."""
 
     def __init__(self, settings: SimSettings) -> None:
-        self._tier, self._binding = TIERS[settings.tier or "intermediate"], settings.tier is not None
+        self._settings = settings
         self._charge_refused = settings.rate_refusal_is_charged
         self._counters: dict[tuple[str, str], Counter] = {}
 
-    @property
-    def threshold(self) -> Decimal:
-        """The most points a pair may have: ``maxratecount``."""
-        return self._tier.threshold
+    def threshold_of(self, account: str) -> Decimal:
+        """The most points a pair of an account may have: ``maxratecount``."""
+        return self._tier_of(account).threshold
+
+    def _tier_of(self, account: str) -> Tier:
+        return TIERS[self._settings.tier_of(account) or "intermediate"]
+
+    def _exceeds(self, account: Account, symbol: str, now_ns: int, cost: Decimal | int) -> bool:
+        """Tell whether so many points more would pass a threshold that binds this account."""
+        bound = None if self._settings.tier_of(account.name) is None else self.threshold_of(account.name)
+        return bound is not None and self.level(account.name, symbol, now_ns) + cost > bound
 
     def level(self, account: str, symbol: str, now_ns: int) -> Decimal:
         """Return the points of an account on a pair."""
@@ -73,7 +80,7 @@ class EngineRates:
         """Add points, whatever the level: the fixed part of a request on its receipt, a batch of cancels."""
         counter = self._counters.get((account, symbol))
         if counter is None:
-            counter = self._counters[account, symbol] = Counter(self._tier.decay)
+            counter = self._counters[account, symbol] = Counter(self._tier_of(account).decay)
         counter.add(now_ns, cost)
 
     def pay(self, account: Account, symbol: str, now_ns: int, cost: int = 0) -> None:
@@ -83,7 +90,7 @@ class EngineRates:
         """
         if account.unlimited:
             return
-        if self._binding and self.level(account.name, symbol, now_ns) + cost > self._tier.threshold:
+        if self._exceeds(account, symbol, now_ns, cost):
             raise Refused(errors.ORDER_RATE_LIMIT)
         if cost:
             self.charge(account.name, symbol, now_ns, Decimal(cost))
@@ -94,8 +101,7 @@ class EngineRates:
         """
         if account.unlimited:
             return
-        over = self.level(account.name, symbol, now_ns) + cost > self._tier.threshold
-        if self._binding and over and not self._charge_refused:
+        if not self._charge_refused and self._exceeds(account, symbol, now_ns, cost):
             raise Refused(errors.ORDER_RATE_LIMIT)
         self.charge(account.name, symbol, now_ns, cost)
 
@@ -108,8 +114,9 @@ def age_of(order: SimOrder, now_ns: int) -> int:
 class CallCounter:
     """REST calls of one key. A refused call counts as well, up to twice the bound, so that hammering prolongs it."""
 
-    def __init__(self, settings: SimSettings) -> None:
-        tier = TIERS[settings.tier or "intermediate"]
+    def __init__(self, settings: SimSettings, account: str) -> None:
+        tier_name = settings.tier_of(account)
+        tier, self._binding = TIERS[tier_name or "intermediate"], tier_name is not None
         self._settings, self._max, self._counter = settings, tier.rest_max, Counter(tier.rest_decay)
 
     def level(self, now_ns: int) -> Decimal:
@@ -125,5 +132,5 @@ class CallCounter:
         over = level + cost > self._max
         if not over or (self._settings.rate_refusal_is_charged and level < 2 * self._max):
             self._counter.add(now_ns, Decimal(cost))
-        if over and self._settings.tier is not None:
+        if over and self._binding:
             raise Refused(errors.CALL_RATE_LIMIT)

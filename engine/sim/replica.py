@@ -8,8 +8,10 @@ from decimal import Decimal
 
 from engine.sim.accounts import Account
 from engine.sim.core import HOUSE, Core
+from engine.sim.events import LedgerEntry
 from engine.sim.numbers import NS
 from engine.sim.orders import SimOrder, SimTrade
+from engine.sim.positions import Position
 from engine.sim.watching import Changes
 
 
@@ -20,7 +22,9 @@ class _Step:
     ts_ns: int
     orders: list[SimOrder]
     trades: list[SimTrade]
+    ledger: list[LedgerEntry]
     money: dict[str, tuple[dict[str, Decimal], dict[str, Decimal]]]  # account -> balances, held
+    positions: dict[str, dict[str, Position]]  # account -> positions
 
 
 class Replica:
@@ -34,12 +38,16 @@ class Replica:
 
     def take(self, changes: Changes) -> None:
         """Note what a command did."""
-        if changes.orders:
-            touched = {order.account: None for order in changes.orders.values()}
+        if changes.orders or changes.ledger:
+            touched = dict.fromkeys(order.account for order in changes.orders.values())
+            touched |= dict.fromkeys(entry.account for entry in changes.ledger)
             accounts = [self._core.accounts[name] for name in touched]
             money = {account.name: (dict(account.balances), dict(account.held)) for account in accounts}
             orders = [_copy(order) for order in changes.orders.values()]
-            self._waiting.append(_Step(changes.ts_ns, orders, list(changes.trades), money))
+            positions = {account.name: dict(account.positions) for account in accounts}
+            self._waiting.append(
+                _Step(changes.ts_ns, orders, list(changes.trades), list(changes.ledger), money, positions)
+            )
 
     def account(self, name: str) -> Account:
         """Return an account as it was ``lag_ns`` ago. It is not to be written."""
@@ -61,9 +69,12 @@ class Replica:
             else:  # a late fill: it has its place among the closed already
                 account.closed[[o.order_id for o in account.closed].index(order.order_id)] = order
         for trade in step.trades:
-            self._accounts[trade.account].trades.append(trade)
+            self._accounts[trade.account].fills.add(trade)
+        for entry in step.ledger:
+            self._accounts[entry.account].ledger.add(entry)
         for name, (balances, held) in step.money.items():
             self._accounts[name].balances, self._accounts[name].held = balances, held
+            self._accounts[name].positions = step.positions[name]
         for name in step.money:
             keep = self._core.settings.keep_closed
             if keep is not None:
@@ -77,6 +88,7 @@ def _copy(order: SimOrder) -> SimOrder:
 def _copied(account: Account) -> Account:
     copy = Account(account.name, account.balances)
     copy.held = dict(account.held)
+    copy.positions = dict(account.positions)
     closed = {order.order_id for order in account.closed}
     for order in account.orders.values():
         twin = _copy(order)
@@ -84,5 +96,8 @@ def _copied(account: Account) -> Account:
         if order.order_id not in closed:
             copy.opened(twin)
     copy.closed = [copy.orders[order.order_id] for order in account.closed]
-    copy.trades = list(account.trades)
+    for trade in account.trades:
+        copy.fills.add(trade)
+    for entry in account.ledger.rows:
+        copy.ledger.add(entry)
     return copy

@@ -13,6 +13,7 @@ import trio
 
 from engine.sim import errors
 from engine.sim.accounts import Account
+from engine.sim.budgets import SecondBudget
 from engine.sim.errors import Refused
 from engine.sim.faults import CLEAR, Phase, Verdict
 from engine.sim.hub import encode
@@ -27,6 +28,7 @@ from engine.sim.rest_orders import (
     cancel_all_after,
     cancel_batch,
     cancel_order,
+    edit_order,
 )
 from engine.sim.rest_params import Params
 from engine.sim.rest_public import PUBLIC
@@ -37,6 +39,7 @@ ORDERS: dict[str, Callable[[Venue, Account, Params, int], dict[str, object]]] = 
     "AddOrder": add_order,
     "AddOrderBatch": add_batch,
     "AmendOrder": amend_order,
+    "EditOrder": edit_order,
     "CancelOrder": cancel_order,
     "CancelOrderBatch": cancel_batch,
     "CancelAll": cancel_all,
@@ -67,6 +70,7 @@ class Rest:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
+        self._public_calls = SecondBudget(venue.settings.rest_public_per_s)
 
     async def handle(self, target: str, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Reply:
         """Answer one request; ``target`` is path and query as sent."""
@@ -88,10 +92,12 @@ class Rest:
         endpoint = PUBLIC.get(name)
         if endpoint is None:
             raise Refused(errors.UNKNOWN_METHOD)
-        verdict = await self._judged(name, "before", self._venue.next_number())
+        if not self._public_calls.allows():
+            raise Refused(errors.TOO_MANY_REQUESTS)
+        params = _read_form(query) | (_read_body(headers, body) if body else {})
+        verdict = await self._judged(name, "before", self._venue.next_number(), self._venue.symbol_of(params))
         if verdict.interferes:
             return _instead(verdict)
-        params = _read_form(query) | (_read_body(headers, body) if body else {})
         return _reply([], endpoint(self._venue, params), verdict)
 
     async def _private(self, path: str, headers: dict[bytes, str], body: bytes) -> Reply:
@@ -111,7 +117,7 @@ class Rest:
     async def _judge(self, name: str, key: ApiKey, params: Params, arrived_ns: int) -> Reply:
         """Take a request through the points where faults are consulted."""
         number = self._venue.next_number()
-        before = await self._judged(name, "before", number)
+        before = await self._judged(name, "before", number, self._venue.symbol_of(params))
         if before.interferes:
             if before.later_s is not None:
                 await self._venue.spawn(partial(self._later, before.later_s, name, key, params, arrived_ns))
@@ -126,9 +132,9 @@ class Rest:
             reply = replace(reply, body=estranged(reply.body))
         return replace(reply, stall_s=after.stall_s)
 
-    async def _judged(self, name: str, phase: Phase, number: int) -> Verdict:
+    async def _judged(self, name: str, phase: Phase, number: int, symbol: str = "") -> Verdict:
         """Ask the faults and serve their delay."""
-        verdict = await self._venue.faults.on_request("rest", name, phase, number)
+        verdict = await self._venue.faults.on_request("rest", name, phase, number, symbol)
         if verdict.delay_s:
             await trio.sleep(verdict.delay_s)
         return verdict

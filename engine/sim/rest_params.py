@@ -12,10 +12,13 @@ from engine.sim.admission import deadline_bounds
 from engine.sim.errors import Refused, invalid
 from engine.sim.instruments import PairSpec
 from engine.sim.numbers import NS, amount, parse_rfc3339
+from engine.sim.offsets import Offset, Price
 from engine.sim.orders import STP
 from engine.sim.venue import Venue
 
 Params = Mapping[str, Any]
+_LONGEST_LIST = 16_384  # characters
+_SHORTEST_LIFE_S = 5
 _MEMBER = re.compile(r"(\w+)\[(\d{1,3})\]\[([\w\[\]]+)\]")
 
 
@@ -38,16 +41,34 @@ def optional_text(params: Params, name: str) -> str | None:
 
 
 def optional_amount(params: Params, name: str) -> Decimal | None:
-    """Read a number or its text; empty counts as absent. Relative prices are refused."""
+    """Read a number or its text; empty counts as absent. Raises Refused, also for a sign or a space in front of it."""
     value = params.get(name)
     if value is None or value == "":
         return None
     try:
-        if isinstance(value, str) and value[:1] in "+#":
-            raise ValueError("relative")
+        if isinstance(value, str) and value[:1] in "+# ":
+            raise ValueError("not a plain number")
         return amount(value)
     except ValueError:
         raise invalid(name) from None
+
+
+def optional_price(params: Params, name: str) -> Price | None:
+    """Read a price: plain, or relative as ``+x``, ``-x`` or ``#x``, each also with ``%``; empty counts as absent.
+
+    A plus that a form body did not escape has become a space, and a price with a space is none. Raises Refused.
+    """
+    value = params.get(name)
+    if not isinstance(value, str) or value[:1] not in ("+", "-", "#"):
+        return optional_amount(params, name)
+    sign, digits, percent = value[0], value[1:].removesuffix("%"), value.endswith("%")
+    try:
+        if not digits[:1].isdigit() and digits[:1] != ".":
+            raise ValueError("two signs")
+        size = amount(digits)
+    except ValueError:
+        raise invalid(name) from None
+    return Offset(-size if sign == "-" else size, percent, by_side=sign == "#")
 
 
 def needed_amount(params: Params, name: str) -> Decimal:
@@ -76,6 +97,44 @@ def pair_of(venue: Venue, params: Params) -> PairSpec:
     return pair
 
 
+def names(params: Params, name: str) -> list[str]:
+    """Read a comma list of names; absent is empty. Raises Refused."""
+    value = params.get(name, "")
+    if not isinstance(value, str) or len(value) > _LONGEST_LIST:
+        raise invalid(name)
+    return [item for item in value.split(",") if item]
+
+
+def pairs_of(venue: Venue, params: Params) -> list[PairSpec]:
+    """Find the pairs of a comma list, all of them when none is named. Raises Refused."""
+    wanted = names(params, "pair")
+    found = [venue.settings.pair_named(name) for name in wanted]
+    if None in found:
+        raise Refused(errors.UNKNOWN_PAIR)
+    return [pair for pair in found if pair is not None] if wanted else list(venue.settings.pairs)
+
+
+def key_of(venue: Venue, params: Params, pair: PairSpec) -> str:
+    """Return the key of a pair in a public answer: its id, or the slash form when it was asked for by that."""
+    echoed = venue.settings.slash_names_are_echoed and pair.symbol in names(params, "pair")
+    return pair.symbol if echoed else pair.rest_key
+
+
+def one_pair(venue: Venue, params: Params) -> PairSpec:
+    """Find the one pair that is meant. Raises Refused."""
+    if len(names(params, "pair")) != 1:
+        raise invalid("pair")
+    return pairs_of(venue, params)[0]
+
+
+def whole(params: Params, name: str, default: int, most: int, *, least: int = 1) -> int:
+    """Read a whole number within bounds. Raises Refused."""
+    text = str(params.get(name, default))
+    if not text.isascii() or not text.isdigit() or len(text) > 20 or not least <= int(text) <= most:
+        raise invalid(name)
+    return int(text)
+
+
 def deadline(venue: Venue, params: Params, arrived_ns: int) -> int | None:
     """Read the deadline; REST has no default. Raises Refused."""
     text = optional_text(params, "deadline")
@@ -89,15 +148,49 @@ def deadline(venue: Venue, params: Params, arrived_ns: int) -> int | None:
 
 
 def expiry(params: Params, now_ns: int) -> int | None:
-    """Read expiretm: ``+n`` seconds from now or epoch seconds; 0 and absent mean none. Raises Refused."""
-    text = optional_text(params, "expiretm")
+    """Read expiretm: ``+n`` seconds from now (5 at least) or epoch seconds; 0 and absent mean none. Raises Refused."""
+    return _moment(params, "expiretm", now_ns, _SHORTEST_LIFE_S)
+
+
+def start(params: Params, now_ns: int) -> int | None:
+    """Read starttm, in the same forms; a moment that has passed is now, and now is none. Raises Refused."""
+    at_ns = _moment(params, "starttm", now_ns, 0)
+    return None if at_ns is None or at_ns <= now_ns else at_ns
+
+
+def _moment(params: Params, name: str, now_ns: int, least_s: int) -> int | None:
+    text = optional_text(params, name)
     if text in (None, "0"):
         return None
+    ahead = str(text).startswith("+")
     try:
         seconds = amount(str(text).removeprefix("+"))
     except ValueError:
-        raise invalid("expiretm") from None
-    return int(seconds * NS) + (now_ns if str(text).startswith("+") else 0)
+        raise invalid(name) from None
+    if ahead and seconds < least_s:
+        raise invalid(name)
+    return int(seconds * NS) + (now_ns if ahead else 0)
+
+
+def leverage(params: Params) -> int | None:
+    """Read a leverage, ``2`` or ``2:1`` (the second form is not confirmed); none and 0 are none. Raises Refused."""
+    text = optional_text(params, "leverage")
+    if text in (None, "0", "none"):
+        return None
+    digits = str(text).removesuffix(":1")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 3:
+        raise invalid("leverage")
+    return int(digits)
+
+
+def nested(params: Params, name: str) -> Params | None:
+    """Read an object; a form body gives its members as ``close[price]``. None when there is none. Raises Refused."""
+    value = params.get(name)
+    if value in (None, ""):
+        value = {key[len(name) + 1 : -1]: item for key, item in params.items() if key.startswith(f"{name}[")}
+    if not isinstance(value, Mapping):
+        raise invalid(name)
+    return value or None
 
 
 def userref(params: Params) -> int | None:
@@ -133,7 +226,7 @@ def tables(params: Params, name: str) -> list[dict[str, Any]]:
         for key, text in params.items():
             found = _MEMBER.fullmatch(key)
             if found is not None and found[1] == name:
-                rows.setdefault(int(found[2]), {})[found[3]] = text
+                rows.setdefault(int(found[2]), {})[found[3].replace("][", "[", 1) + "]" * ("][" in found[3])] = text
         value = [rows[index] for index in sorted(rows)]
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise invalid(name)

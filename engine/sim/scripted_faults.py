@@ -9,10 +9,7 @@ from random import Random
 
 import trio
 
-from engine.sim.faults import Action, FrameVerdict, Phase, Transport, Verdict, merged
-
-EVERY = "*"
-_MOST_PENDING = 10_000
+from engine.sim.faults import EVERY, Action, FrameVerdict, Pending, Phase, Transport, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class ScriptedFaults:
         self._frame_rules: list[_Rule] = []
         self._seen: dict[str, int] = {}
         self._frames_seen: dict[str, int] = {}
-        self._pending: dict[int, list[Action]] = {}
+        self._pending = Pending()
 
     # --- requests
 
@@ -102,14 +99,8 @@ class ScriptedFaults:
             self._seen[method] = nth = self._seen.get(method, 0) + 1
             met = [rule for rule in self._rules if rule.concerns(method, transport) and rule.applies(nth)]
             actions = [action for rule in met for action in rule.actions]
-            verdict = merged([action.verdict for action in actions if action.phase == "before"])
-            later = [action for action in actions if action.phase == "after"]
-            if later and not verdict.interferes:
-                self._pending[number] = later
-                if len(self._pending) > _MOST_PENDING:  # those of methods that are never judged afterwards
-                    del self._pending[next(iter(self._pending))]
-            return verdict
-        return merged([action.verdict for action in self._pending.pop(number, [])])
+            return self._pending.begin(number, actions)
+        return self._pending.end(number)
 
     def on_frame(self, channel: str) -> FrameVerdict:
         """Look up the verdict of this frame."""

@@ -8,6 +8,7 @@ import h11
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
+from engine.sim.control import Control, forbidden, is_control
 from engine.sim.gate import Gate, GatedStream
 from engine.sim.hub import encode
 from engine.sim.rest import Reply, Rest
@@ -23,8 +24,8 @@ _HANDSHAKE_TIMEOUT_S = 10.0
 class Server:
     """Serves connections; knows nothing of orders."""
 
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue
+    def __init__(self, venue: Venue, control: Control) -> None:
+        self._venue, self._control = venue, control
         self._rest = Rest(venue)
         self._open = 0
 
@@ -52,8 +53,13 @@ class Server:
                 head += chunk
         if not head:
             return
+        asks_control = is_control(_target(head))
+        if trio.current_time() < self._venue.refusing_until and not asks_control:
+            return
         fields = _head_fields(head)
-        if "websocket" in fields.get("upgrade", "").lower():
+        if asks_control:  # no fault holds up who may clear it
+            await self._serve_http(GatedStream(stream, gate, head), gate, local=_is_local(stream))
+        elif "websocket" in fields.get("upgrade", "").lower():
             await self._serve_ws(GatedStream(stream, gate, head), gate, fields.get("host", ""))
         else:
             number = self._venue.next_number()
@@ -108,7 +114,7 @@ class Server:
 
     # --- HTTP
 
-    async def _serve_http(self, stream: trio.abc.Stream, gate: Gate) -> None:
+    async def _serve_http(self, stream: trio.abc.Stream, gate: Gate, *, local: bool = False) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_LIMIT)
         try:
             while True:
@@ -116,7 +122,7 @@ class Server:
                 if got is None:
                     return
                 request, body = got
-                reply = await self._rest.handle(request.target.decode("latin-1"), list(request.headers), body)
+                reply = await self._reply(request, body, local=local)
                 if reply.stall_s:
                     gate.shut(reply.stall_s)
                 if reply.then is not None:
@@ -132,6 +138,14 @@ class Server:
         except h11.RemoteProtocolError as error:
             if connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 await _send(connection, stream, Reply(error.error_status_hint, encode({"error": ["EAPI:Bad request"]})))
+
+    async def _reply(self, request: h11.Request, body: bytes, *, local: bool) -> Reply:
+        target = request.target.decode("latin-1")
+        if not is_control(target):
+            return await self._rest.handle(target, list(request.headers), body)
+        if not local:
+            return forbidden()
+        return self._control.handle(request.method.decode("latin-1"), target, list(request.headers), body)
 
     async def _read_request(
         self, connection: h11.Connection, stream: trio.abc.Stream
@@ -165,6 +179,19 @@ class Server:
             with trio.move_on_after(self._venue.settings.hang_s):
                 while await stream.receive_some(65536):
                     pass
+
+
+def _target(head: bytes) -> str:
+    """Read the request target loosely; h11 judges it."""
+    parts = head.partition(b"\r\n")[0].split(b" ")
+    return parts[1].decode("latin-1") if len(parts) > 1 else ""
+
+
+def _is_local(stream: trio.abc.Stream) -> bool:
+    """Tell whether the peer is on this machine; what is no TCP at all is in this process."""
+    if not isinstance(stream, trio.SocketStream):
+        return True
+    return str(stream.socket.getpeername()[0]) in ("127.0.0.1", "::1")
 
 
 def _head_fields(head: bytes) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "exchange.sqlite3"
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE balances (account TEXT, asset TEXT, amount TEXT NOT NULL, PRIMARY KEY (account, asset)) WITHOUT ROWID;
@@ -22,6 +22,11 @@ CREATE TABLE trades (number INTEGER PRIMARY KEY, exec_id TEXT UNIQUE NOT NULL, b
 CREATE TABLE ledger (number INTEGER PRIMARY KEY, ledger_id TEXT UNIQUE NOT NULL, account TEXT NOT NULL,
                      body BLOB NOT NULL);
 CREATE TABLE prints (symbol TEXT PRIMARY KEY, trade_id INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+"""
+_SINCE_2 = """
+CREATE TABLE volumes (account TEXT, day INTEGER, usd TEXT NOT NULL, PRIMARY KEY (account, day)) WITHOUT ROWID;
+CREATE INDEX ledger_of ON ledger (account, number);
+CREATE TABLE positions (number INTEGER PRIMARY KEY, position_id TEXT UNIQUE NOT NULL, body BLOB NOT NULL);
 """
 
 Statement = tuple[str, Sequence[Any]]
@@ -91,12 +96,12 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version not in (0, _VERSION):
+        if not 0 <= version <= _VERSION:
             raise ValueError(f"{path} has version {version}, this exchange knows {_VERSION}")
-        if version == 0:
-            for statement in _SCHEMA.split(";"):
+        for schema in (_SCHEMA, _SINCE_2)[version:]:
+            for statement in schema.split(";"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
     except sqlite3.OperationalError as error:
         raise OSError(f"{path} cannot be opened, is another exchange running on it? ({error})") from error

@@ -1,4 +1,4 @@
-"""The public tape of one pair: last price, recent trades, the figures of the last 24 hours."""
+"""The public tape of one pair: last price, recent trades and spreads, candles, the figures of the last 24 hours."""
 
 from __future__ import annotations
 
@@ -6,62 +6,31 @@ from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
 
+from engine.sim.candles import Candle, Candles
 from engine.sim.events import PublicTrade
-from engine.sim.numbers import NS, ZERO
 
-_BUCKET_NS = 900 * NS
-_DAY_NS = 86_400 * NS
 _KEPT = 1000  # trades kept for the Trades endpoint, its largest page
+_SPREADS = 200
 
 
-@dataclass(slots=True)
-class Figures:
-    """Open, high, low, volume, cost and count of some trades."""
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The best bid and ask from a moment on; zero for an empty side."""
 
-    start_ns: int
-    open: Decimal = ZERO
-    high: Decimal = ZERO
-    low: Decimal = ZERO
-    volume: Decimal = ZERO
-    cost: Decimal = ZERO
-    count: int = 0
-
-    def add(self, trade: PublicTrade) -> None:
-        """Count a trade."""
-        price = trade.price
-        if not self.count:
-            self.open = self.high = self.low = price
-        self.high, self.low = max(self.high, price), min(self.low, price)
-        self.volume += trade.qty
-        self.cost += trade.qty * price
-        self.count += 1
-
-    @property
-    def vwap(self) -> Decimal:
-        """Volume-weighted average price, zero without volume."""
-        return self.cost / self.volume if self.volume else ZERO
-
-
-def _merged(start_ns: int, parts: list[Figures]) -> Figures:
-    whole = Figures(start_ns)
-    for part in parts:
-        if not whole.count:
-            whole.open, whole.high, whole.low = part.open, part.high, part.low
-        whole.high, whole.low = max(whole.high, part.high), min(whole.low, part.low)
-        whole.volume += part.volume
-        whole.cost += part.cost
-        whole.count += part.count
-    return whole
+    ts_ns: int
+    bid: Decimal
+    ask: Decimal
 
 
 class Tape:
-    """Trades as they are printed. The 24 hours roll in steps of a quarter of an hour."""
+    """Trades as they are printed."""
 
     def __init__(self) -> None:
         self.last: PublicTrade | None = None
         self.trade_id = 0
         self.recent: deque[PublicTrade] = deque(maxlen=_KEPT)
-        self._buckets: deque[Figures] = deque()
+        self.spreads: deque[Spread] = deque(maxlen=_SPREADS)
+        self.candles = Candles()
 
     @property
     def last_price(self) -> Decimal | None:
@@ -73,25 +42,26 @@ class Tape:
         self.trade_id += 1
         return self.trade_id
 
+    def stamp(self, now_ns: int) -> int:
+        """Return the time of the next trade: its own, and so a place to go on from, even within one command."""
+        return now_ns if self.last is None else max(now_ns, self.last.ts_ns + 1)
+
     def print(self, trade: PublicTrade) -> None:
         """Write a trade on the tape."""
         self.last = trade
         self.recent.append(trade)
-        start = trade.ts_ns - trade.ts_ns % _BUCKET_NS
-        if not self._buckets or self._buckets[-1].start_ns < start:
-            self._buckets.append(Figures(start))
-        self._buckets[-1].add(trade)
-        while self._buckets[0].start_ns <= trade.ts_ns - _DAY_NS:
-            self._buckets.popleft()
+        self.candles.add(trade.price, trade.qty, trade.ts_ns)
 
-    def since(self, start_ns: int) -> Figures:
-        """Return the figures since a moment (to the quarter hour)."""
-        return _merged(start_ns, [b for b in self._buckets if b.start_ns + _BUCKET_NS > start_ns])
+    def note_spread(self, ts_ns: int, bid: Decimal, ask: Decimal) -> None:
+        """Remember the best prices, if they are others than before."""
+        last = self.spreads[-1] if self.spreads else None
+        if last is None or (last.bid, last.ask) != (bid, ask):
+            self.spreads.append(Spread(ts_ns, bid, ask))
 
-    def day(self, now_ns: int) -> Figures:
-        """Return the figures of the last 24 hours."""
-        return self.since(now_ns - _DAY_NS)
+    def day(self, now_ns: int) -> Candle:
+        """Return the figures of the last 24 hours, to the minute."""
+        return self.candles.day(now_ns)
 
-    def today(self, now_ns: int) -> Figures:
+    def today(self, now_ns: int) -> Candle:
         """Return the figures since midnight UTC."""
-        return self.since(now_ns - now_ns % _DAY_NS)
+        return self.candles.today(now_ns)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from engine.sim.accounts import Account
 from engine.sim.budgets import ConnectionBudget
 from engine.sim.core import Core
 from engine.sim.durability import Keeper
-from engine.sim.faults import Faults, NoFaults, Transport
+from engine.sim.fault_book import FaultBook
+from engine.sim.faults import Transport
 from engine.sim.gate import Gate
 from engine.sim.hub import Hub
 from engine.sim.ids import Ids
@@ -46,11 +48,12 @@ class Venue:
     budget: ConnectionBudget
     keeper: Keeper | None = None
     replica: Replica | None = None
-    faults: Faults = field(default_factory=NoFaults)
+    faults: FaultBook = field(default_factory=FaultBook)
     requests: list[Request] = field(default_factory=list)
     nursery: trio.Nursery | None = None
     sockets: dict[int, Connection] = field(default_factory=dict)
     http_gates: dict[int, Gate] = field(default_factory=dict)
+    refusing_until: float = -math.inf  # new connections end at once (trio's clock)
     hidden: dict[str, int] = field(default_factory=dict)  # order id -> snapshots that will not show it
     _numbers: int = 0
     _readers: int = 0
@@ -64,6 +67,24 @@ class Venue:
         """Number a request, so that both phases of its faults are told apart from those of others."""
         self._numbers += 1
         return self._numbers
+
+    def symbol_of(self, params: Mapping[str, object]) -> str:
+        """Return the symbol that a request is about, also by the order it names; "" when it tells none."""
+        named = params.get("symbol", params.get("pair"))
+        if isinstance(named, str):
+            pair = self.settings.pair_named(named)
+            return pair.symbol if pair is not None else ""
+        ids = params.get("order_id", params.get("txid"))
+        first = ids[0] if isinstance(ids, list) and ids else ids
+        order = self.core.orders.get(first) if isinstance(first, str) else None
+        return order.symbol if order is not None else self._symbol_by_client_id(params.get("cl_ord_id"))
+
+    def _symbol_by_client_id(self, given: object) -> str:
+        cl_ord_id = given[0] if isinstance(given, list) and given else given
+        if not isinstance(cl_ord_id, str):
+            return ""
+        found = (account.open_by_cl_ord_id(cl_ord_id) for account in self.core.accounts.values())
+        return next((order.symbol for order in found if order is not None), "")
 
     def note(self, transport: Transport, method: str, cl_ord_id: object) -> None:
         """Record an order-bearing request at its arrival."""

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.sim.core import HOUSE, Core
-from engine.sim.events import CommandDone, Event, LedgerEntry, OrderReport, PublicTrade
+from engine.sim.events import CommandDone, Event, LedgerEntry, OrderReport, PositionMoved, PublicTrade
 from engine.sim.orders import SimOrder, SimTrade
+from engine.sim.positions import Position
 
 
 @dataclass
 class Changes:
-    """What one command did to the clients: orders by id (live), their trades, the ledger; and the last prints."""
+    """What one command did to the clients: orders by id (live), trades, ledger, positions; and the last prints."""
 
     ts_ns: int = 0
     orders: dict[str, SimOrder] = field(default_factory=dict)
     trades: list[SimTrade] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
+    positions: dict[str, Position] = field(default_factory=dict)  # by id, as they are after it
     prints: dict[str, PublicTrade] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -50,6 +52,8 @@ class Watcher:
                     changes.trades.append(event.trade)
             case LedgerEntry():
                 changes.ledger.append(event)
+            case PositionMoved():
+                changes.positions[event.position.position_id] = event.position
             case PublicTrade():
                 changes.prints[event.symbol] = event
             case CommandDone():

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from engine.sim.budgets import MessageBudget
+from engine.sim.budgets import SecondBudget
 from engine.sim.channels import Ack, Result, Subscriptions
 from engine.sim.errors import EXCEEDED_MSG_RATE, INVALID_SESSION, Refused, invalid
 from engine.sim.faults import Verdict
@@ -47,7 +47,7 @@ class Connection:
         self.killed = False
         self._connection_id = venue.ids.connection()
         self._ws = ws
-        self._messages = MessageBudget(venue.settings)
+        self._messages = SecondBudget(venue.settings.ws_messages_per_s)
         self._scope = trio.CancelScope()
         self._close = (1000, "")
         self._last_sent = self._last_heard = trio.current_time()
@@ -201,7 +201,8 @@ class Connection:
             if self.venue.settings.processing_delay_s:
                 await trio.sleep(self.venue.settings.processing_delay_s)
         number = self.venue.next_number()
-        verdict = await self.venue.faults.on_request("ws", method, "before", number)
+        symbol = self.venue.symbol_of(params)
+        verdict = await self.venue.faults.on_request("ws", method, "before", number, symbol)
         job = partial(self._commit, method, params, arrived_ns, number)
         if verdict.delay_s:
             await self._postpone(verdict.delay_s, partial(self._unless, verdict, answer, job))

@@ -10,9 +10,12 @@ from engine.sim import amending, batch, errors
 from engine.sim.accounts import Account
 from engine.sim.admission import check_deadline, deadline_bounds
 from engine.sim.cancelling import MOST_IDS, arm_dead_man, cancel_each, cancel_together, named, named_by_client
+from engine.sim.editing import edit
 from engine.sim.errors import Refused, invalid
-from engine.sim.numbers import NS, amount, parse_rfc3339
-from engine.sim.orders import ORDER_TYPES, STP, TRIGGER_TYPES, Amend, NewOrder, Side, SimOrder
+from engine.sim.numbers import NS
+from engine.sim.orders import NewOrder, SimOrder
+from engine.sim.ws_orders import DEPRECATED, read_amend, read_edit, read_order
+from engine.sim.ws_params import flag, listed, text, time_of, whole
 
 if TYPE_CHECKING:
     from engine.sim.ws import Connection
@@ -23,12 +26,12 @@ ORDER_METHODS = (
     "add_order",
     "batch_add",
     "amend_order",
+    "edit_order",
     "cancel_order",
     "batch_cancel",
     "cancel_all",
     "cancel_all_orders_after",
 )
-_NOT_OFFERED = ("conditional", "display_qty", "cash_order_qty", "effective_time", "sender_sub_id")
 _OF_THE_BATCH = ("symbol", "deadline", "validate", "token")
 
 
@@ -48,6 +51,9 @@ def carry_out(connection: Connection, method: str, params: dict[str, Any], arriv
     if method == "amend_order":
         _amend(connection, account, params, deadline_ns, answer)
         return
+    if method == "edit_order":
+        _edit(connection, account, params, deadline_ns, answer)
+        return
     check_deadline(deadline_ns, connection.venue.clock.now_ns())
     if method == "cancel_order":
         _cancel_each(connection, account, params, answer)
@@ -56,15 +62,21 @@ def carry_out(connection: Connection, method: str, params: dict[str, Any], arriv
     elif method == "cancel_all":
         answer({"count": cancel_together(core, account, list(account.open.values()))}, None)
     else:
-        answer(arm_dead_man(core, account, _whole(params, "timeout")), None)
+        answer(arm_dead_man(core, account, whole(params, "timeout")), None)
 
 
 def _add(connection: Connection, account: Account, params: dict[str, Any], arrived_ns: int, answer: Answer) -> None:
     core, symbol = connection.venue.core, params.get("symbol")
     if isinstance(symbol, str) and symbol in core.markets:  # the fixed cost is due on receipt, whatever else is wrong
         core.rates.receive(account, symbol, connection.venue.clock.now_ns(), Decimal(1))
-    new = read_order(params, _deadline(connection, params, arrived_ns))
-    answer(_added(core.add(account, new), new), None)
+    new = read_order(core, params, _deadline(connection, params, arrived_ns), arrived_ns)
+    answer(_added(core.add(account, new), new) | _warnings(params), None)
+
+
+def _warnings(params: dict[str, Any]) -> dict[str, object]:
+    """Warn of members that are still taken, and better not given any more."""
+    old = [name for name in DEPRECATED if name in params]
+    return {"warnings": [f"{name} is deprecated" for name in old]} if old else {}
 
 
 def _add_batch(
@@ -80,7 +92,7 @@ def _add_batch(
         raise invalid("orders")
     deadline_ns = _deadline(connection, params, arrived_ns)
     common = {"symbol": symbol, "validate": params.get("validate", False)}
-    orders = [read_order({**member, **common}, deadline_ns) for member in members]
+    orders = [read_order(core, {**member, **common}, deadline_ns, arrived_ns) for member in members]
     taken = batch.add_batch(core, account, orders)
     if connection.venue.settings.batch_result == "array":
         answer([_member(new, result) for new, result in zip(orders, taken, strict=True)], None)
@@ -114,53 +126,20 @@ def _added(order: SimOrder | None, new: NewOrder) -> dict[str, object]:
     return result
 
 
-def read_order(params: dict[str, Any], deadline_ns: int | None) -> NewOrder:
-    """Read the parameters of add_order. Raises Refused with the name of the first bad one."""
-    for name in _NOT_OFFERED:
-        if name in params:
-            raise invalid(name)
-    for name in ("margin", "reduce_only"):
-        if flag(params, name):
-            raise invalid(name)
-    order_type = choice(params, "order_type", ORDER_TYPES)
-    side = choice(params, "side", ("buy", "sell"))
-    prefers = choice(params, "fee_preference", ("base", "quote"), "quote")
-    return NewOrder(
-        symbol=text(params, "symbol"),
-        side=_side(side),
-        order_type=order_type,
-        order_qty=decimal(params, "order_qty"),
-        limit_price=decimal(params, "limit_price") if "limit_price" in params else None,
-        trigger_price=_trigger_price(params) if order_type in TRIGGER_TYPES or "triggers" in params else None,
-        time_in_force=choice(params, "time_in_force", ("gtc", "gtd", "ioc", "fok"), "gtc"),
-        expire_ns=time_of(params, "expire_time") if "expire_time" in params else None,
-        post_only=flag(params, "post_only"),
-        fee_in_base=prefers == "base",
-        stp=_stp(choice(params, "stp_type", ("cancel_newest", "cancel_oldest", "cancel_both"), "cancel_newest")),
-        cl_ord_id=text(params, "cl_ord_id") if "cl_ord_id" in params else None,
-        userref=_whole(params, "order_userref") if "order_userref" in params else None,
-        deadline_ns=deadline_ns,
-        validate=flag(params, "validate"),
-    )
-
-
 def _amend(connection: Connection, account: Account, params: dict[str, Any], deadline_ns: int, answer: Answer) -> None:
-    for name in ("limit_price_type", "trigger_price_type"):
-        choice(params, name, ("static",), "static")
-    if "display_qty" in params:
-        raise invalid("display_qty")
-    asked = Amend(
-        order_id=text(params, "order_id") if "order_id" in params else None,
-        cl_ord_id=text(params, "cl_ord_id") if "cl_ord_id" in params else None,
-        order_qty=decimal(params, "order_qty") if "order_qty" in params else None,
-        limit_price=decimal(params, "limit_price") if "limit_price" in params else None,
-        trigger_price=decimal(params, "trigger_price") if "trigger_price" in params else None,
-        post_only=flag(params, "post_only") if "post_only" in params else None,
-        deadline_ns=deadline_ns,
-    )
+    asked = read_amend(params, deadline_ns)
     amend_id, _ = amending.amend(connection.venue.core, account, asked)
     used = {"order_id": asked.order_id} if asked.order_id is not None else {"cl_ord_id": asked.cl_ord_id}
     answer({"amend_id": amend_id, **used}, None)
+
+
+def _edit(connection: Connection, account: Account, params: dict[str, Any], deadline_ns: int, answer: Answer) -> None:
+    core = connection.venue.core
+    core.market(text(params, "symbol"))
+    known = account.open.get(text(params, "order_id"))
+    old, new = edit(core, account, read_edit(params, known, deadline_ns))
+    ids = {} if flag(params, "validate") else {"order_id": new.order_id}
+    answer({**ids, "original_order_id": old.order_id}, None)
 
 
 def _named_orders(
@@ -195,84 +174,3 @@ def _cancel_batch(connection: Connection, account: Account, params: dict[str, An
         raise invalid("orders")
     orders = [order for _, several in named_orders for order in several]
     return cancel_together(connection.venue.core, account, orders)
-
-
-# --- one parameter
-
-
-def text(params: dict[str, Any], name: str) -> str:
-    """Read a text. Raises Refused."""
-    value = params.get(name)
-    if not isinstance(value, str) or not value:
-        raise invalid(name)
-    return value
-
-
-def choice(params: dict[str, Any], name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
-    """Read one of some words, in any case. Raises Refused."""
-    value = params.get(name, default)
-    if not isinstance(value, str) or value.lower() not in allowed:
-        raise invalid(name)
-    return value.lower()
-
-
-def flag(params: dict[str, Any], name: str) -> bool:
-    """Read a boolean, absent = False. Raises Refused."""
-    value = params.get(name, False)
-    if not isinstance(value, bool):
-        raise invalid(name)
-    return value
-
-
-def decimal(params: dict[str, Any], name: str) -> Decimal:
-    """Read a JSON number. Raises Refused, also for a number in quotes."""
-    value = params.get(name)
-    if isinstance(value, str):
-        raise invalid(name)
-    try:
-        return amount(value)
-    except ValueError:
-        raise invalid(name) from None
-
-
-def time_of(params: dict[str, Any], name: str) -> int:
-    """Read an RFC3339 time as UTC nanoseconds. Raises Refused."""
-    try:
-        return parse_rfc3339(params.get(name))
-    except (ValueError, OverflowError):
-        raise invalid(name) from None
-
-
-def listed(params: dict[str, Any], name: str) -> list[str | int]:
-    """Read a list of texts or whole numbers, absent = empty. Raises Refused."""
-    value = params.get(name, [])
-    if not isinstance(value, list) or len(value) > MOST_IDS:
-        raise invalid(name)
-    if not all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in value):
-        raise invalid(name)
-    return value
-
-
-def _whole(params: dict[str, Any], name: str) -> int:
-    value = params.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not -(1 << 31) <= value < 1 << 31:
-        raise invalid(name)
-    return value
-
-
-def _trigger_price(params: dict[str, Any]) -> Decimal:
-    triggers = params.get("triggers")
-    if not isinstance(triggers, dict):
-        raise invalid("triggers")
-    choice(triggers, "price_type", ("static",), "static")
-    if choice(triggers, "reference", ("last", "index"), "last") == "index":
-        raise invalid("Index unavailable")
-    return decimal(triggers, "price")
-
-
-def _side(word: str) -> Side:
-    return "buy" if word == "buy" else "sell"
-
-
-def _stp(word: str) -> STP:
-    return "cancel_oldest" if word == "cancel_oldest" else "cancel_both" if word == "cancel_both" else "cancel_newest"

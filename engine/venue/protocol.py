@@ -14,11 +14,13 @@ from typing import Literal, Protocol
 import msgspec
 
 from engine.market.book import Book
+from engine.market.freshness import Freshness
+from engine.market.topics import Held, MarketChannel, Topic
+from engine.market.updates import Candle, PublicTrade, Ticker, TradesMissed
 from engine.net.link_view import LinkView
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
 from engine.orders.reports import Answer, OrderReport
 from engine.values.instrument import Instrument
-from engine.values.money import Price, Qty, Side
 
 
 class Lane(IntEnum):
@@ -74,17 +76,6 @@ class Standing(msgspec.Struct, frozen=True):
     fills_since_ns: int
 
 
-class PublicTrade(msgspec.Struct, frozen=True):
-    """A trade anyone made."""
-
-    symbol: str
-    side: Side
-    price: Price
-    qty: Qty
-    trade_id: int
-    ts_ns: int
-
-
 class Balance(msgspec.Struct, frozen=True):
     """Units of one asset. ``hold`` is what resting orders bind, where the venue says so."""
 
@@ -93,7 +84,34 @@ class Balance(msgspec.Struct, frozen=True):
     hold: Decimal | None = None
 
 
-class VenueSink(Protocol):
+class MarketSink(Protocol):
+    """Receives what the venue says of the market. Nothing here blocks."""
+
+    def on_book(self, book: Book) -> None:
+        """Look at a book that has just changed or become unusable (``book.usable``)."""
+        ...
+
+    def on_trade(self, trade: PublicTrade | TradesMissed) -> None:
+        """Take a public trade, each once and in order, or learn that some will never come.
+
+        A symbol's trades begin with the latest that the venue still tells (at most fifty).
+        """
+        ...
+
+    def on_ticker(self, ticker: Ticker) -> None:
+        """Take the 24-hour figures of a symbol."""
+        ...
+
+    def on_candle(self, candle: Candle) -> None:
+        """Take a candle as it stands now."""
+        ...
+
+    def on_instrument(self, instrument: Instrument) -> None:
+        """Take a new or changed instrument."""
+        ...
+
+
+class VenueSink(MarketSink, Protocol):
     """Receives what the venue says. Nothing here blocks."""
 
     def on_report(self, report: OrderReport) -> None:
@@ -111,18 +129,6 @@ class VenueSink(Protocol):
         """Learn that the private stream is complete up to now, or that it is not."""
         ...
 
-    def on_book(self, book: Book) -> None:
-        """Look at a book that has just changed or become unusable (``book.usable``)."""
-        ...
-
-    def on_trade(self, trade: PublicTrade) -> None:
-        """Take a public trade."""
-        ...
-
-    def on_instrument(self, instrument: Instrument) -> None:
-        """Take a new or changed instrument."""
-        ...
-
     def on_balance(self, balance: Balance) -> None:
         """Take a balance change."""
         ...
@@ -132,12 +138,8 @@ class VenueSink(Protocol):
         ...
 
 
-class VenueLink(Protocol):
-    """An open connection to a venue. Reconnects by itself; ends with the block that opened it."""
-
-    def links(self) -> tuple[LinkView, ...]:
-        """Return the state and the figures of every stream."""
-        ...
+class MarketLink(Protocol):
+    """What an open connection offers of the market. Reconnects by itself, and everything held is subscribed again."""
 
     def instrument(self, symbol: str) -> Instrument | None:
         """Return the instrument of any known spelling (BTC/USD, XBTUSD, XXBTZUSD), or None."""
@@ -147,11 +149,53 @@ class VenueLink(Protocol):
         """Return the live book of a watched symbol; it is usable only while ``usable`` says so."""
         ...
 
-    def watch(self, symbol: str) -> AbstractAsyncContextManager[Book]:
-        """Hold the symbol's book, trades and status subscribed. Returns once the first book is verified.
+    def watch(self, symbol: str, holder: str = "") -> AbstractAsyncContextManager[Book]:
+        """Hold the symbol's book subscribed, at the configured depth. Returns once the first book is verified.
 
-        Counted: the subscription ends with the last holder. The caller owns the deadline.
+        Counted: the subscription ends with the last holder. The caller owns the deadline. Raises VenueRefused.
         """
+        ...
+
+    def topic(self, channel: MarketChannel, spelling: str, variant: int | None = None) -> Topic:
+        """Name what can be held; ``variant`` None is the configured depth or one minute.
+
+        Raises VenueRefused for a symbol the venue does not list, ConfigError for a depth or interval it lacks.
+        """
+        ...
+
+    def hold(self, topic: Topic, holder: str) -> None:
+        """Hold a topic subscribed in this name until ``release``; the same name twice counts twice.
+
+        A book is kept at the greatest depth that anyone holds: asking for a deeper one has it sent anew.
+        """
+        ...
+
+    def release(self, topic: Topic, holder: str) -> bool:
+        """End one hold of this name; False when it has none. The subscription ends with the last hold."""
+        ...
+
+    async def wait_standing(self, topic: Topic) -> None:
+        """Return once a held topic is acknowledged, a book verified at its depth. Raises VenueRefused."""
+        ...
+
+    def held(self) -> tuple[Held, ...]:
+        """Return every topic that is held, and by whom."""
+        ...
+
+    def ticker(self, symbol: str) -> Ticker | None:
+        """Return the last ticker of a symbol whose ticker is held."""
+        ...
+
+    def freshness(self) -> tuple[Freshness, ...]:
+        """Return how old and how late every held book is."""
+        ...
+
+
+class VenueLink(MarketLink, Protocol):
+    """An open connection to a venue. Reconnects by itself; ends with the block that opened it."""
+
+    def links(self) -> tuple[LinkView, ...]:
+        """Return the state and the figures of every stream."""
         ...
 
     def protection(self, symbol: str, bracket: str, *, held: bool = False) -> AbstractContextManager[None]:

@@ -13,8 +13,9 @@ import pytest
 import trio
 
 from engine.errors import JournalCorrupt, JournalError
-from engine.journal import open_journal, read_journal
+from engine.journal import open_journal, open_sound_journal, read_journal
 from engine.journal.row import Row
+from engine.journal.salvage import Corruption
 from tests.journal.conftest import IDENTITY, StillClock
 
 ROWS = 60
@@ -63,6 +64,15 @@ def _seen(path: Path) -> list[Row]:
         return list(journal.rows())
 
 
+def _went_on(path: Path) -> list[Row]:
+    """Open it as an engine does: broken behind its header it is set aside, and the sound beginning goes on."""
+    with open_sound_journal(path, IDENTITY, StillClock()) as journal:
+        journal.append("intent", {"text": "the first of the new life"}, ts_ns=1)
+        trio.run(journal.sync)
+        journal.verify()
+        return list(journal.rows())
+
+
 def _positions(size: int, rng: Random) -> Iterator[int]:
     pages = [edge + off for edge in range(0, size, 4096) for off in (0, 1, 24, 100) if edge + off < size]
     yield from pages[: SAMPLES // 2]
@@ -98,6 +108,81 @@ def test_damage_leaves_a_sound_prefix_or_is_said(
         assert seen == rows[: len(seen)], f"{part}: other rows after {damage.__name__} at {at}"
         assert len(seen) >= CHECKPOINT_AT or part == NAME, f"{part}: {damage.__name__} at {at} reached into the file"
     assert refused > 0 or part != NAME
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("damage", [_cut, _flip])
+def test_damage_is_kept_and_the_sound_beginning_goes_on(
+    original: Path, rows: list[Row], tmp_path: Path, part: str, damage: Callable[[bytes, int, Random], bytes]
+) -> None:
+    """Every row before the damage stands, one row says what was lost and where it is kept, byte for byte."""
+    whole, rng = (original / part).read_bytes(), Random(f"{part}/{damage.__name__}/on")
+    refused = set_aside = 0
+    for at in sorted(_positions(len(whole), rng))[::3]:
+        path = _copied(original, tmp_path)
+        path.with_name(part).write_bytes(damage(whole, at, rng))
+        left = {name: path.with_name(name).read_bytes() for name in PARTS}
+        try:
+            seen = _went_on(path)
+        except JournalError:
+            refused += 1
+            assert {name: path.with_name(name).read_bytes() for name in PARTS} == left
+            continue
+        news = [row for row in seen if row.kind == "corruption"]
+        sound = len(seen) - 1 - len(news)
+        assert seen[:sound] == rows[:sound]
+        assert sound
+        if news:
+            set_aside += 1
+            kept = path.with_name(news[0].decode(Corruption).kept_as)
+            assert [seen[-2], kept.read_bytes()] == [news[0], left[NAME]]
+            assert kept.with_name(f"{kept.name}-wal").read_bytes() == left[f"{NAME}-wal"]
+            assert kept.stat().st_mode & 0o777 == 0o600
+    assert set_aside > 0 or part != NAME
+
+
+def test_a_row_taken_out_ends_the_sound_beginning(original: Path, rows: list[Row], tmp_path: Path) -> None:
+    """Exactly the rows before the hole go on; the next opening finds a sound journal and sets nothing aside."""
+    path = _copied(original, tmp_path)
+    with contextlib.closing(sqlite3.connect(path)) as shell:
+        shell.execute("DELETE FROM rows WHERE seq = 20")
+        shell.commit()
+    seen = _went_on(path)
+    assert seen[:19] == rows[:19]
+    assert seen[19].decode(Corruption).row == 20
+    assert _went_on(path)[:21] == seen
+    assert len(list(tmp_path.glob("*.corrupt-*"))) == 1
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_a_death_while_it_is_set_aside_is_followed_by_the_same_end(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Whatever step was the last: the next opening ends the work, and never finds a shorter journal that looks sound."""
+    path = _copied(original, tmp_path)
+    with contextlib.closing(sqlite3.connect(path)) as shell:
+        shell.execute("UPDATE rows SET body = x'7b7d' WHERE seq = 20")
+        shell.commit()
+    left, replace, unlink = step, Path.replace, Path.unlink
+
+    def counted(act: Callable[..., object]) -> Callable[..., object]:
+        def run(*arguments: object, **named: object) -> object:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                raise KeyboardInterrupt
+            return act(*arguments, **named)
+
+        return run
+
+    monkeypatch.setattr(Path, "replace", counted(replace))
+    monkeypatch.setattr(Path, "unlink", counted(unlink))
+    with contextlib.suppress(KeyboardInterrupt):
+        _went_on(path)
+    monkeypatch.undo()
+    seen = _went_on(path)
+    assert [row.seq for row in seen if row.kind == "corruption"] == [20]
+    assert not path.with_name(f"{NAME}.salvage").exists()
 
 
 @pytest.mark.parametrize("part", PARTS)

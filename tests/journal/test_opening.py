@@ -18,7 +18,7 @@ from engine.errors import JournalBusy, JournalCorrupt, JournalError
 from engine.journal import open_journal, read_journal
 from engine.journal.header import header_row
 from engine.journal.row import GENESIS, Row, canonical_body, sealed
-from engine.journal.sqlite_store import create_sqlite
+from engine.journal.sqlite_store import begin_sqlite
 from tests.journal.conftest import CREATED_NS, IDENTITY, StillClock
 
 WRITER = Path(__file__).with_name("writer_process.py")
@@ -73,7 +73,7 @@ def test_a_newer_schema_is_refused(journal_path: Path) -> None:
     """The message says what this engine knows; nothing is written."""
     journal_path.parent.mkdir()
     body = canonical_body({"schema": 2, "realm": "elsewhere"})
-    create_sqlite(journal_path, sealed(GENESIS, Row(1, CREATED_NS, "header", "", "", 0, body, "")))
+    begin_sqlite(journal_path, sealed(GENESIS, Row(1, CREATED_NS, "header", "", "", 0, body, "")))
     for opening in (open_journal(journal_path, IDENTITY, StillClock()), read_journal(journal_path)):
         with pytest.raises(JournalError, match="schema 2; this engine knows up to 1"), opening:
             pass

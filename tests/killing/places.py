@@ -14,12 +14,6 @@ from tests.killing.rest import Rest
 
 ROOT = Path(__file__).parents[2]
 MARKET = Path(__file__).with_name("market.toml")
-QUICK = {
-    "ENGINE_ENGINE__VISIBILITY_LAG_BROKEN_S": "1",
-    "ENGINE_KRAKEN__ENTRY_DEADLINE_S": "1",
-    "ENGINE_KRAKEN__TIER": "pro",
-}
-"""This exchange's REST never lags: an order in doubt need not be doubted for a minute."""
 
 
 def launch(*arguments: str, place: Path, name: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
@@ -55,7 +49,6 @@ class ExchangePlace:
             "ENGINE_KRAKEN__REST_URL": ready["rest"],
             "ENGINE_KRAKEN__WS_URL": ready["ws"],
             "ENGINE_KRAKEN__WS_AUTH_URL": ready["ws_auth"],
-            **QUICK,
         }
 
     @property

@@ -35,6 +35,7 @@ class Recorder:
         self.links: list[tuple[bool, str]] = []
         self.fills_told: list[str] = []
         self.books, self.trades, self.instruments, self.balances, self.alarms = [], [], [], [], []
+        self.tickers, self.candles = [], []
         self._news = trio.Event()
 
     def _tell(self) -> None:
@@ -64,6 +65,14 @@ class Recorder:
 
     def on_trade(self, trade):
         self.trades.append(trade)
+        self._tell()
+
+    def on_ticker(self, ticker):
+        self.tickers.append(ticker)
+        self._tell()
+
+    def on_candle(self, candle):
+        self.candles.append(candle)
         self._tell()
 
     def on_instrument(self, instrument):

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from engine.kraken import fill_memory
-from engine.kraken.fill_memory import MARGIN_NS, FillMemory, Hole
+from engine.kraken.fill_memory import MARGIN_NS, OVERLAP, FillMemory, Hole
 from engine.orders.reports import Fill, OrderReport, ReportType
 
 S = 10**9
@@ -46,7 +46,7 @@ def test_last_known_fill_in_the_snapshot_closes_the_hole(memory):
 def test_hole_lies_between_the_last_known_and_the_oldest_shown(memory):
     """A list of fills bridges it when it holds both ends."""
     hole = memory.hole(shown(*range(110, 160)))
-    assert hole == Hole(90 * S - MARGIN_NS, "T90", "T110")
+    assert hole == Hole(90 * S - MARGIN_NS, "T90", "T110", until="T114")
     assert (hole.bridged_from({"T90"}), hole.bridged_to({"T90"})) == (True, False)
     assert (hole.bridged_from({"T110"}), hole.bridged_to({"T110"})) == (False, True)
 
@@ -57,7 +57,7 @@ def test_without_any_known_fill_a_short_snapshot_is_all_there_is():
     one.complete()
     one.lose(100 * S)
     assert one.hole(shown(*range(101, 150))) is None
-    assert one.hole(shown(*range(101, 151))) == Hole(100 * S - MARGIN_NS, None, "T101")
+    assert one.hole(shown(*range(101, 151))) == Hole(100 * S - MARGIN_NS, None, "T101", until="T105")
     assert one.hole(shown(*range(90, 140))) is None
     assert one.hole([]) is None
 
@@ -90,3 +90,15 @@ def test_memory_is_bounded(monkeypatch):
     assert [one.hear(fill(n)) for n in (1, 2, 1, 3, 2)] == [True, True, False, True, True]
     assert one.knows(fill(2))
     assert not one.knows(fill(1))
+
+
+def test_list_joins_when_it_begins_with_twenty_known_fills(memory):
+    """The last known alone is not enough: fills told late may lie before it."""
+    hole = memory.hole(shown(*range(110, 160)))
+    for number in range(40, 70):
+        memory.hear(fill(number))
+    early = range(50, 50 + OVERLAP - 2)
+    assert memory.joins(hole, shown(*range(50, 70), 90, 100, 110))
+    assert not memory.joins(hole, shown(*range(50, 70), 100, 110))
+    assert not memory.joins(hole, shown(*early, 90, 100, 110))
+    assert not memory.joins(hole, shown(*range(20, 40), 90, 100, 110))

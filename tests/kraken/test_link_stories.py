@@ -1,5 +1,6 @@
 """What becomes of a link: every state reached by a story, on virtual time."""
 
+import contextlib
 import math
 from decimal import Decimal
 
@@ -8,13 +9,13 @@ import structlog.testing
 import trio
 import trio.testing
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, VenueError
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.net.link_policy import LinkPolicy
 from engine.orders.commands import NewOrder
 from engine.orders.reports import Outcome
 from engine.seams.determinism import deterministic
-from engine.sim import ScriptedFaults, accept_late, http_error, lose_request, refuse_with
+from engine.sim import ScriptedFaults, accept_late, http_error, lose_answer, lose_request, refuse_with
 from engine.venue.protocol import Lane
 from tests.kraken.conftest import open_stage
 
@@ -253,19 +254,117 @@ async def test_token_that_dies_before_it_is_used_costs_one_try(stage, autojump_c
         assert view(link, "private").failures_in_a_row == 0
 
 
-async def test_unanswered_private_subscription_is_asked_again(stage, autojump_clock):
-    """The request vanishes once: asked again after 5 s on the same connection. Three times: a new connection."""
+@pytest.mark.parametrize("fate", [lose_request, lose_answer])
+async def test_unanswered_private_subscription_is_asked_again(stage, autojump_clock, fate):
+    """Request or answer vanishes once: back on the same connection, within five seconds of the kick."""
     async with stage.link() as link:
-        stage.exchange.faults = ScriptedFaults().during("subscribe", 0, 3, lose_request())
-        stage.exchange.kick(private=True)
-        await trio.sleep(0.1)
-        assert 5 < await until(lambda: link.private_up) < 7
-        assert view(link, "private").attempts == 2
+        await trio.sleep(15)
+        for number in range(1, 6):
+            stage.exchange.faults = ScriptedFaults().at("subscribe", 1, fate())
+            stage.exchange.kick(private=True)
+            await trio.sleep(0.1)
+            assert await until(lambda: link.private_up) < 4
+            assert view(link, "private").attempts == 1 + number
+            await trio.sleep(15)
+
+
+async def test_private_subscription_that_is_never_answered_ends_its_connection(stage, autojump_clock):
+    """Asked four times in fifteen seconds, then by a new connection, again and again until an answer comes."""
+    async with stage.link() as link:
         stage.exchange.faults = ScriptedFaults().during("subscribe", 0, 20, lose_request())
         stage.exchange.kick(private=True)
         await trio.sleep(0.1)
         assert 15 < await until(lambda: link.private_up) < 30
-        assert view(link, "private").attempts >= 4
+        assert view(link, "private").attempts == 3
+
+
+@pytest.mark.parametrize("verdict", ["drop", "lose"])
+async def test_subscription_without_a_snapshot_is_begun_anew(stage, autojump_clock, verdict):
+    """The venue says subscribed and shows nothing: not complete, not usable, and within five seconds both."""
+    async with stage.link() as link:
+        await trio.sleep(15)
+        stage.exchange.faults = ScriptedFaults().at_frame("executions", 1, verdict)
+        stage.exchange.kick(private=True)
+        await until(lambda: view(link, "private").state == "authenticated", 3)
+        order = NewOrder("c-1", "BTC/USD", "buy", "limit", Decimal("0.01"), Decimal("49000.0"))
+        ticket = await link.admit(Lane.REDUCING, order)
+        assert (link.private_up, ticket.transport) == (False, "rest")
+        await link.submit(ticket, order)
+        assert await until(lambda: link.private_up) < 5
+        assert len(stage.sink.snapshots) == 2
+        assert stage.sink.links.count((True, "")) == 2
+
+
+async def test_venue_slow_to_show_its_snapshot_is_waited_for_longer_each_time(stage, autojump_clock):
+    """Snapshots that never come: patience doubles with the back-off, so that no connection budget is used up."""
+    async with stage.link() as link:
+        stage.exchange.faults = ScriptedFaults().frames_during("executions", 0, 120, "lose")
+        stage.exchange.kick(private=True)
+        await trio.sleep(119)
+        assert not link.private_up
+        assert view(link, "private").attempts < 9
+        await until(lambda: link.private_up, 120)
+
+
+async def test_balances_that_are_not_answered_cost_no_connection(stage, autojump_clock):
+    """Orders do not need them: they are asked for until they stand, on the connection that carries the orders."""
+    async with stage.link() as link:
+        faults = stage.exchange.faults = ScriptedFaults()
+        for number in range(2, 8):
+            faults.at("subscribe", number, lose_request())
+        stage.exchange.kick(private=True)
+        await until(lambda: len(stage.sink.snapshots) == 2, 60)
+        attempts, seen = view(link, "private").attempts, len(stage.sink.balances)
+        await until(lambda: len(stage.sink.balances) > seen, 120)
+        assert view(link, "private").attempts == attempts
+        assert link.private_up
+
+
+@pytest.mark.parametrize("tier", ["starter", "intermediate"])
+async def test_spent_rest_counter_does_not_delay_a_reconnect(stages, autojump_clock, tier):
+    """Questions wait for the counter, dozens of them; a token is fetched at once, three kicks in a row."""
+    async with stages(tier=tier) as stage, stage.link(tier=tier) as link, trio.open_nursery() as nursery:
+        await trio.sleep(60)
+
+        async def ask():
+            while True:
+                with contextlib.suppress(VenueError):
+                    await link.open_orders()
+
+        for _ in range(30):
+            nursery.start_soon(ask)
+        await trio.sleep(20)
+        for _ in range(3):
+            stage.exchange.kick(private=True)
+            await trio.sleep(0.05)
+            assert await until(lambda: link.private_up) < 2
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("method", ["OpenOrders", "GetWebSocketsToken"])
+async def test_rest_call_that_hangs_does_not_keep_the_stream_away(stage, autojump_clock, method):
+    """A question hangs on the line of nonces, or the token's own answer is lost: back within five seconds."""
+    async with stage.link() as link, trio.open_nursery() as nursery:
+        await trio.sleep(15)
+        stage.exchange.faults = ScriptedFaults().at(method, 1, lose_answer())
+        nursery.start_soon(link.open_orders)
+        await trio.sleep(0.5)
+        stage.exchange.kick(private=True)
+        await trio.sleep(0.05)
+        assert await until(lambda: link.private_up) < 4.9
+        nursery.cancel_scope.cancel()
+
+
+async def test_order_by_rest_that_hangs_does_not_keep_the_stream_away(stage, autojump_clock):
+    """Its answer is lost and it holds the line of nonces for five seconds: the token passes it after one."""
+    async with stage.link() as link, trio.open_nursery() as nursery:
+        await trio.sleep(15)
+        stage.exchange.faults = ScriptedFaults().at("AddOrder", 1, lose_answer())
+        stage.exchange.kick(private=True)
+        await until(lambda: not link.private_up)
+        order = NewOrder("c-1", "BTC/USD", "buy", "limit", Decimal("0.01"), Decimal("49000.0"))
+        nursery.start_soon(link.submit, await link.admit(Lane.ENTRY, order), order)
+        assert await until(lambda: link.private_up) < 3
 
 
 async def test_maintenance_is_not_hammered(stage, autojump_clock):

@@ -51,8 +51,8 @@ async def settle(stage, link, within_s=240.0):
     with trio.fail_after(within_s):
         while True:
             await trio.sleep(3)
-            since_s = link.standing.since_s
-            if since_s is not None and trio.current_time() - since_s >= 3:
+            standing = link.standing
+            if standing is not None and trio.current_time() - standing.since_s >= 3:
                 return
 
 

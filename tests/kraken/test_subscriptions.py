@@ -16,13 +16,16 @@ from engine.sim.instruments import DEFAULT_ASSETS, DEFAULT_PAIRS
 
 
 @contextlib.asynccontextmanager
-async def watching(link, symbols):
-    """Hold many symbols."""
-    async with contextlib.AsyncExitStack() as stack:
-        async with trio.open_nursery() as nursery:
-            for symbol in symbols:
-                nursery.start_soon(stack.enter_async_context, link.watch(symbol))
-        yield [link.book(symbol) for symbol in symbols]
+async def watching(link, symbols, channels=("book", "trade", "ticker")):
+    """Hold some channels of many symbols."""
+    topics = [link.topic(channel, symbol) for symbol in symbols for channel in channels]
+    for topic in topics:
+        link.hold(topic, "test")
+    for topic in topics:
+        await link.wait_standing(topic)
+    yield [link.book(symbol) for symbol in symbols]
+    for topic in topics:
+        assert link.release(topic, "test")
 
 
 def market_of(count):

@@ -1,5 +1,6 @@
 """One WebSocket connection."""
 
+import contextlib
 import random
 
 import pytest
@@ -47,3 +48,36 @@ async def test_protocol_pings_are_answered_and_bytes_counted(autojump_clock):
                 await socket.receive()
     view = monitor.view(trio.current_time())
     assert (view.messages_in, view.bytes_in, view.messages_out, view.bytes_out) == (1, 5, 1, 5)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_stream_is_closed_when_the_peer_breaks_it(autojump_clock, cancelled):
+    """A connection that ended without a farewell leaves no socket behind, even under cancellation."""
+    streams, opened = [], trio.Event()
+
+    class Kept:
+        async def connect(self, host, port, *, tls):
+            streams.append(await wire.connect(host, port, tls=tls))
+            return streams[0]
+
+    async def serve(stream):
+        async with trio.open_nursery() as nursery:
+            await (await wrap_server_stream(nursery, stream)).accept()
+            await opened.wait()
+            wire.connections[0].reset()
+            nursery.cancel_scope.cancel()
+
+    async with open_virtual_wire(random.Random(1)) as wire:
+        wire.listen("host", 80, serve)
+        monitor = LinkMonitor("test", LinkPolicy())
+        ended = contextlib.nullcontext() if cancelled else pytest.RaisesGroup(ConnectionClosed)
+        with trio.CancelScope() as scope, ended:
+            async with ws.open_socket(
+                Kept(), "ws://host/v2", None, user_agent="x", connect_timeout_s=3, silence_bound_s=5, monitor=monitor
+            ) as socket:
+                opened.set()
+                if cancelled:
+                    scope.cancel()
+                await socket.receive()
+        with pytest.raises(trio.ClosedResourceError):
+            await streams[0].send_all(b"x")

@@ -42,9 +42,11 @@ async def test_token_is_renewed_before_it_is_too_old(issuer, autojump_clock):
 
 
 async def test_every_connection_has_its_own(issuer, autojump_clock):
-    """However young the last one is."""
+    """However young the last one is, once it was shown; one that no connection has seen is kept."""
     token = WsToken(issuer)
     await token.renew()
+    await token.renew()
+    assert token.reveal() == "token-1"
     token.held = True
     await token.renew()
     assert (token.reveal(), token.held) == ("token-2", False)

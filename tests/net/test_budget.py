@@ -30,3 +30,26 @@ async def test_unused_budget_waits_for_nobody(autojump_clock):
     await budget.take()
     budget.spend(trio.current_time())
     assert (budget.wait_s(trio.current_time()), budget.wait_s(trio.current_time() + 10)) == (10, 0)
+
+
+async def test_share_leaves_the_rest_to_others(autojump_clock):
+    """One who must leave two spends the rest, waits, and holds nobody up; together they keep to the whole."""
+    budget, times = RollingBudget(5, 10), []
+    share = budget.leaving(2)
+
+    async def greedy():
+        while True:
+            await share.take()
+            times.append(trio.current_time())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(greedy)
+        await trio.sleep(15)
+        for _ in range(2):
+            with trio.fail_after(0.001):
+                await budget.take()
+            times.append(trio.current_time())
+        await trio.sleep(30)
+        nursery.cancel_scope.cancel()
+    assert all(late - early >= 10 - 1e-9 for early, late in zip(times, times[5:], strict=False))
+    assert times.count(times[0]) == 3

@@ -12,12 +12,14 @@ import trio.testing
 
 from engine.errors import VenueUnavailable
 from engine.journal.journal import Journal
-from engine.orders.commands import NewOrder
+from engine.orders.commands import NewOrder, Request
 from engine.orders.order import Order
 from engine.orders.replay import Requested
 from engine.orders.reports import Answer, Outcome
+from engine.orders.view import OrderView
 from engine.risk.breaker import Breaker
-from engine.runtime.messages import Answered, OrderMessage, Sent
+from engine.risk.denials import Denial
+from engine.runtime.messages import Answered, Denied, OrderMessage, Sent
 from engine.runtime.order_desk import OrderHandle
 from engine.runtime.sender import Sender
 from engine.values.money import Price, Qty
@@ -52,13 +54,30 @@ class SlowVenue:
         return Answer("new", order.cl_ord_id, Outcome.ACCEPTED, 1, order_id="O1", transport="ws")
 
 
+class Checks:
+    """The checks before the wire: they let pass what the test does not want to be denied."""
+
+    def __init__(self) -> None:
+        self.first: Denial | None = None
+        self.last: Denial | None = None
+
+    def last_look(self, request: Request, view: OrderView, signal_id: str) -> Denial | None:
+        """Judge as the test says."""
+        return self.first
+
+    def still(self, view: OrderView, signal_id: str) -> Denial | None:
+        """Judge as the test says, once the row is synced."""
+        return self.last
+
+
 class Desk:
     """A sender, its slow venue, and the inbox of one order."""
 
     def __init__(self, journal: Journal, nursery: trio.Nursery, clock: Any) -> None:
         self.journal, self.link = journal, SlowVenue(journal)
         link: Any = self.link
-        self.sender = Sender(journal, link, clock, Breaker(), nursery, BOUND_S)
+        self.checks = Checks()
+        self.sender = Sender(journal, link, clock, Breaker(), self.checks, nursery, BOUND_S)
         send, self.inbox = trio.open_memory_channel[OrderMessage](8)
         self.handle = OrderHandle(Order(SPEC, "entry").view(), "s1", send)
 
@@ -191,3 +210,7 @@ async def test_order_that_has_ended_does_not_hold_its_sender(open_place, autojum
         await trio.testing.wait_all_tasks_blocked()
         assert desk.kinds() == ["request", "answer"]
         assert desk.sender.in_flight == 0
+
+
+async def test_denied_request_is_told_to_its_order_and_leaves_no_row(open_desk_of: Any, autojump_clock: Any) -> None:
+    """What the checks deny after the limiter has let it go is neither journalled as a request nor written."""

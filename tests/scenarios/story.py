@@ -483,7 +483,8 @@ def _reports_agree(story: Story, orders: dict[str, Order]) -> None:
     assert [r.offset for r in story.reports] == [r.offset for r in told], "a report was lost, doubled or out of order"
     for published, again in zip(story.reports, told, strict=True):
         assert published == again, f"a report reads otherwise folded again:\n{published}\n{again}"
-    last: dict[str, ExecutionReport] = {report.cl_ord_id: report for report in story.reports}
+    # a signal that was denied has a report and no order
+    last: dict[str, ExecutionReport] = {report.cl_ord_id: report for report in story.reports if report.cl_ord_id}
     for cl_ord_id, report in last.items():
         order = orders[cl_ord_id]
         assert (report.ord_status, report.cum_qty, report.avg_px) == (order.state, order.cum_qty, order.fills.avg_px)

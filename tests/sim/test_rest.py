@@ -131,12 +131,20 @@ async def test_client_id_is_unique_among_open_orders_only(open_sim: Any, autojum
         assert len((await rest.ok("ClosedOrders", cl_ord_id=uuid))["closed"]) == 1
 
 
-async def test_validate_places_nothing(open_sim: Any, autojump_clock: Any) -> None:
-    """Any non-empty validate only checks: a description, no txid, no order."""
-    async with open_sim() as sim:
-        result = await sim.rest.ok("AddOrder", validate="false", **LIMIT)
+@pytest.mark.parametrize(("text", "switch"), [("true", False), ("1", False), ("false", True)])
+async def test_validate_places_nothing(open_sim: Any, autojump_clock: Any, text: str, switch: bool) -> None:
+    """A description, no txid, no order; by the switch any text does that, as was once reported."""
+    async with open_sim(any_validate_text_validates=switch) as sim:
+        result = await sim.rest.ok("AddOrder", validate=text, **LIMIT)
         assert list(result) == ["descr"]
         assert sim.truth.orders == {}
+
+
+async def test_validate_false_places(open_sim: Any, autojump_clock: Any) -> None:
+    """Clients that always send validate=False place real orders; what is neither true nor false is refused."""
+    async with open_sim() as sim:
+        assert (await sim.rest.ok("AddOrder", validate="False", **LIMIT))["txid"]
+        assert await sim.rest.error("AddOrder", validate="perhaps", **LIMIT) == "EGeneral:Invalid arguments:validate"
 
 
 async def test_pages_of_fifty_newest_first(open_sim: Any, autojump_clock: Any) -> None:

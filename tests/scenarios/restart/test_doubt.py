@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 
 from engine.runtime.attempts import read_attempts
@@ -14,12 +12,6 @@ from tests.scenarios.restart.lives import at_market, back, kill, to_the_end
 from tests.scenarios.story import Story, d
 
 TAKEN = pytest.mark.parametrize("taken", [True, False], ids=["taken", "not_taken"])
-
-
-async def short_life(story: Story) -> None:
-    """Begin a life that ends before it could say that it had begun."""
-    with contextlib.suppress(RuntimeError):
-        await story.world.boot()
 
 
 def fate(taken: bool) -> Action:
@@ -230,7 +222,7 @@ async def test_killed_again_during_recovery(open_story, autojump_clock, after_s)
         await story.until(lambda: case.entry_is("partial"))
         kill(story)
         story.ask("50000", "0.004")
-        story.world._nursery.start_soon(short_life, story)
+        story.world._nursery.start_soon(story.world.boot)
         await story.wait(after_s)
         kill(story, power_loss=True)
         story.ask("50000", "0.002")

@@ -1,0 +1,17 @@
+"""What this adapter offers, for the conformance kit (engine/venue/contract.py)."""
+
+from __future__ import annotations
+
+from engine.kraken.batches import MOST_ADDS, MOST_CANCELS
+from engine.venue.capabilities import Capabilities
+
+KRAKEN_SPOT = Capabilities(
+    order_types=frozenset(("market", "limit", "stop-loss", "stop-loss-limit")),
+    time_in_force=frozenset(("gtc", "ioc")),
+    amend=frozenset(("order_qty", "limit_price", "trigger_price")),
+    most_in_batch_add=MOST_ADDS,
+    most_in_batch_cancel=MOST_CANCELS,
+    deadlines=True,
+    second_opinion=frozenset(("open_orders", "closed_orders", "query_orders", "trades_since", "balances")),
+    market_data=True,
+)

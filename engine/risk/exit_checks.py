@@ -1,0 +1,83 @@
+"""The four checks an exit meets: it reduces what is held, it lies on tick and lot, and it meets the minima.
+
+Pure. Nothing else ever denies an exit. What cannot be shown to reduce is no exit, and is held to what entries are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from engine.orders.brackets import Bracket
+from engine.orders.commands import AmendOrder, NewOrder
+from engine.orders.view import OrderView
+from engine.risk.denials import Denial, over
+from engine.values.instrument import Instrument
+from engine.values.money import ZERO, Side, other_side, trimmed
+from engine.values.time import NS
+
+
+def check_exit(bracket: Bracket, request: NewOrder | AmendOrder, side: Side, now_ns: int) -> Denial | None:
+    """Judge a new exit, or an amend of one, on ``side`` by what its bracket holds now."""
+    return (
+        _reduces(bracket, request, side, now_ns)
+        or _on_steps(request, bracket.instrument)
+        or _meets_minima(bracket, request)
+    )
+
+
+def _reduces(bracket: Bracket, request: NewOrder | AmendOrder, side: Side, now_ns: int) -> Denial | None:
+    """Quantity at most the position minus the exits that may live."""
+    own = bracket.orders.get(request.cl_ord_id) if isinstance(request, AmendOrder) else None
+    if own is not None and request.order_qty <= own.order_qty:
+        return None  # it shrinks what rests already: to stop that would help nobody
+    done = own.done_qty if own is not None else ZERO
+    held = bracket.exposure if side == other_side(bracket.signal.side) else -bracket.exposure
+    others = (one for one in bracket.orders.values() if one.cl_ord_id != request.cl_ord_id)
+    living = may_live(others, side, round(bracket.policy.swap_bound_s * NS), now_ns)
+    asked = request.order_qty - done
+    if asked <= max(ZERO, held) - living:
+        return None
+    what = f"{side} of {trimmed(asked)} {bracket.instrument.base} beside exits"
+    return over(
+        "EXIT_EXCEEDS_POSITION", what, max(ZERO, held), asked + living, in_flight=living, unit=bracket.instrument.base
+    )
+
+
+def may_live(orders: Iterable[OrderView], side: Side, bound_ns: int, now_ns: int) -> Decimal:
+    """Return the most quantity that exits on ``side`` may still trade.
+
+    An immediate order whose wire deadline and bound have passed cannot rest any more: it does not count.
+    """
+    living = (one for one in orders if one.role != "entry" and one.spec.side == side)
+    return sum((one.most for one in living if not _overdue(one, bound_ns, now_ns)), ZERO)
+
+
+def _overdue(one: OrderView, bound_ns: int, now_ns: int) -> bool:
+    immediate = one.role == "target" and not one.ended and one.dispatched_ns > 0
+    return immediate and now_ns >= one.dispatched_ns + bound_ns
+
+
+def _on_steps(request: NewOrder | AmendOrder, instrument: Instrument) -> Denial | None:
+    for name, price in (("limit price", request.limit_price), ("trigger price", request.trigger_price)):
+        if price is not None and price % instrument.price_increment:
+            tick = trimmed(instrument.price_increment)
+            return Denial("EXIT_OFF_TICK", f"{name} {trimmed(price)} is no multiple of the tick {tick}")
+    if request.order_qty % instrument.qty_increment:
+        lot = trimmed(instrument.qty_increment)
+        return Denial("EXIT_OFF_LOT", f"quantity {trimmed(request.order_qty)} is no multiple of the lot {lot}")
+    return None
+
+
+def _meets_minima(bracket: Bracket, request: NewOrder | AmendOrder) -> Denial | None:
+    """The least quantity; the least cost where the order itself names a price."""
+    instrument = bracket.instrument
+    if request.order_qty < instrument.qty_min:
+        return over(
+            "EXIT_BELOW_MINIMUM", "quantity, at least", instrument.qty_min, request.order_qty, unit=instrument.base
+        )
+    price = request.limit_price or request.trigger_price
+    if price is not None and request.order_qty * price < instrument.cost_min:
+        cost = request.order_qty * price
+        return over("EXIT_BELOW_MINIMUM", "cost, at least", instrument.cost_min, cost, unit=instrument.quote)
+    return None

@@ -1,0 +1,154 @@
+"""What may still come: quantity of entries decided, sent or resting, from the decision on until it is filled or dead.
+
+Kept as sums beside each other, so that a check costs the same however many brackets live. Exact: quantities are added
+and taken away, never valued here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+import msgspec
+
+from engine.orders.brackets import Bracket
+from engine.orders.view import OrderView
+from engine.values.money import ZERO, Side
+
+
+class Commitment(msgspec.Struct, frozen=True):
+    """What one bracket may still bring. ``qty`` base units of entry, ``cost`` quote units they may take or bring.
+
+    ``exit_qty`` base units that its living exits may trade; ``orders`` counts those that live and one that is due.
+    """
+
+    strategy_id: str
+    symbol: str
+    base: str
+    quote: str
+    side: Side
+    qty: Decimal = ZERO
+    cost: Decimal = ZERO
+    exit_qty: Decimal = ZERO
+    orders: int = 0
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """Base units that entries may still buy and sell."""
+
+    buying: Decimal = ZERO
+    selling: Decimal = ZERO
+
+    def on(self, side: Side) -> Decimal:
+        """Return the one or the other."""
+        return self.buying if side == "buy" else self.selling
+
+
+NOTHING = Flow()
+
+
+def commitment_of(bracket: Bracket, price: Decimal) -> Commitment:
+    """Sum up a bracket. ``price`` values an entry without a limit.
+
+    An entry still to be sent counts with its whole quantity, a sent one with what may rest and with what the venue has
+    counted and we have not booked.
+    """
+    signal, instrument = bracket.signal, bracket.instrument
+    entries = [view for view in bracket.orders.values() if view.role == "entry"]
+    exits = [view for view in bracket.orders.values() if view.role != "entry" and not view.ended]
+    qty = sum((_coming(view) for view in entries), ZERO)
+    due = awaited(bracket, entries)
+    if due:
+        qty += instrument.lots(signal.order_qty)
+    return Commitment(
+        strategy_id=signal.strategy_id,
+        symbol=instrument.symbol,
+        base=instrument.base,
+        quote=instrument.quote,
+        side=signal.side,
+        qty=qty,
+        cost=qty * (signal.limit_price or price),
+        exit_qty=sum((view.most for view in exits), ZERO),
+        orders=len(exits) + sum(not view.ended for view in entries) + due,
+    )
+
+
+def awaited(bracket: Bracket, entries: list[OrderView]) -> bool:
+    """Tell whether an attempt at the entry is still to be made."""
+    if bracket.ended or bracket.closing:
+        return False
+    return not entries or (bracket.entry_pending and all(view.ended for view in entries))
+
+
+def _coming(view: OrderView) -> Decimal:
+    return view.most + max(ZERO, view.done_qty - view.cum_qty)
+
+
+class InFlight:
+    """Sums over the commitments of all living brackets, each replaced as it changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Commitment] = {}
+        self._flows: dict[tuple[str | None, str], list[Decimal]] = {}
+        self._orders: Counter[str | None] = Counter()
+        self._assets: dict[str, Decimal] = {}
+
+    def put(self, signal_id: str, commitment: Commitment) -> None:
+        """Set what a bracket may still bring."""
+        before = self._known.get(signal_id)
+        if before == commitment:
+            return
+        if before is not None:
+            self._add(before, -1)
+        self._known[signal_id] = commitment
+        self._add(commitment, 1)
+
+    def drop(self, signal_id: str) -> None:
+        """Forget a bracket that has ended."""
+        before = self._known.pop(signal_id, None)
+        if before is not None:
+            self._add(before, -1)
+
+    def without(self, signal_id: str) -> Commitment | None:
+        """Return what a bracket is counted with, so that its own order is not counted twice."""
+        return self._known.get(signal_id)
+
+    def flow(self, symbol: str, strategy_id: str | None = None) -> Flow:
+        """Return what may come on a market, of all strategies or of one."""
+        sums = self._flows.get((strategy_id, symbol))
+        return NOTHING if sums is None else Flow(*sums)
+
+    def symbols(self, strategy_id: str | None = None) -> list[str]:
+        """Return the markets on which anything may come."""
+        return [symbol for strategy, symbol in self._flows if strategy == strategy_id]
+
+    def orders(self, strategy_id: str | None = None) -> int:
+        """Count orders that live or are due, exits included."""
+        return self._orders[strategy_id]
+
+    def bound(self, asset: str) -> Decimal:
+        """Return the units of an asset that our living orders may take from the balance."""
+        return self._assets.get(asset, ZERO)
+
+    def _add(self, one: Commitment, times: int) -> None:
+        for strategy_id in (None, one.strategy_id):
+            self._orders[strategy_id] += times * one.orders
+            sums = self._flows.setdefault((strategy_id, one.symbol), [ZERO, ZERO])
+            sums[0 if one.side == "buy" else 1] += times * one.qty
+            if not any(sums):
+                del self._flows[strategy_id, one.symbol]
+        for asset, units in bound_of(one):
+            left = self._assets.get(asset, ZERO) + times * units
+            self._assets[asset] = left
+            if not left:
+                del self._assets[asset]
+
+
+def bound_of(one: Commitment) -> tuple[tuple[str, Decimal], ...]:
+    """Return what one bracket's orders may take: quote for a buy and base for its exits, or the other way round.
+
+    What a short's exits will buy back is paid from what its entry brought.
+    """
+    if one.side == "buy":
+        return (one.quote, one.cost), (one.base, one.exit_qty)
+    return ((one.base, one.qty),)

@@ -1,0 +1,76 @@
+"""What a limit is judged by: the order that asks, and everything that stands or may still come. Pure values."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.market.book import Book
+from engine.risk.in_flight import NOTHING, Flow
+from engine.values.instrument import Instrument
+from engine.values.money import ZERO, Price, Side, other_side, sign
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """One market now: signed position in base units, what may still come, and what a base unit is worth.
+
+    ``value`` is in the accounting currency; None when the market has no price.
+    """
+
+    position: Decimal = ZERO
+    flow: Flow = NOTHING
+    value: Decimal | None = None
+
+    def worst(self, side: Side, qty: Decimal = ZERO) -> Decimal:
+        """Return the base units held on one side once everything in flight on it, and ``qty`` more, has filled."""
+        return max(ZERO, sign(side) * self.position + self.flow.on(side) + qty)
+
+    @property
+    def exposure_qty(self) -> Decimal:
+        """Return the base units of the larger side once everything in flight has filled."""
+        return max(self.worst("buy"), self.worst("sell"))
+
+    def exposure(self, side: Side = "buy", qty: Decimal = ZERO) -> Decimal:
+        """Return what the larger side would be worth, with ``qty`` more on ``side``."""
+        return max(self.worst(side, qty), self.worst(other_side(side))) * (self.value or ZERO)
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """An order that asks to pass. ``price`` in quote per base is what it would trade at, ``limit_price`` what it asks.
+
+    ``qty`` base units that are not yet counted in flight. ``born_ns`` is when its signal was decided or came.
+    """
+
+    symbol: str
+    strategy_id: str
+    side: Side
+    qty: Decimal
+    price: Decimal
+    limit_price: Price | None = None
+    born_ns: int = 0
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """Everything a check may know, without the candidate. Money in the accounting currency, losses positive.
+
+    ``standings`` and ``own`` are all markets with a position or a flow, of everybody and of the candidate's strategy;
+    the candidate's own market is always among them. ``free`` is the balance that no order of ours may take, of the
+    asset the candidate pays with; None when nobody has told.
+    """
+
+    now_ns: int
+    instrument: Instrument
+    book: Book
+    rate: Decimal | None
+    standings: dict[str, Standing]
+    own: dict[str, Standing]
+    orders: int = 0
+    own_orders: int = 0
+    sent_lately: int = 0
+    realized_loss: Decimal = ZERO
+    loss: Decimal = ZERO
+    own_realized_loss: Decimal = ZERO
+    own_loss: Decimal = ZERO
+    drawdown: Decimal = ZERO
+    free: Decimal | None = None

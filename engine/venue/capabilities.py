@@ -1,0 +1,34 @@
+"""What an adapter says it offers: the manifest that the conformance kit holds it to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from engine.orders.commands import OrderType, TimeInForce
+
+AmendField = Literal["order_qty", "limit_price", "trigger_price"]
+Question = Literal["open_orders", "closed_orders", "query_orders", "trades_since", "balances"]
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """The capabilities of one adapter, in the words of ``engine.orders.commands``.
+
+    Only what the engine can ask for is listed: an order type that ``NewOrder`` cannot name has no member here. Placing,
+    cancelling and reporting are no capabilities; without them there is no venue.
+    """
+
+    order_types: frozenset[OrderType]
+    time_in_force: frozenset[TimeInForce]
+    amend: frozenset[AmendField] = frozenset()
+    """Which values of a resting order can be set anew, its place in the venue's records kept."""
+    most_in_batch_add: int = 0
+    """0 = no batches of new orders."""
+    most_in_batch_cancel: int = 0
+    deadlines: bool = False
+    """A request that reaches the venue after its wire deadline is refused there."""
+    second_opinion: frozenset[Question] = frozenset()
+    """Which questions are answered apart from the stream."""
+    market_data: bool = False
+    """``watch`` holds a book whose every change is verified, and public trades."""

@@ -1,0 +1,272 @@
+"""One check's hands on an open venue: place, cancel, wait with a bound, and say what was wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+import trio
+
+from engine.errors import VenueError
+from engine.market.book import Book
+from engine.market.updates import Candle, PublicTrade, Ticker, TradesMissed
+from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, OrderType, Request, TimeInForce
+from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
+from engine.seams.clock import Clock
+from engine.values.ids import new_cl_ord_id
+from engine.values.instrument import Instrument
+from engine.values.money import Price, Qty, Side
+from engine.venue.protocol import Balance, Lane, VenueLink
+
+TERMINAL = frozenset(("filled", "canceled", "expired"))
+PATIENCE_S = 20.0
+"""The longest wait for one answer or one report: deadline and grace of any request lie well below it."""
+
+Seen = TypeVar("Seen")
+
+
+class Breach(Exception):
+    """The adapter broke its contract; the text says how."""
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to try: a symbol, amounts the account can pay for, and hands that the exchange may lend.
+
+    The book must hold something to take on both sides: at least ``sweep_qty``, best in more than one order.
+    """
+
+    symbol: str
+    qty: Qty
+    """Of an ordinary order: above the venue's minima, twice."""
+    sweep_qty: Qty
+    """Of a market order that should fill in several parts."""
+    resting_price: Price
+    """A buy at this price rests; so does one a few ticks above it."""
+    stop_price: Price
+    """A selling stop at this price does not fire by itself."""
+    unaffordable_qty: Qty
+    """A buy of so much at ``resting_price`` is beyond the account's funds."""
+    cut: Callable[[], object] | None = None
+    """Breaks every connection there is, as the network would."""
+    take: Callable[[Side, Qty, Price], object] | None = None
+    """Lets somebody else trade with our resting order, by its side, all of it, wherever it stands in the book."""
+    move: Callable[[Price], object] | None = None
+    """Lets the last price be this one."""
+
+
+class Witness:
+    """A sink that keeps everything in the order it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+        self.reports: list[OrderReport] = []
+        self.snapshots: list[tuple[Sequence[OrderReport], Sequence[OrderReport]]] = []
+        self.trades: list[PublicTrade] = []
+        self.links: list[bool] = []
+        self._news = trio.Event()
+
+    def _tell(self, kind: str, what: object) -> None:
+        self.told.append((kind, what))
+        self._news.set()
+        self._news = trio.Event()
+
+    def on_report(self, report: OrderReport) -> None:
+        """See VenueSink."""
+        self.reports.append(report)
+        self._tell("report", report)
+
+    def on_snapshot(self, open_orders: Sequence[OrderReport], trades: Sequence[OrderReport]) -> None:
+        """See VenueSink."""
+        self.snapshots.append((tuple(open_orders), tuple(trades)))
+        self._tell("snapshot", len(self.snapshots))
+
+    def on_private_link(self, *, up: bool, why: str) -> None:
+        """See VenueSink."""
+        self.links.append(up)
+        self._tell("up" if up else "down", why)
+
+    def on_book(self, book: Book) -> None:
+        """See VenueSink."""
+        self._tell("book", book.symbol)
+
+    def on_trade(self, trade: PublicTrade | TradesMissed) -> None:
+        """See VenueSink."""
+        if isinstance(trade, PublicTrade):
+            self.trades.append(trade)
+        self._tell("trade", trade.symbol)
+
+    def on_ticker(self, ticker: Ticker) -> None:
+        """See VenueSink."""
+        self._tell("ticker", ticker.symbol)
+
+    def on_candle(self, candle: Candle) -> None:
+        """See VenueSink."""
+        self._tell("candle", candle.symbol)
+
+    def on_instrument(self, instrument: Instrument) -> None:
+        """See VenueSink."""
+        self._tell("instrument", instrument.symbol)
+
+    def on_balance(self, balance: Balance) -> None:
+        """See VenueSink."""
+        self._tell("balance", balance)
+
+    def on_alarm(self, code: str, text: str) -> None:
+        """See VenueSink."""
+        self._tell("alarm", f"{code}: {text}")
+
+    async def until(self, condition: Callable[[], bool], missing: str) -> None:
+        """Wait until something told makes the condition true. Raises Breach with ``missing``."""
+        with trio.move_on_after(PATIENCE_S):
+            while not condition():
+                await self._news.wait()
+            return
+        raise Breach(f"{missing} within {PATIENCE_S:g} s")
+
+
+class Trial:
+    """An open link, the ground, and what this check has placed so far."""
+
+    def __init__(
+        self, link: VenueLink, witness: Witness, ground: Ground, clock: Clock, ids: random.Random, mark_key: bytes
+    ) -> None:
+        self.link, self.witness, self.ground, self.clock = link, witness, ground, clock
+        self._ids, self._mark_key = ids, mark_key
+        self._placed: dict[str, tuple[NewOrder, str]] = {}
+
+    # requests
+
+    def order(
+        self,
+        side: Side = "buy",
+        order_type: OrderType = "limit",
+        *,
+        qty: Qty | None = None,
+        price: Price | None = None,
+        trigger: Price | None = None,
+        time_in_force: TimeInForce = "gtc",
+    ) -> NewOrder:
+        """Return an order with a name of its own; a limit order without a price rests."""
+        if price is None and order_type == "limit":
+            price = self.ground.resting_price
+        return NewOrder(
+            cl_ord_id=new_cl_ord_id(self._ids, self._mark_key),
+            symbol=self.ground.symbol,
+            side=side,
+            order_type=order_type,
+            order_qty=self.ground.qty if qty is None else qty,
+            limit_price=price,
+            trigger_price=trigger,
+            time_in_force=time_in_force,
+        )
+
+    async def send(self, request: Request, lane: Lane = Lane.ENTRY) -> Answer:
+        """Admit and send; every end is an answer that names the request. Raises Breach when none comes."""
+        with trio.move_on_after(PATIENCE_S) as bound:
+            ticket = await self.link.admit(lane, request)
+            match request:
+                case NewOrder():
+                    answer = await self.link.submit(ticket, request)
+                    self.remember(request, answer)
+                case AmendOrder():
+                    answer = await self.link.amend(ticket, request)
+                case CancelOrder():
+                    answer = await self.link.cancel(ticket, request)
+        if bound.cancelled_caught:
+            raise Breach(f"no answer to {type(request).__name__} within {PATIENCE_S:g} s")
+        if answer.cl_ord_id != request.cl_ord_id:
+            raise Breach(f"the answer names {answer.cl_ord_id}, the request was {request.cl_ord_id}")
+        return answer
+
+    def remember(self, order: NewOrder, answer: Answer) -> None:
+        """Keep what may be live, so that the check leaves nothing behind."""
+        if answer.outcome is not Outcome.REFUSED:
+            self._placed[order.cl_ord_id] = (order, answer.order_id or "")
+
+    async def place(self, order: NewOrder, lane: Lane = Lane.ENTRY) -> str:
+        """Place an order that must be accepted, return the venue's id."""
+        answer = await self.send(order, lane)
+        if answer.outcome is not Outcome.ACCEPTED or not answer.order_id:
+            known = [r for r in self.of(order) if r.ord_status not in TERMINAL]
+            lie = ", yet the stream says that it is live" if known else ""
+            raise Breach(f"{order.order_type} order: {shown(answer)}, wanted accepted with an order_id{lie}")
+        return answer.order_id
+
+    async def rest(self, order: NewOrder, lane: Lane = Lane.ENTRY) -> str:
+        """Place an order and wait until the stream has named it."""
+        order_id = await self.place(order, lane)
+        await self.reported(order, ReportType.NEW)
+        return order_id
+
+    async def withdraw(self, order: NewOrder, order_id: str) -> OrderReport:
+        """Cancel, and wait for the end that a report tells."""
+        answer = await self.send(CancelOrder(order.cl_ord_id, order_id, order.symbol), Lane.CANCEL)
+        if answer.outcome is not Outcome.ACCEPTED:
+            raise Breach(f"cancel: {shown(answer)}, wanted accepted")
+        return await self.reported(order, ReportType.CANCELED)
+
+    # what was told
+
+    def of(self, order: NewOrder) -> list[OrderReport]:
+        """Return the stream's reports on an order, by either of its names."""
+        _, order_id = self._placed.get(order.cl_ord_id, (order, ""))
+        return [
+            r for r in self.witness.reports if order.cl_ord_id == r.cl_ord_id or (order_id and order_id == r.order_id)
+        ]
+
+    def fills(self, order: NewOrder) -> list[Fill]:
+        """Return the fills told of an order, in their order, repeats included."""
+        return [report.fill for report in self.of(order) if report.fill is not None]
+
+    async def reported(self, order: NewOrder, kind: ReportType) -> OrderReport:
+        """Wait for a report of a kind on an order and return the first."""
+
+        def found() -> list[OrderReport]:
+            return [report for report in self.of(order) if report.report_type is kind]
+
+        await self.witness.until(lambda: bool(found()), f"no report {kind} on the {order.order_type} order")
+        return found()[0]
+
+    async def ended(self, order: NewOrder) -> OrderReport:
+        """Wait until an order has ended, by whatever report, and return that one."""
+
+        def found() -> list[OrderReport]:
+            return [report for report in self.of(order) if report.ord_status in TERMINAL]
+
+        await self.witness.until(lambda: bool(found()), f"no report ended the {order.order_type} order")
+        return found()[0]
+
+    # the end
+
+    async def tidy(self) -> None:
+        """Take back what may still be open. Never raises for what the venue does: the verdict stands already."""
+        for order, order_id in self._placed.values():
+            if order_id and not any(report.ord_status in TERMINAL for report in self.of(order)):
+                try:
+                    await self.send(CancelOrder(order.cl_ord_id, order_id, order.symbol), Lane.EMERGENCY)
+                except (Breach, VenueError):
+                    continue
+
+
+def shown(answer: Answer) -> str:
+    """Write an answer for a reason."""
+    return " ".join(part for part in (str(answer.outcome), answer.code, answer.text) if part)
+
+
+def same(what: str, got: Seen, wanted: Seen) -> None:
+    """Raise Breach when two values differ."""
+    if got != wanted:
+        raise Breach(f"{what} is {_text(got)}, wanted {_text(wanted)}")
+
+
+def need(holds: bool, otherwise: str) -> None:
+    """Raise Breach with this text when a condition does not hold."""
+    if not holds:
+        raise Breach(otherwise)
+
+
+def _text(value: object) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else str(value)

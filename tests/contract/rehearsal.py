@@ -1,0 +1,45 @@
+"""The embedded exchange as a ground for the conformance kit, with hands to lend."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from engine.sim import Exchange
+from engine.values.money import Price, Qty, Side, other_side
+from engine.venue.trial import Ground
+
+SYMBOL = "BTC/USD"
+RESTING, STOP = Price(Decimal("40000.0")), Price(Decimal("39000.0"))
+
+
+def _fill_book(exchange: Exchange) -> None:
+    for step in range(40):  # small orders, so that every sweep takes several
+        exchange.house.quote(SYMBOL, "buy", Decimal(49_990 - step), Decimal("0.02"))
+        exchange.house.quote(SYMBOL, "sell", Decimal(50_010 + step), Decimal("0.02"))
+
+
+def prepare(exchange: Exchange) -> Ground:
+    """Fill the book on both sides, and return the ground."""
+    house = exchange.house
+    _fill_book(exchange)
+    house.print_trade(SYMBOL, Decimal("50000.0"), Decimal("0.01"))
+
+    def take(side: Side, qty: Qty, price: Price) -> None:
+        house.clear(SYMBOL)  # ours becomes the best of its side
+        house.quote(SYMBOL, other_side(side), price, qty)
+        _fill_book(exchange)
+
+    def move(price: Price) -> None:
+        house.print_trade(SYMBOL, price, Decimal("0.001"))
+
+    return Ground(
+        symbol=SYMBOL,
+        qty=Qty(Decimal("0.01")),
+        sweep_qty=Qty(Decimal("0.05")),
+        resting_price=RESTING,
+        stop_price=STOP,
+        unaffordable_qty=Qty(Decimal(1000)),
+        cut=exchange.kick,
+        take=take,
+        move=move,
+    )

@@ -1,0 +1,202 @@
+"""The Kraken adapter conforms; adapters that do not are found, by the name of the check."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from engine.kraken.capabilities import KRAKEN_SPOT
+from engine.kraken.nonce import MemoryNonceStore
+from engine.kraken.nonce_file import FileNonceStore
+from engine.kraken.settings import KrakenSettings, Secret
+from engine.kraken.venue import KrakenVenue
+from engine.net.wire import TcpWire, open_virtual_wire
+from engine.seams.chance import SeededChance, SystemChance
+from engine.seams.clock import SystemClock, VirtualClock
+from engine.sim import Exchange, SimSettings
+from engine.venue.capabilities import Capabilities
+from engine.venue.contract import CHECKS, examine
+from engine.venue.findings import ContractReport, Verdict
+from engine.venue.protocol import Venue
+from engine.venue.trial import Ground
+from tests.contract.impostors import (
+    CallsAcceptedRefused,
+    CallsRefusalsAccepted,
+    ForgetsMissedFills,
+    HidesBreaks,
+    Impostor,
+    LosesCanceled,
+    LosesOneFill,
+    Nameless,
+    NeverAnswersCancels,
+    RepeatsFills,
+    ShrinksHistory,
+    SwapsBatchAnswers,
+)
+from tests.contract.rehearsal import prepare
+
+HOST = "exchange.sim"
+PARTS = 3
+
+
+def settings_of(exchange: Exchange, address: str, **changes: Any) -> KrakenSettings:
+    """Return settings that fit the exchange at this address."""
+    return KrakenSettings(
+        **{
+            "api_key": Secret(exchange.api_key),
+            "api_secret": Secret(exchange.api_secret),
+            "mode": "simulated",
+            "rest_url": f"http://{address}",
+            "ws_url": f"ws://{address}/v2",
+            "ws_auth_url": f"ws://{address}/v2",
+            "plain_host": HOST,
+            **changes,
+        }
+    )
+
+
+@contextlib.asynccontextmanager
+async def virtual(**changes: Any) -> AsyncIterator[tuple[KrakenVenue, Ground]]:
+    """Give the adapter in front of an exchange on a virtual wire."""
+    clock, chance = VirtualClock(), SeededChance(11)
+    exchange = Exchange(SimSettings(), clock, chance)
+    async with exchange.running(), open_virtual_wire(random.Random(11)) as wire:
+        wire.listen(HOST, 80, exchange.serve)
+        settings = settings_of(exchange, HOST, **changes)
+        venue = KrakenVenue(settings, wire=wire, clock=clock, chance=chance, nonces=MemoryNonceStore())
+        yield venue, prepare(exchange)
+
+
+async def judged(
+    venue: Venue, ground: Ground, manifest: Capabilities = KRAKEN_SPOT, only: tuple[str, ...] = ()
+) -> ContractReport:
+    """Examine on virtual time."""
+    return await examine(venue, manifest, ground, clock=VirtualClock(), chance=SeededChance(5), only=only)
+
+
+@pytest.mark.parametrize("via", ["ws", "rest"])
+async def test_kraken_conforms_whole(autojump_clock: Any, via: str) -> None:
+    """Every check passes and none is left out, whichever way orders go."""
+    async with virtual(orders_via=via) as (venue, ground):
+        report = await judged(venue, ground)
+    assert report.conforms, f"\n{report}"
+    assert [finding.verdict for finding in report.findings] == [Verdict.PASSED] * len(CHECKS), f"\n{report}"
+    assert report.venue == venue.identity
+
+
+@pytest.mark.tcp
+async def test_kraken_conforms_over_tcp(tmp_path: Path) -> None:
+    """The same over real sockets and the real clock, in parts: one account's rate counter would make it wait."""
+    parts = [tuple(check.name for check in CHECKS[first::PARTS]) for first in range(PARTS)]
+    reports: list[ContractReport] = []
+
+    async def examine_part(names: tuple[str, ...]) -> None:
+        clock, chance = SystemClock(), SystemChance()
+        exchange = Exchange(SimSettings(), clock, chance)
+        ground = prepare(exchange)
+        async with exchange.running(), trio.open_nursery() as nursery:
+            port = await nursery.start(exchange.serve_tcp)
+            settings = settings_of(exchange, f"127.0.0.1:{port}", tier="pro")
+            nonces = FileNonceStore(tmp_path / str(port))
+            venue = KrakenVenue(settings, wire=TcpWire(), clock=clock, chance=chance, nonces=nonces)
+            reports.append(await examine(venue, KRAKEN_SPOT, ground, clock=clock, chance=chance, only=names))
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        for names in parts:
+            nursery.start_soon(examine_part, names)
+    assert sum(len(report.findings) for report in reports) == len(CHECKS)
+    for report in reports:
+        assert len(report.having(Verdict.PASSED)) == len(report.findings), f"\n{report}"
+
+
+@pytest.mark.parametrize(
+    ("alteration", "found"),
+    [
+        ({"sink": LosesCanceled}, "cancel_is_reported"),
+        ({"sink": LosesOneFill}, "fills_add_up"),
+        ({"sink": RepeatsFills}, "a_fill_is_told_once"),
+        ({"sink": Nameless}, "cl_ord_id_is_echoed"),
+        ({"sink": ForgetsMissedFills}, "reconnect_keeps_reports"),
+        ({"sink": HidesBreaks}, "reconnect_keeps_orders"),
+        ({"link": CallsRefusalsAccepted}, "refusal_is_told_truly"),
+        ({"link": CallsAcceptedRefused}, "place_is_reported"),
+        ({"link": NeverAnswersCancels}, "cancel_is_reported"),
+        ({"link": ShrinksHistory}, "history_equals_stream"),
+        ({"link": SwapsBatchAnswers}, "batch_is_answered_in_order"),
+    ],
+)
+async def test_impostor_is_found_by_name(
+    autojump_clock: Any, alteration: dict[str, Callable[[Any], Any]], found: str
+) -> None:
+    """An adapter with one lie in it does not conform, and the check that is about this lie says so."""
+    async with virtual() as (venue, ground):
+        report = await judged(Impostor(venue, **alteration), ground)
+    caught = {finding.name: finding for finding in report.having(Verdict.FAILED, Verdict.LACKING)}
+    assert found in caught, f"\n{report}"
+    assert not report.conforms
+    assert caught[found].reason
+
+
+async def test_manifest_decides_between_lacking_and_not_offered(autojump_clock: Any) -> None:
+    """The same fault is lacking when it was offered, and not even tried when it was not."""
+    only = ("history_equals_stream", "place_is_reported")
+    async with virtual() as (venue, ground):
+        impostor = Impostor(venue, link=ShrinksHistory)
+        offered = await judged(impostor, ground, only=only)
+        modest = await judged(
+            impostor, ground, msgspec.structs.replace(KRAKEN_SPOT, second_opinion=frozenset()), only=only
+        )
+    assert {f.name: f.verdict for f in offered.findings} == {
+        "place_is_reported": Verdict.PASSED,
+        "history_equals_stream": Verdict.LACKING,
+    }
+    assert {f.name: f.verdict for f in modest.findings}["history_equals_stream"] is Verdict.NOT_OFFERED
+    assert modest.conforms
+
+
+async def test_hands_that_are_not_lent_are_said(autojump_clock: Any) -> None:
+    """Without a hand to cut the connection, what needs one is not tried, and the report says why."""
+    async with virtual() as (venue, ground):
+        report = await judged(
+            venue, msgspec.structs.replace(ground, cut=None), only=("reconnect_keeps_orders", "reconnect_keeps_reports")
+        )
+    assert [(f.verdict, "cut" in f.reason) for f in report.findings] == [(Verdict.NOT_OFFERED, True)] * 2
+
+
+async def test_venue_that_does_not_open_fails_every_check(autojump_clock: Any) -> None:
+    """What the adapter raises is a finding with its class and words, not an exception."""
+    async with virtual(api_key=Secret("wrong")) as (venue, ground):
+        report = await judged(venue, ground, only=("place_is_reported",))
+    assert [(f.verdict, "EAPI:Invalid key" in f.reason) for f in report.findings] == [(Verdict.FAILED, True)]
+
+
+async def test_unknown_check_is_refused(autojump_clock: Any) -> None:
+    """A name that no check has is a mistake of the caller."""
+    async with virtual() as (venue, ground):
+        with pytest.raises(ValueError, match="no such check: nonsense"):
+            await judged(venue, ground, only=("nonsense",))
+
+
+async def test_nothing_is_left_behind(autojump_clock: Any) -> None:
+    """After all checks no order is open, and the account holds as many coins as before."""
+    clock, chance = VirtualClock(), SeededChance(11)
+    exchange = Exchange(SimSettings(), clock, chance)
+    before = exchange.truth.balances()["BTC"]
+    async with exchange.running(), open_virtual_wire(random.Random(11)) as wire:
+        wire.listen(HOST, 80, exchange.serve)
+        venue = KrakenVenue(
+            settings_of(exchange, HOST), wire=wire, clock=clock, chance=chance, nonces=MemoryNonceStore()
+        )
+        ground = prepare(exchange)
+        await judged(Impostor(venue, sink=LosesCanceled), ground)
+    assert exchange.truth.orders
+    assert not [order for order in exchange.truth.orders.values() if order.is_open]
+    assert exchange.truth.balances()["BTC"] == before

@@ -1,0 +1,99 @@
+"""Who may call while the REST counter is short."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from engine.kraken.call_budget import CallBudget, Urgency
+from engine.kraken.limits import TIERS
+
+
+@pytest.fixture(params=["starter", "intermediate", "pro"])
+def limits(request):
+    """The documented numbers of a tier."""
+    return TIERS[request.param]
+
+
+@pytest.fixture
+def budget(limits):
+    """A fresh counter."""
+    return CallBudget(limits.rest_max, limits.rest_decay)
+
+
+async def call(budget, urgency, points=1, told=None):
+    """Make one call; note what it was for and when."""
+    async with budget.room(points, urgency):
+        pass
+    if told is not None:
+        told.append((urgency, round(trio.current_time(), 3)))
+
+
+async def spend(budget, urgency=Urgency.QUESTION):
+    """Make calls until the next one would have to wait; return how many went."""
+    for count in range(100):
+        with trio.move_on_after(0.0005) as waiting:
+            await call(budget, urgency)
+        if waiting.cancelled_caught:
+            return count
+    raise AssertionError("the counter never fills")
+
+
+async def test_three_tokens_can_be_fetched_while_the_counter_of_questions_is_spent(budget, limits, autojump_clock):
+    """Questions leave three points, whatever the tier; tokens use the counter up to its documented end."""
+    assert await spend(budget) == limits.rest_max - 3
+    assert await spend(budget, Urgency.TOKEN) == 3
+    assert budget.counter.level(trio.current_time()) == pytest.approx(limits.rest_max, abs=0.01)
+
+
+async def test_token_passes_everyone_who_waits(budget, limits, autojump_clock):
+    """It came last and goes first; missing fills go before questions, those before the further pages of a list."""
+    await spend(budget)
+    await spend(budget, Urgency.TOKEN)
+    told = []
+    async with trio.open_nursery() as nursery:
+        for urgency in (Urgency.PAGES, Urgency.QUESTION, Urgency.FILLS, Urgency.TOKEN):
+            nursery.start_soon(call, budget, urgency, 4 if urgency is Urgency.PAGES else 1, told)
+            await trio.sleep(0.001)
+    assert [urgency for urgency, _ in told] == sorted(Urgency)
+    assert told[0][1] == pytest.approx(1 / limits.rest_decay, abs=0.01)
+
+
+async def test_long_list_leaves_room_for_missing_fills(budget, limits, autojump_clock):
+    """A list that pages on and on never takes the last eleven points: two calls for fills go at once."""
+    async with trio.open_nursery() as nursery:
+
+        async def pages():
+            while True:
+                await call(budget, Urgency.PAGES, 4)
+
+        nursery.start_soon(pages)
+        await trio.sleep(60)
+        assert budget.counter.level(trio.current_time()) <= limits.rest_max - 11
+        with trio.fail_after(0.001):
+            await call(budget, Urgency.FILLS, 4)
+            await call(budget, Urgency.FILLS, 4)
+        nursery.cancel_scope.cancel()
+
+
+async def test_question_passes_a_page_that_waits_for_its_reserve(budget, autojump_clock):
+    """Who must leave more stands aside."""
+    for _ in range(2):
+        await call(budget, Urgency.QUESTION, 4)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call, budget, Urgency.PAGES, 4)
+        await trio.sleep(0.001)
+        with trio.fail_after(0.001):
+            await call(budget, Urgency.QUESTION)
+        nursery.cancel_scope.cancel()
+
+
+async def test_cancelled_waiter_blocks_nobody(budget, limits, autojump_clock):
+    """Its place is free at once, and nothing of it counts."""
+    await spend(budget)
+    with trio.move_on_after(0.001):
+        await call(budget, Urgency.QUESTION, 10)
+    level = budget.counter.level(trio.current_time())
+    with trio.fail_after(1.01 / limits.rest_decay):
+        await call(budget, Urgency.QUESTION)
+    assert budget.counter.level(trio.current_time()) <= level + 0.01
