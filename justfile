@@ -20,6 +20,11 @@ test *args:
 kill-test kills="20" *args:
     python -m tests.killing {{ kills }} {{ args }}
 
+# malformed frames and bodies, at our client and at the simulated exchange (--seed S)
+fuzz cases="100000" *args:
+    python -m tests.fuzz client --cases {{ cases }} {{ args }}
+    python -m tests.fuzz exchange --cases {{ cases }} {{ args }}
+
 # how the engine does beside its floor (--json for machines)
 bench *args:
     python -m tests.bench {{ args }}

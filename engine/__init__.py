@@ -19,7 +19,12 @@ __version__ = "0.1.0"
 _PLACES = {
     "engine.runtime.engine": ("Engine",),
     "engine.runtime.opening": ("open_engine",),
-    "engine.runtime.settings": ("EngineSettings",),
+    "engine.runtime.settings": ("EngineSettings", "MarketSettings"),
+    "engine.runtime.market_data": ("MarketData",),
+    "engine.runtime.readers": ("Conflated", "Every", "Latest", "CutOff"),
+    "engine.market.updates": ("BookView", "Ticker", "PublicTrade", "TradesMissed", "Candle", "InstrumentChanged"),
+    "engine.market.topics": ("Topic", "Held"),
+    "engine.market.freshness": ("Freshness",),
     "engine.runtime.intake": ("Submitted",),
     "engine.runtime.bus": ("Lagged", "Subscription"),
     "engine.runtime.views": ("BracketView",),

@@ -15,6 +15,9 @@ from engine.kraken.nonce import MemoryNonceStore
 from engine.kraken.nonce_file import FileNonceStore
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
+from engine.market.freshness import Freshness
+from engine.market.topics import Held, Topic
+from engine.market.updates import BookView, Candle, InstrumentChanged, PublicTrade, Ticker, TradesMissed
 from engine.net.wire import TcpWire
 from engine.orders.brackets import Policy
 from engine.orders.events import ExecutionReport
@@ -23,8 +26,10 @@ from engine.orders.view import OrderView
 from engine.runtime.bus import Lagged, Subscription
 from engine.runtime.engine import Engine
 from engine.runtime.intake import Submitted
+from engine.runtime.market_data import MarketData
 from engine.runtime.opening import open_engine
-from engine.runtime.settings import EngineSettings
+from engine.runtime.readers import Conflated, CutOff, Every, Latest
+from engine.runtime.settings import EngineSettings, MarketSettings
 from engine.runtime.views import BracketView
 from engine.seams.chance import SystemChance
 from engine.seams.clock import SystemClock
@@ -36,6 +41,21 @@ __all__ = [
     "Engine",
     "open_engine",
     "EngineSettings",
+    "MarketSettings",
+    "MarketData",
+    "Conflated",
+    "Every",
+    "Latest",
+    "CutOff",
+    "BookView",
+    "Ticker",
+    "PublicTrade",
+    "TradesMissed",
+    "Candle",
+    "InstrumentChanged",
+    "Topic",
+    "Held",
+    "Freshness",
     "Submitted",
     "Lagged",
     "Subscription",

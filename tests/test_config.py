@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.config import Credentials, Settings, load_credentials, load_settings
+from engine.config.limits_section import LimitsSection
 from engine.errors import ConfigError
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.net.link_policy import LinkPolicy
 from engine.orders.brackets import Policy
+from engine.risk.limits import UNLIMITED, Limits, StrategyLimits, SymbolLimits
 from engine.runtime.settings import EngineSettings, MarketSettings
 from engine.sim import SimSettings
+from engine.values.money import Qty
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,21 +40,27 @@ def written(place: Path, text: str, name: str = "engine.toml", mode: int = 0o600
 
 
 def test_file_holds_exactly_the_built_in_settings() -> None:
-    """config/engine.toml may be left out: it says what is built in, and explains it."""
-    assert load_settings(ROOT / "config" / "engine.toml").model_dump() == load_settings().model_dump()
+    """config/engine.toml may be left out: it says what is built in, and explains it. So does limits.toml beside it."""
+    settings = load_settings(ROOT / "config" / "engine.toml")
+    assert settings.model_dump(exclude={"limits"}) == load_settings().model_dump(exclude={"limits"})
+    assert settings.limits == LimitsSection()
 
 
 def test_file_shows_every_key() -> None:
     """Keys without a default stand there as comments."""
-    text = (ROOT / "config" / "engine.toml").read_text()
-    shown = tomllib.loads(text)
+    texts = [(ROOT / "config" / name).read_text() for name in ("engine.toml", "limits.toml")]
+    text, shown = "\n".join(texts), {**tomllib.loads(texts[0]), **tomllib.loads(texts[1])}
 
     def missing(table: dict[str, Any], model: dict[str, Any]) -> list[str]:
         names = [name for name in model if name not in table and f"# {name} = " not in text]
         nested = [name for name, value in model.items() if isinstance(value, dict) and name in table]
         return names + [found for name in nested for found in missing(table[name], model[name])]
 
-    assert missing(shown, load_settings().model_dump()) == []
+    model = load_settings(None, {"limits": {}}).model_dump()
+    for tables in ("symbol", "strategy"):
+        assert f"# [limits.{tables}." in text
+        del model["limits"][tables]
+    assert missing(shown, model) == []
 
 
 def test_command_line_over_environment_over_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -94,6 +104,17 @@ def test_every_fault_is_told_at_once_with_its_place_and_range(monkeypatch: pytes
         assert all(word in line for word in words), line
 
 
+def test_breaker_bounds_are_checked_and_reach_the_engine(tmp_path: Path) -> None:
+    """Failures from 1 to 1000, a rest of up to an hour."""
+    settings = load_settings(written(tmp_path, "[engine]\nbreaker_failures = 3\nbreaker_rest_s = 12.5\n"))
+    engine = settings.engine_settings()
+    assert (engine.breaker_failures, engine.breaker_rest_s) == (3, 12.5)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written(tmp_path, "[engine]\nbreaker_failures = 0\nbreaker_rest_s = 3601\n"))
+    assert "engine.breaker_failures" in str(caught.value)
+    assert "engine.breaker_rest_s" in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["[log", 'data_dir = "\\q"'])
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path, text: str) -> None:
     """With the parser's own words."""
@@ -104,7 +125,8 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, text: str) -> None:
 def test_settings_become_the_rooms_records() -> None:
     """Built-in settings give the records' own defaults."""
     settings = load_settings(None, {"data_dir": "d"})
-    assert settings.engine_settings() == EngineSettings(data_dir=Path("d"), policy=Policy())
+    built_in_limits = LimitsSection().limits()
+    assert settings.engine_settings() == EngineSettings(data_dir=Path("d"), policy=Policy(), limits=built_in_limits)
     key, secret = Secret("k"), Secret("c2VjcmV0")
     built_in = KrakenSettings(api_key=key, api_secret=secret, mode="simulated")
     assert settings.kraken_settings(Credentials(key, secret)) == built_in
@@ -125,7 +147,10 @@ def test_every_member_that_shapes_the_engine_can_be_set() -> None:
     """What a room may be told, a file may tell; the exceptions are named here."""
     settings = Settings()
     for room, table, other in (
-        (EngineSettings, settings.engine, {"data_dir", "lease_dir", "policy", "market"}),
+        (EngineSettings, settings.engine, {"data_dir", "lease_dir", "policy", "market", "limits"}),
+        (Limits, LimitsSection(), set()),
+        (SymbolLimits, LimitsSection().each_symbol, set()),
+        (StrategyLimits, LimitsSection().each_strategy, set()),
         (MarketSettings, settings.market, set()),
         (Policy, settings.policy, set()),
         (KrakenSettings, settings.kraken, {*Credentials._fields, "mode", "plain_host", "user_agent"}),
@@ -152,13 +177,74 @@ def test_a_live_key_has_one_lease_for_all_data_directories(monkeypatch: pytest.M
     """In the user's state directory; a simulated exchange's key needs none."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    places = {Settings(venue="kraken", data_dir=Path(name)).engine_settings().lease_dir for name in "ab"}
+    live = [Settings(venue="kraken", data_dir=Path(name), limits=LimitsSection()) for name in "ab"]
+    places = {settings.engine_settings().lease_dir for settings in live}
     (place,) = places
     assert place is not None
     assert place.is_relative_to(tmp_path)
     assert place.name == "leases"
     assert Settings().engine_settings().lease_dir is None
     assert Settings(venue="simulated").engine_settings().lease_dir is None
+
+
+# --- the limits
+
+
+def test_live_venue_without_limits_is_not_started(tmp_path: Path) -> None:
+    """It says what to write; with the file beside the settings it starts."""
+    file = written(tmp_path, 'venue = "kraken"')
+    with pytest.raises(ConfigError, match=r"needs limits: put a limits\.toml beside the settings file"):
+        load_settings(file).engine_settings()
+    written(tmp_path, '[limits]\norder_value_most = "50"', "limits.toml")
+    assert load_settings(file).engine_settings().limits.order_value_most == 50
+
+
+def test_simulated_exchange_has_limits_of_its_own() -> None:
+    """Without a file the built-in ones hold."""
+    assert load_settings().engine_settings().limits == LimitsSection().limits()
+    assert LimitsSection().limits() != UNLIMITED
+
+
+def test_limits_reach_the_checks(tmp_path: Path) -> None:
+    """A market or strategy with a table of its own has that one, every other the common one."""
+    text = (
+        '[limits]\nsymbols = ["BTC/USD"]\n[limits.rates]\nEUR = "1.1"\n[limits.each_symbol]\nexposure_most = "5"\n'
+        '[limits.symbol."BTC/USD"]\norder_qty_most = "0.5"\n[limits.strategy.momentum]\ndaily_loss_most = "7"\n'
+    )
+    limits = load_settings(written(tmp_path, text)).engine_settings().limits
+    assert (limits.symbols, limits.rates) == (("BTC/USD",), {"EUR": Decimal("1.1")})
+    assert limits.of_symbol("BTC/USD") == SymbolLimits(order_qty_most=Qty(Decimal("0.5")))
+    assert limits.of_symbol("ETH/USD").exposure_most == 5
+    assert limits.of_strategy("momentum").daily_loss_most == 7
+    assert limits.of_strategy("other") == limits.each_strategy
+
+
+def test_every_fault_of_the_limits_is_told_at_once_with_its_range(tmp_path: Path) -> None:
+    """By the name of their own file, inside a table of a market or strategy too."""
+    text = (
+        '[limits]\norder_value_most = "-1"\ncollar_bps = "10001"\nmax_orders = 1\nlink_loss_halt_s = 1\n'
+        '[limits.rates]\nEUR = "0"\n[limits.symbol."BTC/USD"]\norder_qty_most = "0"\n[limits.strategy."a b"]\n[log]\n'
+    )
+    limits = written(tmp_path, text, "limits.toml")
+    with pytest.raises(ConfigError) as raised:
+        load_settings(written(tmp_path, "[limits]\n", "other.toml"))
+    assert "stands in" in str(raised.value)
+    with pytest.raises(ConfigError) as raised:
+        load_settings(written(tmp_path, "seed = 1.5"))
+    faults = str(raised.value).splitlines()
+    for words in (
+        f"{limits}: log: unknown key; this file holds the table limits alone",
+        f"{limits}: limits.order_value_most: input should be greater than 0 (permitted: above 0 to 1000000000000)",
+        f"{limits}: limits.collar_bps: input should be less than or equal to 10000 (permitted: above 0 to 10000)",
+        f"{limits}: limits.max_orders: unknown key",
+        f"{limits}: limits.link_loss_halt_s: input should be greater than or equal to 5 (permitted: from 5 to 86400)",
+        f"{limits}: limits.rates.EUR: input should be greater than 0 (permitted: above 0 to 1000000000000)",
+        f"{limits}: limits.symbol.BTC/USD.order_qty_most: input should be greater than 0 (permitted: above 0",
+        f"{limits}: limits.strategy.a b: string should match pattern",
+        f"{tmp_path / 'engine.toml'}: seed: ",
+    ):
+        assert any(fault.startswith(words) for fault in faults), (words, faults)
+    assert len(faults) == 9
 
 
 # --- the key

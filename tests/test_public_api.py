@@ -15,6 +15,8 @@ PUBLIC = {
     *("__version__", "open_engine", "Engine", "EngineSettings", "Policy"),
     *("Signal", "SignalFault", "StopLoss", "TakeProfit", "parse_signal", "Submitted"),
     *("ExecutionReport", "OrderView", "BracketView", "Lagged", "Subscription"),
+    *("MarketSettings", "MarketData", "Conflated", "Every", "Latest", "CutOff", "Topic", "Held", "Freshness"),
+    *("BookView", "Ticker", "PublicTrade", "TradesMissed", "Candle", "InstrumentChanged"),
     *("KrakenVenue", "KrakenSettings", "Secret", "FileNonceStore", "MemoryNonceStore"),
     *("TcpWire", "SystemClock", "SystemChance"),
     *("EngineError", "ConfigError", "OrderInvariantError"),

@@ -67,6 +67,8 @@ def run(
     data_dir: DataDir = None,
     config: Config = None,
     seed: Seed = None,
+    market: Annotated[str | None, Parameter(help="Of its own exchange; see exchange --help.")] = None,
+    faults: Annotated[Path | None, Parameter(help="What goes wrong on its own exchange, as TOML.")] = None,
     as_json: Json = False,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -80,7 +82,9 @@ def run(
     from engine.cli.run import RunOptions
     from engine.cli.run import run as run_engine
 
-    settings = _settings(config, {"level": log_level, "file": log_file}, data_dir=data_dir, seed=seed)
+    own = {name: value for name, value in (("source", market), ("faults", faults)) if value is not None}
+    log = {"level": log_level, "file": log_file}
+    settings = _settings(config, log, data_dir=data_dir, seed=seed, exchange=own or None)
     options = RunOptions(
         settings=settings, logs=_logs(settings), signals=signals, until_idle=until_idle, as_json=as_json
     )
@@ -102,35 +106,9 @@ def demo(*, fault: Fault = None, as_json: Json = False) -> Exit:
 
 
 @app.command
-def exchange(
-    *,
-    port: Annotated[int | None, Parameter(help="Port on 127.0.0.1; 0 takes any that is free.")] = None,
-    seed: Seed = None,
-    market: Annotated[str, Parameter(help="synthetic, or script:FILE with timed steps.")] = "synthetic",
-    data_dir: DataDir = None,
-    config: Config = None,
-    log_level: LogLevel = None,
-    log_file: LogFile = None,
-) -> Exit:
-    """Run the simulated Kraken alone, REST and WebSocket v2 on one port, until Ctrl-C.
-
-    Prints one line of JSON when ready: the addresses and the API key of this data directory.
-
-    Example: python -m engine exchange --port 8791 --seed 7
-    """
-    from engine.cli.exchange import exchange as serve
-    from engine.cli.exchange import market_of
-
-    log = {"level": log_level, "file": log_file}
-    listen = {"port": port} if port is not None else None
-    settings = _settings(config, log, data_dir=data_dir, seed=seed, exchange=listen)
-    return trio.run(serve, settings, market_of(market), _logs(settings))
-
-
-@app.command
 def diagram(
     *,
-    machine: Annotated[Literal["order", "bracket", "link", "breaker"], Parameter(help="Which machine.")],
+    machine: Annotated[Literal["order", "bracket", "link", "breaker", "trading"], Parameter(help="Which machine.")],
     format: Annotated[  # noqa: A002 - the option's name
         Literal["mermaid", "dot", "svg", "png", "md"], Parameter(help="svg and png need Graphviz.")
     ] = "mermaid",

@@ -21,10 +21,11 @@ from engine.orders.diagram import Walk, diagram_of, dot, mermaid, table
 from engine.orders.machine import OrderMachine
 from engine.orders.replay import rebuild_bracket, rebuild_orders
 from engine.risk.breaker import BreakerMachine
+from engine.risk.trading_state import TradingMachine
 from engine.runtime.history import facts_of, signal_of
 from engine.runtime.opening import JOURNAL_FILE
 
-Machine = Literal["order", "bracket", "link", "breaker"]
+Machine = Literal["order", "bracket", "link", "breaker", "trading"]
 Format = Literal["mermaid", "dot", "svg", "png", "md"]
 
 MACHINES: dict[Machine, type[StateMachine]] = {
@@ -32,6 +33,7 @@ MACHINES: dict[Machine, type[StateMachine]] = {
     "bracket": BracketMachine,
     "link": LinkMachine,
     "breaker": BreakerMachine,
+    "trading": TradingMachine,
 }
 WALKED = ("order", "bracket")
 """Those whose steps stand in the journal."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trio
 
+from engine.cli.markets import market_changes, with_faults
 from engine.cli.mounts import network_file_system
+from engine.cli.output import talk
 from engine.config import Credentials, Settings, load_credentials
 from engine.errors import ConfigError, JournalError
 from engine.journal.lease import hold_lease
@@ -64,15 +67,22 @@ class Listening:
         ws = f"ws://{LOOPBACK}:{self.port}/v2"
         return {"rest_url": f"http://{LOOPBACK}:{self.port}", "ws_url": ws, "ws_auth_url": ws}
 
-    def ready_line(self) -> dict[str, str]:
-        """What a client needs to know: addresses, and the key that was made for this data directory."""
+    def accounts(self) -> list[dict[str, str]]:
+        """Every account with the key that was made for it on this data directory, the default one first."""
+        keys = {name: self.exchange.credentials(name) for name in self.exchange.settings.accounts}
+        return [{"name": name, "api_key": key, "api_secret": secret} for name, (key, secret) in keys.items()]
+
+    def ready_line(self) -> dict[str, object]:
+        """What a client needs to know: addresses, and the keys that were made for this data directory."""
         addresses = self.addresses
         return {
             "rest": addresses["rest_url"],
             "ws": addresses["ws_url"],
             "ws_auth": addresses["ws_auth_url"],
+            "control": f"{addresses['rest_url']}/control",
             "api_key": self.exchange.api_key,
             "api_secret": self.exchange.api_secret,
+            "accounts": self.accounts(),
         }
 
 
@@ -84,11 +94,20 @@ def market_chance(settings: Settings) -> Chance:
 def sim_settings(settings: Settings, directory: Path, **changes: object) -> SimSettings:
     """Return the exchange's settings with the key and the boot count of this data directory. Raises ConfigError."""
     try:
-        identity = load_or_make_identity(directory / "exchange", SystemChance())
+        others = [account.name for account in settings.exchange.account]
+        identity = load_or_make_identity(directory / "exchange", SystemChance(), others)
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot use the exchange's identity in {directory}: {error}") from error
     kept = {"api_key": identity.api_key, "api_secret": identity.api_secret, "boot": identity.boot}
-    return settings.sim_settings(**kept, **changes)
+    sim = settings.sim_settings(**kept, **changes)
+    terms = {name: replace(sim.terms_of(name), key=identity.others[name]) for name in others}
+    return replace(sim, terms=terms)
+
+
+async def prepared_sim(settings: Settings, directory: Path) -> SimSettings:
+    """Return the exchange's settings with its market's source and its faults. Raises ConfigError, VenueUnavailable."""
+    sim = sim_settings(settings, directory, **await market_changes(settings))
+    return with_faults(sim, settings.exchange.faults)
 
 
 @contextmanager
@@ -107,26 +126,29 @@ def _open_store(directory: Path) -> Iterator[ExchangeStore]:
 
 
 @asynccontextmanager
-async def open_exchange(sim: SimSettings, chance: Chance, port: int, directory: Path) -> AsyncIterator[Listening]:
+async def open_exchange(
+    sim: SimSettings, chance: Chance, port: int, directory: Path, *, free_port: bool = False
+) -> AsyncIterator[Listening]:
     """Run a simulated exchange on loopback TCP; ``directory`` keeps its accounts, orders and trades over restarts.
 
-    Raises ConfigError when the port is taken, JournalError when the kept state cannot be used.
+    With ``free_port`` a port that is taken gives way to any that is free. Raises ConfigError when the port is taken,
+    JournalError when the kept state cannot be used.
     """
     with _open_store(directory) as store:
         try:
-            exchange = Exchange(sim, SystemClock(), chance, store=store)
+            exchange = Exchange(sim, SystemClock(), chance, store=store, tell=talk)
         except ValueError as error:
             raise ConfigError(f"the exchange kept in {directory} does not fit the settings: {error}") from error
-        async with _serving(exchange, port, directory) as listening:
+        async with _serving(exchange, port, directory, free_port=free_port) as listening:
             yield listening
 
 
 @asynccontextmanager
-async def _serving(exchange: Exchange, port: int, directory: Path) -> AsyncIterator[Listening]:
+async def _serving(exchange: Exchange, port: int, directory: Path, *, free_port: bool) -> AsyncIterator[Listening]:
     taken: OSError | None = None
     async with trio.open_nursery() as exchange_nursery:
         try:
-            listening = Listening(exchange, await _listen(exchange_nursery, exchange, port))
+            listening = Listening(exchange, await _listen(exchange_nursery, exchange, port, free_port=free_port))
         except OSError as error:
             taken = error
         else:
@@ -162,9 +184,15 @@ async def running_address(directory: Path) -> str | None:
     return f"ws://{LOOPBACK}:{port}/v2"
 
 
-async def _listen(exchange_nursery: trio.Nursery, exchange: Exchange, port: int) -> int:
+async def _listen(exchange_nursery: trio.Nursery, exchange: Exchange, port: int, *, free_port: bool) -> int:
     """Bind here, not in the serving task, so that a taken port is an OSError and not a group of them."""
-    listeners = await trio.open_tcp_listeners(port, host=LOOPBACK)
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=LOOPBACK)
+    except OSError as error:
+        if not free_port or error.errno != errno.EADDRINUSE:
+            raise
+        listeners = await trio.open_tcp_listeners(0, host=LOOPBACK)
+        talk(f"port {port} is taken: listening on {listeners[0].socket.getsockname()[1]} instead")
     exchange_nursery.start_soon(trio.serve_listeners, exchange.serve, listeners, name="exchange/listen")
     return int(listeners[0].socket.getsockname()[1])
 
@@ -188,9 +216,16 @@ async def open_venue(
 async def open_embedded(
     settings: Settings, directory: Path, hide: Callable[[str], object], **sim_changes: object
 ) -> AsyncIterator[tuple[Exchange, KrakenVenue]]:
-    """Run an exchange in this process while the block stands, and give it with an adapter to it."""
-    sim = sim_settings(settings, directory, **sim_changes)
-    async with open_exchange(sim, market_chance(settings), settings.exchange.port, directory) as listening:
+    """Run an exchange in this process while the block stands, and give it with an adapter to it.
+
+    With ``sim_changes`` they alone say what the market is, and nothing goes wrong on it.
+    """
+    if sim_changes:
+        sim = sim_settings(settings, directory, **sim_changes)
+    else:
+        sim = await prepared_sim(settings, directory)
+    port, free_port = settings.exchange.port, settings.exchange.free_port
+    async with open_exchange(sim, market_chance(settings), port, directory, free_port=free_port) as listening:
         exchange = listening.exchange
         made = Credentials(Secret(exchange.api_key), Secret(exchange.api_secret))
         yield exchange, _adapter(settings.kraken_settings(made, **listening.addresses), directory, hide)

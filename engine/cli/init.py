@@ -1,4 +1,4 @@
-"""The verb ``init``: the two files that live use needs, explained key by key, and what to do with them."""
+"""The verb ``init``: the three files that live use needs, explained key by key, and what to do with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.config.settings import APP
 from engine.errors import ConfigError
 from engine.kraken.key_info import NEEDED, READING
 
-CONFIG_FILE, KEY_FILE = "kraken.toml", "kraken-key.toml"
+CONFIG_FILE, KEY_FILE, LIMITS_FILE = "kraken.toml", "kraken-key.toml", "limits.toml"
 CONFIG_MODE, KEY_MODE = 0o644, 0o600
 """Settings hold no secret; whoever can read a key file can trade."""
 
@@ -42,16 +42,17 @@ query_secret = ""
 
 
 def init(directory: Path | None) -> Exit:
-    """Write both files, or none; say what to do next. Raises ConfigError when one is there already."""
+    """Write all three files, or none; say what to do next. Raises ConfigError when one is there already."""
     place = (directory or platformdirs.user_config_path(APP, appauthor=False)).expanduser().absolute()
-    config, key = place / CONFIG_FILE, place / KEY_FILE
+    config, key, limits = place / CONFIG_FILE, place / KEY_FILE, place / LIMITS_FILE
     _make(place)
-    there = [str(path) for path in (config, key) if os.path.lexists(path)]
+    there = [str(path) for path in (config, key, limits) if os.path.lexists(path)]
     if there:
         raise ConfigError(f"{' and '.join(there)} already there: nothing is overwritten; choose another --dir")
     _write(key, key_text(), KEY_MODE)
+    _write(limits, _explained("limits.toml"), CONFIG_MODE)
     _write(config, config_text(key, place / "data"), CONFIG_MODE)
-    Output().text(_next_steps(config, key))
+    Output().text(_next_steps(config, key, limits))
     return Exit.DONE
 
 
@@ -63,7 +64,7 @@ def key_text() -> str:
 
 def config_text(key_file: Path, data_dir: Path) -> str:
     """Return config/engine.toml made for Kraken: without the simulated exchange, with a key and a place of its own."""
-    text, _, _ = _explained().partition("# The simulated Kraken,")
+    text, _, _ = _explained("engine.toml").partition("# The simulated Kraken,")
     for line, instead in (
         (_line(text, "# Settings of the engine."), _HEAD),
         (_line(text, "venue = "), 'venue = "kraken"\n'),
@@ -74,12 +75,12 @@ def config_text(key_file: Path, data_dir: Path) -> str:
     return text.rstrip() + "\n"
 
 
-def _explained() -> str:
-    """Read config/engine.toml, from the wheel or from the checkout."""
-    packed = resources.files("engine.config").joinpath("engine.toml")
+def _explained(name: str) -> str:
+    """Read a file of config/, from the wheel or from the checkout."""
+    packed = resources.files("engine.config").joinpath(name)
     if packed.is_file():
         return packed.read_text(encoding="utf-8")
-    return (Path(engine.__file__).parents[1] / "config" / "engine.toml").read_text(encoding="utf-8")
+    return (Path(engine.__file__).parents[1] / "config" / name).read_text(encoding="utf-8")
 
 
 def _line(text: str, start: str) -> str:
@@ -107,13 +108,14 @@ def _write(path: Path, text: str, mode: int) -> None:
         raise ConfigError(f"cannot write {path}: {error.strerror}; choose another --dir") from error
 
 
-def _next_steps(config: Path, key: Path) -> str:
+def _next_steps(config: Path, key: Path, limits: Path) -> str:
     return (
         f"{config}  settings for Kraken itself, every key explained\n"
         f"{key}  to be filled in (mode 0600)\n"
+        f"{limits}  what entries are held to, made for a simulated account: set your own\n"
         "\nNext:\n"
         "  1. Make an API key on Kraken with the permissions that the key file names, and write it there.\n"
-        "  2. Look through the settings. The tier must be that of your account.\n"
+        "  2. Look through the settings and the limits. The tier must be that of your account.\n"
         "  3. Start with one signal of the smallest size; the key, the clock and the venue are checked first:\n"
         f"     python -m engine run --config {config} --signals one.jsonl\n"
     )

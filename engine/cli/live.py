@@ -22,6 +22,7 @@ from engine.control.status import Status
 from engine.control.table import CANCEL, ORDER, ORDERS, REPORTS, RESOLVE, STATUS
 from engine.market.freshness import Freshness
 from engine.orders.events import ExecutionReport
+from engine.runtime.engine import said_bound
 from engine.values.money import trimmed
 
 OrderId = Annotated[str, Parameter(help="cl_ord_id, any unique beginning of it, or the venue's order_id.")]
@@ -205,6 +206,9 @@ def _status_lines(found: Status) -> Iterator[str]:
         )
     for book in found.market:
         yield _book_line(book)
+    yield from _trading_lines(found)
+    if found.restart_bound.brackets:
+        yield said_bound(found.restart_bound)
     for reason, why in found.halted.items():
         yield f"entries are kept back: {reason}: {why}"
     queues, journal = found.queues, found.journal
@@ -222,6 +226,19 @@ def _book_line(book: Freshness) -> str:
     late = "" if book.latency_s is None else f", {book.latency_s * 1000:.0f} ms late"
     held = f", held by {len(book.holders)}" if book.holders else ""
     return f"book {book.symbol}: {state}, {book.status}, depth {book.depth}, {age}{late}, {book.resyncs} resyncs{held}"
+
+
+def _trading_lines(found: Status) -> Iterator[str]:
+    risk = found.risk
+    yield (
+        f"trading: {found.trading_state}; exposure {trimmed(risk.exposure)} {risk.currency}, today "
+        f"{trimmed(risk.realized_today)} realised and {trimmed(risk.unrealized)} unrealised, "
+        f"drawdown {trimmed(risk.drawdown)}"
+    )
+    for cause in found.trading.causes:
+        yield f"{cause.strategy_id or 'all trading'}: {cause.code}: {cause.reason}"
+    for trip in risk.throttled:
+        yield f"throttled: {trip.strategy_id} {trip.side} {trip.symbol}: {trip.reason}"
 
 
 def _cancel_lines(done: Canceling) -> Iterator[str]:

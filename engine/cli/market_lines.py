@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from decimal import Decimal
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -20,8 +21,8 @@ FRAME_LINES = 8
 BAR_WIDTH = 14
 SIDE_TONES = {"buy": "green", "sell": "red"}
 TRADES_KEPT = 200
-BARS_FROM, TRADES_FROM = 96, 80
-"""Columns of a screen from which bars and trades are shown beside the levels."""
+WIDEST = 10_000
+"""Columns in which everything fits."""
 
 
 class Picture:
@@ -34,18 +35,21 @@ class Picture:
         self.trades: deque[PublicTrade | TradesMissed | str] = deque(maxlen=TRADES_KEPT)
         self.skipped = 0
 
-    def draw(self, fresh: Freshness | None, width: int, height: int) -> RenderableType:
-        """Lay it out for a screen; what does not fit is left out whole, no number is ever cut."""
-        levels = max(1, (height - FRAME_LINES) // 2)
-        table = Table.grid(padding=(0, 4))
-        parts = [self._book_part(levels, bars=width >= BARS_FROM)]
-        if width >= TRADES_FROM:
-            parts.append(self._trades_part(2 * levels + 2))
-        table.add_row(*parts)
+    def draw(self, fresh: Freshness | None, console: Console) -> RenderableType:
+        """Lay it out for a screen; what does not fit is left out whole: no price or quantity is ever cut."""
+        levels = max(1, (console.height - FRAME_LINES) // 2)
+        full, plain_book, least = (self._book_part(levels, columns) for columns in (4, 3, 2))
+        trades = self._trades_part(2 * levels + 2)
+        for parts in ((full, trades), (plain_book, trades), (plain_book,), (least,)):
+            table = Table.grid(padding=(0, 4))
+            table.add_row(*parts)
+            if Measurement.get(console, console.options.update(width=WIDEST), table).maximum <= console.width:
+                break
         return Group(self._head(fresh), Text(), table, Text(), Text(f"{self._source}   Ctrl-C ends", "dim"))
 
     def _head(self, fresh: Freshness | None) -> RenderableType:
-        line = Text.assemble((self._symbol, "bold"))
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(self._symbol, "bold")
         if fresh is not None:
             line.append(f"   {fresh.status}")
             line.append("   verified" if fresh.usable else f"   UNUSABLE: {fresh.fault}", "" if fresh.usable else "red")
@@ -54,7 +58,7 @@ class Picture:
             if fresh.latency_s is not None:
                 line.append(f"   {fresh.latency_s * 1000:.0f} ms late", "dim")
             line.append(f"   {fresh.updates} updates, {fresh.resyncs} resyncs", "dim")
-        day = Text()
+        day = Text(no_wrap=True, overflow="ellipsis")
         if (ticker := self.ticker) is not None:
             day.append(f"last {trimmed(ticker.last)}   24 h: volume {trimmed(ticker.volume)}")
             if ticker.low is not None and ticker.high is not None:
@@ -63,17 +67,16 @@ class Picture:
                 day.append(f"   {ticker.change_pct:+f} %", "green" if ticker.change_pct >= 0 else "red")
         return Group(line, day)
 
-    def _book_part(self, levels: int, *, bars: bool) -> RenderableType:
+    def _book_part(self, levels: int, columns: int) -> RenderableType:
         table = Table(box=None, padding=(0, 1), header_style="dim")
-        for title in ("price", "quantity", "sum"):
+        for title in ("price", "quantity", "sum")[:columns]:
             table.add_column(title, justify="right", no_wrap=True)
-        if bars:
+        if columns > 3:
             table.add_column("", width=BAR_WIDTH)
         if self.book is None:
             return table
         asks, bids = self.book.asks[:levels], self.book.bids[:levels]
         most = max((sum((qty for _, qty in side), Decimal(0)) for side in (asks, bids)), default=Decimal(1))
-        columns = len(table.columns)
         for cells in reversed(_rows(asks, most)):
             table.add_row(*cells[:columns], style="red")
         spread = f"{plain(asks[0][0] - bids[0][0])}" if asks and bids else "-"
@@ -91,7 +94,8 @@ class Picture:
                 time = rfc3339(trade.ts_ns, 3)[11:23]
                 table.add_row(time, trade.side, plain(trade.price), plain(trade.qty), style=SIDE_TONES[trade.side])
             else:
-                table.add_row(Text(_missed(trade), "yellow"))
+                ids = ("", "") if isinstance(trade, str) else (str(trade.first), f"to {trade.last}")
+                table.add_row("", "missed", *ids, style="yellow")
         return table
 
 
@@ -101,12 +105,6 @@ def _rows(levels: tuple[Level, ...], most: Decimal) -> list[tuple[str, str, str,
         total += qty
         rows.append((plain(price), plain(qty), plain(total), "▇" * int(BAR_WIDTH * total / most)))
     return rows
-
-
-def _missed(note: TradesMissed | str) -> str:
-    if isinstance(note, str):
-        return note
-    return f"trades {note.first} to {note.last} missed"
 
 
 def book_line(book: BookView, skipped: int) -> str:
@@ -120,6 +118,6 @@ def book_line(book: BookView, skipped: int) -> str:
 def trade_line(trade: PublicTrade | TradesMissed) -> str:
     """Return a trade on a line."""
     if isinstance(trade, TradesMissed):
-        return f"{'':12} {trade.symbol} trade {_missed(trade)}"
+        return f"{'':12} {trade.symbol} trade {trade.first} to {trade.last} missed"
     stamp = rfc3339(trade.ts_ns, 3)[11:23]
     return f"{stamp} {trade.symbol} trade {trade.side} {plain(trade.qty)} at {plain(trade.price)}"

@@ -19,6 +19,17 @@ class Verb(NamedTuple):
 
 
 VERBS = {
+    "exchange": Verb(
+        "engine.cli.exchange:exchange",
+        "Run the simulated Kraken alone, REST and WebSocket v2 on one port, until Ctrl-C. Says where it listens and"
+        " with which keys: in words on a terminal, else (and with --json) in one line of JSON.",
+        "exchange --port 8791 --seed 7 --faults faults.toml",
+    ),
+    "record": Verb(
+        "engine.cli.record:record",
+        "Write the public books and trades of some markets into a file that exchange --market replay:FILE plays.",
+        "record --out btc.jsonl --symbol BTC/USD --for 3600",
+    ),
     "orders": Verb(
         "engine.cli.live:orders",
         "List the orders that have not settled, from the running engine or from its journal.",
@@ -53,6 +64,21 @@ VERBS = {
         "engine.cli.live:resolve",
         "Decide what became of an order whose outcome is unknown, when the venue cannot be asked.",
         'resolve 3f9c12ab --as dead --reason "not among the orders on Kraken\'s page"',
+    ),
+    "halt": Verb(
+        "engine.cli.halting:halt",
+        "Let no entry pass until resume, over restarts too; exits always pass.",
+        'halt --reason "news at ten"',
+    ),
+    "resume": Verb(
+        "engine.cli.halting:resume",
+        "Release a halt, whatever its cause; refused while the cause still stands.",
+        'resume --reason "looked into it"',
+    ),
+    "rearm": Verb(
+        "engine.cli.halting:rearm",
+        "Let a strategy go on that was throttled for repeated executions.",
+        'rearm --strategy momentum --reason "the signals were right"',
     ),
     "watch": Verb(
         "engine.cli.watch:watch",

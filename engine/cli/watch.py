@@ -161,7 +161,7 @@ class _Watching:
         console = self._output.console
         with Live(console=console, auto_refresh=False, screen=True) as live:
             while True:
-                live.update(self._picture.draw(_first(market.freshness()), console.width, console.height), refresh=True)
+                live.update(self._picture.draw(_first(market.freshness()), console), refresh=True)
                 await trio.sleep(REDRAW_S)
 
     def _say(self, line: str, kind: str, members: dict[str, Any]) -> None:

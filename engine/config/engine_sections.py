@@ -12,6 +12,7 @@ from engine.orders.brackets import Policy
 from engine.runtime.settings import EngineSettings
 
 Queue = Annotated[int, Field(ge=16, le=1_000_000)]
+Failures = Annotated[int, Field(ge=1, le=1000)]
 
 _ENGINE, _POLICY = EngineSettings(), Policy()
 
@@ -31,6 +32,8 @@ class EngineSection(Section):
     resume_bound_s: Seconds = _ENGINE.resume_bound_s
     shutdown_bound_s: Seconds = _ENGINE.shutdown_bound_s
     send_bound_s: Seconds = _ENGINE.send_bound_s
+    breaker_failures: Failures = _ENGINE.breaker_failures
+    breaker_rest_s: Seconds = _ENGINE.breaker_rest_s
     poll_every_s: Seconds = _ENGINE.poll_every_s
     visibility_lag_s: Pause = _ENGINE.visibility_lag_s
     visibility_lag_broken_s: Pause = _ENGINE.visibility_lag_broken_s

@@ -11,6 +11,7 @@ from engine.kraken.settings import KrakenSettings, OrdersVia, Secret, Tier
 from engine.net.link_policy import LinkPolicy
 
 Deadline = Annotated[float, Field(ge=0.5, le=60)]
+Rest = Annotated[int, Field(ge=0, le=1_000_000)]
 
 _KRAKEN = KrakenSettings(api_key=Secret(""), api_secret=Secret(""))
 _LINK = LinkPolicy()
@@ -36,9 +37,13 @@ class LinkSection(Section):
     look_every_s: Seconds = _LINK.look_every_s
     alarm_after: Count = _LINK.alarm_after
     connections_most: Count = _LINK.connections_most
+    connections_private: Rest = _LINK.connections_private
     connections_within_s: Seconds = _LINK.connections_within_s
     messages_most: Count = _LINK.messages_most
     messages_within_s: Seconds = _LINK.messages_within_s
+    requests_most: Count = _LINK.requests_most
+    requests_within_s: Seconds = _LINK.requests_within_s
+    requests_reserved: Rest = _LINK.requests_reserved
 
 
 class KrakenSection(Section):

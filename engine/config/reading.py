@@ -6,7 +6,8 @@ import os
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
@@ -16,15 +17,21 @@ from engine.config.settings import PREFIX, Settings
 from engine.errors import ConfigError
 
 DEFAULT_FILE = Path("config/engine.toml")
+LIMITS_FILE = "limits.toml"
+"""Its name beside the settings file."""
 
 
 def load_settings(file: Path | None = None, command_line: dict[str, Any] | None = None) -> Settings:
     """Read settings; ``file`` None means config/engine.toml if it is there. ``command_line`` is nested as the model is.
 
+    The limits.toml beside the settings file (beside config/engine.toml where none is given) is read with it.
+
     Raises ConfigError with every fault at once, one a line, each with where it stands and what is permitted.
     """
     chosen = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     table = _read_table(chosen) if chosen else {}
+    limits = (chosen or DEFAULT_FILE).parent / LIMITS_FILE
+    faults = _add_limits(table, limits, chosen) if limits.is_file() else []
     given = command_line or {}
 
     class Layered(Settings):
@@ -39,11 +46,14 @@ def load_settings(file: Path | None = None, command_line: dict[str, Any] | None 
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=table)
 
-    faults = _unknown_names()
+    faults += _unknown_names()
     try:
         settings = Layered(**given)
     except ValidationError as error:
-        faults += [_spoken(fault, chosen, given) for fault in error.errors(include_url=False)]
+        where = {"limits": limits} if limits.is_file() else {}
+        faults += [
+            _spoken(fault, where.get(str(fault["loc"][0]), chosen), given) for fault in error.errors(include_url=False)
+        ]
     except SettingsError as error:
         faults.append(f"environment: {error}")
     if faults:
@@ -58,6 +68,20 @@ def _read_table(file: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read the settings file {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML: {error}") from error
+
+
+def _add_limits(table: dict[str, Any], file: Path, settings_file: Path | None) -> list[str]:
+    """Put the limits file's one table into the settings; returns what is wrong with that."""
+    given = _read_table(file)
+    faults = [
+        f"{file}: {name}: unknown key; this file holds the table limits alone" for name in given if name != "limits"
+    ]
+    if "limits" not in given:
+        return [*faults, f"{file}: limits: missing (the table that this file is for)"]
+    if "limits" in table:
+        return [*faults, f"{settings_file}: limits: stands in {file} too; keep one of them"]
+    table["limits"] = given["limits"]
+    return faults
 
 
 def _unknown_names() -> list[str]:
@@ -104,15 +128,19 @@ def _reaches(table: Any, path: tuple[Any, ...]) -> bool:
 
 def _permitted(path: tuple[Any, ...]) -> str:
     """Name both ends of a number's range, not only the one that was passed."""
-    model: Any = Settings
-    field = None
+    kind: Any = Settings
+    marks: list[Any] = []
     for part in path:
-        fields = getattr(model, "model_fields", {})
-        if part not in fields:
+        model = next((one for one in _kinds(kind) if hasattr(one, "model_fields")), None)
+        if model is not None and part in model.model_fields:
+            field = model.model_fields[part]
+            kind, marks = field.annotation, [*field.metadata, *_marks(field.annotation)]
+            continue
+        table = next((one for one in _kinds(kind) if get_origin(one) is dict), None)
+        if table is None:
             return ""
-        field = fields[part]
-        model = field.annotation
-    marks = getattr(field, "metadata", ())
+        kind = get_args(table)[1]
+        marks = _marks(kind)
     ends = [
         f"{word} {getattr(mark, end)}"
         for end, word in (("ge", "from"), ("gt", "above"), ("le", "to"))
@@ -120,3 +148,16 @@ def _permitted(path: tuple[Any, ...]) -> str:
         if hasattr(mark, end)
     ]
     return f" (permitted: {' '.join(ends)})" if ends else ""
+
+
+def _kinds(kind: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the one type; without their marks."""
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return tuple(get_args(one)[0] if get_origin(one) is Annotated else one for one in members)
+
+
+def _marks(kind: Any) -> list[Any]:
+    """Return the ranges written on a type or on a member of a union."""
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    written = [mark for one in members if get_origin(one) is Annotated for mark in get_args(one)[1:]]
+    return [found for mark in written for found in getattr(mark, "metadata", [mark])]

@@ -12,10 +12,13 @@ from engine.config.credentials import Credentials
 from engine.config.engine_sections import EngineSection, LogSection, MarketSection, PolicySection
 from engine.config.exchange_section import ExchangeSection
 from engine.config.kraken_section import KrakenSection
+from engine.config.limits_section import LimitsSection
 from engine.config.section import Place
+from engine.errors import ConfigError
 from engine.kraken.settings import KrakenSettings
 from engine.net.link_policy import LinkPolicy
 from engine.orders.brackets import Policy
+from engine.risk.limits import Limits
 from engine.runtime.settings import EngineSettings, MarketSettings
 from engine.sim import SimSettings
 
@@ -44,6 +47,8 @@ class Settings(BaseSettings):
     policy: PolicySection = PolicySection()
     kraken: KrakenSection = KrakenSection()
     exchange: ExchangeSection = ExchangeSection()
+    limits: LimitsSection | None = None
+    """None: nobody has set any. The simulated exchange then has the built-in ones, Kraken none: it is not started."""
 
     @property
     def directory(self) -> Path:
@@ -60,12 +65,25 @@ class Settings(BaseSettings):
             return None
         return platformdirs.user_state_path(APP, appauthor=False) / "leases"
 
+    def _limits(self) -> Limits:
+        if self.limits is None and self.venue == "kraken":
+            raise ConfigError(
+                'venue = "kraken" needs limits: put a limits.toml beside the settings file;'
+                " `python -m engine init` writes one, every key explained"
+            )
+        return (self.limits or LimitsSection()).limits()
+
     def engine_settings(self) -> EngineSettings:
-        """Return what engine.runtime takes."""
+        """Return what engine.runtime takes. Raises ConfigError for a live venue without limits."""
         policy = Policy(**self.policy.model_dump())
         market = MarketSettings(**self.market.model_dump())
         return EngineSettings(
-            data_dir=self.directory, lease_dir=self.lease_dir, policy=policy, market=market, **self.engine.model_dump()
+            data_dir=self.directory,
+            lease_dir=self.lease_dir,
+            policy=policy,
+            market=market,
+            limits=self._limits(),
+            **self.engine.model_dump(),
         )
 
     def kraken_settings(self, credentials: Credentials, **addresses: str) -> KrakenSettings:

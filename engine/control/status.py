@@ -16,10 +16,13 @@ from engine.journal.journal import Statistics
 from engine.market.freshness import Freshness
 from engine.net.link_view import LinkView
 from engine.risk.breaker import Breaker, BreakerView
+from engine.risk.trading_state import TradingStateName
 from engine.runtime.engine import Engine
+from engine.runtime.risk_desk import RiskView
 from engine.runtime.services import Services
 from engine.runtime.statistics import OrderCounts
-from engine.venue.protocol import Headroom
+from engine.runtime.trading_desk import TradingView
+from engine.venue.protocol import Headroom, RestartBound
 
 
 @runtime_checkable
@@ -43,7 +46,9 @@ class Queues(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """The engine now. ``orders`` counts since ``since_row``, when this engine started.
 
-    ``breaker`` is None while the engine has none. ``halted`` names every reason that keeps entries back.
+    ``restart_bound`` is how long protection may take, should this process end now and be started anew.
+    ``breaker`` is None while the engine has none. ``trading_state`` is that of all trading, ``trading`` has the causes and
+    the strategies that are halted by themselves. ``halted`` names every further reason that keeps entries back.
     """
 
     pid: int
@@ -61,7 +66,11 @@ class Status(msgspec.Struct, frozen=True):
     links: tuple[LinkView, ...]
     breaker: BreakerView | None
     counters: list[Headroom]
+    restart_bound: RestartBound
     market: tuple[Freshness, ...]
+    trading_state: TradingStateName
+    trading: TradingView
+    risk: RiskView
     halted: dict[str, str]
     queues: Queues
     messages: dict[str, int]
@@ -91,7 +100,11 @@ async def tell_status(desk: Desk, arguments: Arguments) -> Status:  # noqa: ARG0
         links=services.link.links(),
         breaker=_breaker(services),
         counters=services.link.headroom(),
+        restart_bound=engine.restart_bound(),
         market=services.link.freshness(),
+        trading_state=services.trading.view().state,
+        trading=services.trading.view(),
+        risk=services.risk.view(),
         halted=services.gate.reasons(),
         queues=_queues(engine),
         messages=dict(sorted(services.desk.counts.items())),

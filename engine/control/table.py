@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.control.acting import Canceling, Resolved, cancel, resolve
 from engine.control.command import Command, Parameter
+from engine.control.halting import Halted, Rearmed, Released, halt, rearm, resume
 from engine.control.reading import OrderDetail, OrderList, explain, follow_reports, list_orders, show_order
 from engine.control.status import Status, tell_status
 from engine.orders.events import ExecutionReport
@@ -112,4 +113,47 @@ RESOLVE = Command(
     answer=resolve,
 )
 
-TABLE: tuple[Command, ...] = (ORDERS, ORDER, WHY, STATUS, REPORTS, CANCEL, RESOLVE)
+_STRATEGY = Parameter(name="strategy", doc="this strategy_id alone; left out: all trading")
+
+HALT = Command(
+    name="halt",
+    method="POST",
+    path="/api/halt",
+    doc="Let no entry pass until resume, over restarts too. Living entries are cancelled, exits always pass.",
+    parameters=(
+        Parameter(name="reason", required=True, doc="why, for the journal"),
+        _STRATEGY,
+        Parameter(name="reducing", kind="flag", doc="let entries pass that reduce their strategy's position"),
+    ),
+    result=Halted,
+    exits={**_DONE, 0: "halted, in the journal", 4: "a halt of yours stands there already"},
+    needs_engine=True,
+    answer=halt,
+)
+RESUME = Command(
+    name="resume",
+    method="POST",
+    path="/api/resume",
+    doc="Release a halt, whatever its cause, and every reason that keeps entries back.",
+    parameters=(Parameter(name="reason", required=True, doc="why, for the journal"), _STRATEGY),
+    result=Released,
+    exits={**_DONE, 0: "released, in the journal", 4: "not halted, or the cause still stands"},
+    needs_engine=True,
+    answer=resume,
+)
+REARM = Command(
+    name="rearm",
+    method="POST",
+    path="/api/rearm",
+    doc="Let a strategy go on that was throttled for repeated executions.",
+    parameters=(
+        Parameter(name="strategy", required=True, doc="the strategy_id"),
+        Parameter(name="reason", required=True, doc="why, for the journal"),
+    ),
+    result=Rearmed,
+    exits={**_DONE, 0: "re-armed, in the journal", 4: "it was not throttled"},
+    needs_engine=True,
+    answer=rearm,
+)
+
+TABLE: tuple[Command, ...] = (ORDERS, ORDER, WHY, STATUS, REPORTS, CANCEL, RESOLVE, HALT, RESUME, REARM)

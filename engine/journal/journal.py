@@ -124,8 +124,25 @@ class Journal(JournalReader):
             self._require_sound()
             self._commit()
 
+    async def checkpoint_aside(self) -> bool:
+        """Let the store do its put-off housekeeping beside the loop. Rows are appended and committed meanwhile.
+
+        False when some were: SQLite begins its log anew only where all of it was moved before the next transaction.
+        """
+        self._require_sound()
+        upto = self._durable
+        try:
+            done = await self._store.checkpoint_aside()
+        except JournalError as error:
+            self.failed = error
+            raise
+        if not done or self._head[0] != upto:
+            return False
+        self._checkpointed = upto
+        return True
+
     def checkpoint(self) -> None:
-        """Commit, then let the store do its put-off housekeeping. Blocks for milliseconds: for idle moments."""
+        """Commit, then let the store do its put-off housekeeping. Blocks for milliseconds: for the end of a life."""
         self._require_sound()
         self._commit()
         try:

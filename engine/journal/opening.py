@@ -13,7 +13,7 @@ from engine.journal.lease import hold_lease
 from engine.journal.reader import JournalReader
 from engine.journal.salvage import salvage_begun, salvage_seeded, salvage_sqlite
 from engine.journal.seeded_store import SeededStore, create_seeded
-from engine.journal.sqlite_store import SqliteStore, begin_sqlite
+from engine.journal.sqlite_store import SqliteStore, begin_sqlite, require_content
 from engine.journal.store import Durability, RowStore
 from engine.seams.clock import Clock
 from engine.seams.disk import Disk
@@ -68,6 +68,7 @@ def _open_held(
 ) -> Iterator[Journal]:
     if not path.exists():
         begin_sqlite(path, header_row(identity, clock.now_ns()))
+    require_content(path)
     store = SqliteStore(path, durability)
     with contextlib.closing(_writer(store, identity, stopwatch or SystemStopwatch())) as journal:
         yield journal
@@ -78,6 +79,7 @@ def read_journal(path: Path) -> Iterator[JournalReader]:
     """Look at a journal, also while an engine writes it. Takes no lease and changes nothing in it."""
     if not path.is_file():
         raise JournalError(f"there is no journal at {path}")
+    require_content(path)
     store = SqliteStore(path, "process", read_only=True)
     with contextlib.closing(store):
         yield JournalReader(store, read_header(store))

@@ -17,7 +17,16 @@ from engine.journal.header import read_header
 from engine.journal.reader import JournalReader
 from engine.journal.row import GENESIS, Row, canonical_body, sealed
 from engine.journal.seeded_store import SeededStore, file_of
-from engine.journal.sqlite_store import LOG, SqliteStore, copy_file, create_sqlite, replace_sqlite, write_file
+from engine.journal.sqlite_store import (
+    INDEX,
+    LOG,
+    SqliteStore,
+    copy_file,
+    create_sqlite,
+    replace_sqlite,
+    require_content,
+    write_file,
+)
 from engine.journal.store import RowStore, Selection
 from engine.seams.disk import Disk
 from engine.values.time import rfc3339
@@ -59,6 +68,7 @@ def salvage_sqlite(path: Path, now_ns: int) -> Corruption | None:
         draft = create_sqlite(path.with_name(f"{path.name}.new"), _salvaged(kept, found, now_ns))
     finally:
         kept.close()
+        path.with_name(found.kept_as + INDEX).unlink(missing_ok=True)  # made by our looking
     replace_sqlite(draft, path)
     note.unlink()
     return found
@@ -120,6 +130,7 @@ def _readable(store: RowStore) -> Iterator[Row]:
 
 
 def _first_fault(path: Path) -> JournalCorrupt | None:
+    require_content(path)
     store = SqliteStore(path, "process", read_only=True)  # opened to be written, its log would be poured into it
     try:
         return _fault_of(store)

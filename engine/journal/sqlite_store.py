@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from engine.errors import JournalCorrupt, JournalError
 from engine.journal.row import Row
 from engine.journal.store import Durability, Selection
+from engine.seams.threads import run_aside
 
 LOG, INDEX = "-wal", "-shm"
 """What SQLite adds to the file's name for the files that belong to it."""
@@ -73,6 +74,13 @@ def create_sqlite(draft: Path, rows: Iterable[Row]) -> Path:
     return draft
 
 
+def require_content(path: Path) -> None:
+    """Raise JournalCorrupt for an empty file, before SQLite sees it: it would take it for new and remove the log."""
+    with _as_journal_error("open", path):
+        if not path.stat().st_size:
+            raise JournalCorrupt(f"the journal {path} is empty: not even its header is left", 1)
+
+
 def replace_sqlite(draft: Path, path: Path) -> None:
     """Put a finished draft in the journal's place. A log that lies there belongs to what lay there before: it goes."""
     with _as_journal_error("create", path):
@@ -110,8 +118,8 @@ class SqliteStore:
     """A row store on one SQLite file that exists. ``read_only`` opens a live or dead journal without changing it."""
 
     def __init__(self, path: Path, durability: Durability, *, read_only: bool = False) -> None:
-        self._path = path
-        uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rw'}"
+        self._path, self._durability = path, durability
+        uri = self._uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rw'}"
         self._engine = sa.create_engine(
             "sqlite://",
             creator=lambda: sqlite3.connect(uri, uri=True, timeout=_LOCK_WAIT_S),
@@ -159,6 +167,19 @@ class SqliteStore:
         with _as_journal_error("checkpoint", self._path):
             self._connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").close()
             self._connection.commit()
+
+    async def checkpoint_aside(self) -> bool:
+        """Move the log's pages in a thread, over a connection of its own: passive, so no commit waits for it."""
+        return await run_aside(self._checkpoint_elsewhere)
+
+    def _checkpoint_elsewhere(self) -> bool:
+        try:
+            with contextlib.closing(sqlite3.connect(self._uri, uri=True, timeout=_LOCK_WAIT_S)) as connection:
+                connection.execute(f"PRAGMA fullfsync={'ON' if self._durability == 'power' else 'OFF'}")
+                _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot checkpoint the journal {self._path}: {error}") from error
+        return bool(pages == moved)
 
     def last(self) -> Row | None:
         """Read the newest row."""

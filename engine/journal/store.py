@@ -51,6 +51,10 @@ class RowStore(Protocol):
         """Do the housekeeping that commits put off. Nothing may be inserted and uncommitted."""
         ...
 
+    async def checkpoint_aside(self) -> bool:
+        """As checkpoint, while rows are inserted and committed: neither waits for it. False: a part is put off."""
+        ...
+
     def last(self) -> Row | None:
         """Return the newest row, committed or not."""
         ...

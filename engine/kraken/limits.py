@@ -134,6 +134,11 @@ class EngineCounters:
         self.changed: Callable[[str | None], None] = _nobody
 
     @property
+    def limits(self) -> TierLimits:
+        """What the account's tier allows, as configured or as the venue has stated it."""
+        return self._limits
+
+    @property
     def most_open_orders(self) -> int:
         """How many orders may rest on one pair."""
         return self._limits.open_orders

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import structlog
 import trio
@@ -16,6 +15,7 @@ from engine.kraken.executions import Executions
 from engine.kraken.frame_cache import FrameCache
 from engine.kraken.frames import Channel, Heartbeat, Message, Response, Throttled
 from engine.kraken.limits import EngineCounters
+from engine.kraken.private_subscriptions import CHANNELS, PrivateSubscriptions
 from engine.kraken.queries import Queries
 from engine.kraken.sequence import SequenceBroken, SequenceTracker
 from engine.kraken.session import balances
@@ -35,18 +35,10 @@ from engine.venue.protocol import Lane, Standing, VenueSink
 
 log = structlog.get_logger()
 
-CHANNELS = ("executions", "balances")
-_WANTED = {
-    "executions": {"snap_orders": True, "snap_trades": True, "order_status": True, "ratecounter": True},
-    "balances": {"snapshot": True},
-}
-ACK_TIMEOUTS_S = (1.0, 2.0, 4.0, 8.0)
-"""How long each subscription is waited for: once lost, the stream is still back within its five seconds."""
-AGAIN_S = 30.0
-"""How often balances are asked for then: no reason to give a connection up that carries orders."""
 SNAPSHOT_S = 2.0
-"""How long a snapshot may take after its subscription's answer, doubled with each failure in a row up to a minute."""
-MOST_SNAPSHOT_S = 60.0
+"""How long a snapshot may take after its subscription's answer, doubled with each failure in a row …"""
+SNAPSHOT_DOUBLINGS = 5
+"""… up to a minute."""
 
 
 class PrivateLink:
@@ -161,18 +153,16 @@ class PrivateLink:
         self._executions.begin()
         self._frames = FrameCache()
         self._sequences = {name: SequenceTracker(name) for name in CHANNELS}
-        self._subscribing: dict[int, str] = {}
-        self._accepted = {name: trio.Event() for name in CHANNELS}
+        self._subscriptions = PrivateSubscriptions(self._orders, self._token)
         self._opened = trio.Event()
 
     async def _open_up(self, socket: ws.Socket, session_nursery: trio.Nursery) -> None:
         """Subscribe to executions. If fills were missed the stream is complete only when they have been fetched."""
-        if not await self._subscribe(socket, "executions", ACK_TIMEOUTS_S):
+        if not await self._subscriptions.executions(socket):
             socket.abandon("the subscription to executions was not answered")
             return
-        waits_s = itertools.chain(ACK_TIMEOUTS_S, itertools.repeat(AGAIN_S))
-        session_nursery.start_soon(self._subscribe, socket, "balances", waits_s, name="link/private/balances")
-        patience_s = min(SNAPSHOT_S * 2.0**self._monitor.failures_in_a_row, MOST_SNAPSHOT_S)
+        session_nursery.start_soon(self._subscriptions.balances, socket, name="link/private/balances")
+        patience_s = SNAPSHOT_S * 2 ** min(self._monitor.failures_in_a_row, SNAPSHOT_DOUBLINGS)
         with trio.move_on_after(patience_s) as waiting:
             await self._opened.wait()
         if waiting.cancelled_caught:
@@ -191,20 +181,6 @@ class PrivateLink:
         self._monitor.heal("executions")
         self._sink.on_private_link(up=True, why="")
         self.decided.set()
-
-    async def _subscribe(self, socket: ws.Socket, channel: str, waits_s: Iterable[float]) -> bool:
-        """Subscribe, and again while there is no answer; tell whether one came."""
-        for wait_s in waits_s:
-            token = await self._token.current()
-            req_id = await self._orders.send(
-                socket, "subscribe", {"channel": channel, **_WANTED[channel], "token": token}
-            )
-            self._subscribing[req_id] = channel
-            with trio.move_on_after(wait_s):
-                await self._accepted[channel].wait()
-                return True
-            log.warning("subscription.unanswered", link="private", channel=channel, waited_s=wait_s)
-        return False
 
     # what comes in
 
@@ -262,22 +238,16 @@ class PrivateLink:
             raise VenueUnavailable("the token is not accepted any more")
 
     def _subscribed(self, response: Response, now_s: float) -> None:
-        channel = self._subscribing.pop(response.req_id or 0, "")
-        if not response.success and not (response.error or "").startswith("Already subscribed"):
+        try:
+            self._stands(self._subscriptions.answered(response), now_s)
+        except VenueRefused:
             self._monitor.error(now_s)
-            raise VenueRefused([response.error or "subscription refused without a reason"])
-        if channel:
-            self._stands(channel, now_s)
+            raise
         if response.result is not None and response.result.maxratecount is not None:
             self._counters.allow(response.result.maxratecount)
 
     def _stands(self, channel: str, now_s: float) -> None:
-        """Note a subscription that the venue has accepted: its answer says so, or its first frame."""
-        if self._accepted[channel].is_set():
-            return
-        self._accepted[channel].set()
-        self._token.held = True
-        if channel == "executions":
+        if self._subscriptions.stands(channel) and channel == "executions":
             self._monitor.authenticated(now_s)
 
     def _check_opened(self) -> None:

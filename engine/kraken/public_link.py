@@ -69,6 +69,7 @@ class PublicLink:
         self._subscriptions = Subscriptions(settings, self._stream.req_ids, self._wanted, self._refused)
         self._complete = trio.Event()
         self._system = "online"
+        self._told: dict[str, Instrument] = {}
         self._invalid = 0  # frames of this connection
         self.known = trio.Event()
         """Set once the instruments are known."""
@@ -340,7 +341,7 @@ class PublicLink:
             feed = self._feeds.get(instrument.symbol)
             if feed is not None and not feed.fits(instrument):
                 self._resync(feed)
-            self._sink.on_instrument(self._effective(instrument))
+            self._tell(instrument)
         if not self._complete.is_set():
             self._stream.complete()
             self._complete.set()
@@ -351,11 +352,16 @@ class PublicLink:
         if system == self._system:
             return
         log.warning("venue.mode", mode=system, before=self._system)
-        before = {one.symbol: self._effective(one) for one in self._symbols.instruments()}
         self._system = system
         for instrument in self._symbols.instruments():
-            if (now := self._effective(instrument)) != before[instrument.symbol]:
-                self._sink.on_instrument(now)
+            self._tell(instrument)
+
+    def _tell(self, instrument: Instrument) -> None:
+        """Tell of an instrument when what holds for it now differs from what was last told."""
+        now = self._effective(instrument)
+        if self._told.get(now.symbol) != now:
+            self._told[now.symbol] = now
+            self._sink.on_instrument(now)
 
     def _effective(self, instrument: Instrument) -> Instrument:
         status = under_system(instrument.status, self._system)

@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from engine.errors import VenueProtocolError, VenueRefused
+from engine.kraken import validate
 from engine.kraken.call_budget import Urgency
 from engine.kraken.errors import rule_of
 from engine.kraken.key_info import KeyInfo
@@ -206,6 +207,9 @@ class Queries:
     async def balances(self) -> list[Balance]:
         """Return all balances with what resting orders hold."""
         rows = await self._rest.ask("BalanceEx", {}, dict[str, _BalanceRow])
+        for row in rows.values():
+            validate.number("BalanceEx", "balance", row.balance)
+            validate.number("BalanceEx", "hold_trade", row.hold_trade)
         return [Balance(self._symbols.asset(key), row.balance, row.hold_trade) for key, row in rows.items()]
 
     async def fee_rates(self, symbol: str) -> FeeRates:
@@ -222,7 +226,9 @@ class Queries:
 
 
 def _only(tiers: Mapping[str, Any] | None) -> Decimal | None:
-    return next(iter(tiers.values())).fee if tiers else None
+    fee = next(iter(tiers.values())).fee if tiers else None
+    validate.number("TradeVolume", "fee", fee)
+    return fee
 
 
 def _before(moment_ns: int) -> str:

@@ -30,8 +30,9 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 READ_ATTEMPTS = 3
-TOKEN_TIMEOUT_S = 1.5
-"""An answer that is not here by then is lost: asked again, the stream is still back within its five seconds."""
+SOON_S = {Urgency.TOKEN: 1.5, Urgency.FILLS: 3.0}
+"""An answer the stream waits for counts as lost after so long, doubled with each try: asked again, the stream is still
+back within its five seconds."""
 COST_HISTORY = 4
 """Counter points of a history call: Kraken's pages say 2 or 4, the dearer one is budgeted."""
 
@@ -163,8 +164,6 @@ class RestClient:
     ) -> Result:
         """Ask one question, repeated where that is harmless, and decode the result. ``key`` None is the query key.
 
-        A token's question goes as an exit does in the line of nonces, and is soon asked again.
-
         Raises VenueRefused (a definite no), VenueUnavailable (nothing reached the venue), OutcomeUnknown (no usable
         answer), VenueProtocolError (an answer of another shape).
         """
@@ -177,7 +176,8 @@ class RestClient:
                 async for attempt in retries:
                     with attempt:
                         if private:
-                            reply = await self._reply(name, fields, key or self.query_key, points, urgency)
+                            soon_s = SOON_S.get(urgency, math.inf) * 2 ** (attempt.num - 1)
+                            reply = await self._reply(name, fields, key or self.query_key, points, urgency, soon_s)
                         else:
                             reply = await self._public_reply(name, fields, points)
                         return _result(name, reply, into)
@@ -193,13 +193,13 @@ class RestClient:
                 name,
             )
 
-    async def _reply(self, name: str, fields: Mapping[str, str], key: RestKey, points: int, urgency: Urgency) -> Reply:
-        lane, within_s = Lane.QUERY, self._settings.total_timeout_s
-        answer_s = within_s
-        if urgency is Urgency.TOKEN:  # an order whose answer does not come must not keep the stream away
-            lane, answer_s = Lane.REDUCING, TOKEN_TIMEOUT_S
+    async def _reply(
+        self, name: str, fields: Mapping[str, str], key: RestKey, points: int, urgency: Urgency, soon_s: float
+    ) -> Reply:
+        # an order whose answer does not come must not keep the stream away: a token passes it as an exit does
+        lane = Lane.REDUCING if urgency is Urgency.TOKEN else Lane.QUERY
         async with key.budget.room(points, urgency):
-            reply = await self._in_turn(key, name, fields, lane, within_s, answer_s=answer_s)
+            reply = await self._in_turn(key, name, fields, lane, self._settings.total_timeout_s, answer_s=soon_s)
         if any(errors.code_of(text) == "REST_RATE_LIMIT" for text in reply.errors):
             key.budget.blocked()
         return reply

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from engine.kraken import validate
 from engine.kraken.symbols import Symbols
 from engine.orders.reports import Fee, Fill, OrderReport, ReportType, VenueStatus
 from engine.values.money import Price, Qty, Side
@@ -60,7 +61,8 @@ Trades = Mapping[str, TradeObject]
 
 
 def order_report(order_id: str, order: OrderObject, symbols: Symbols) -> OrderReport:
-    """Return an order's state as a STATUS report."""
+    """Return an order's state as a STATUS report. Raises VenueProtocolError for numbers that are none."""
+    _check_order(order)
     stop = bool(order.descr.ordertype and order.descr.ordertype.startswith("stop-loss"))
     limit, trigger = order.descr.price, None
     if stop:
@@ -90,8 +92,10 @@ def order_report(order_id: str, order: OrderObject, symbols: Symbols) -> OrderRe
 def trade_report(trade_id: str, trade: TradeObject, symbols: Symbols) -> OrderReport:
     """Return one fill as a TRADE report.
 
-    A trade row knows nothing of its order's quantities: the status says only that some of it is filled.
+    A trade row knows nothing of its order's quantities: the status says only that some of it is filled. Raises
+    VenueProtocolError for numbers that are none.
     """
+    _check_trade(trade)
     instrument = symbols.instrument(trade.pair)
     fee_asset = instrument.quote if instrument is not None else ""
     ts_ns = _ns(trade.time)
@@ -114,6 +118,22 @@ def trade_report(trade_id: str, trade: TradeObject, symbols: Symbols) -> OrderRe
             ts_ns=ts_ns,
         ),
     )
+
+
+def _check_order(order: OrderObject) -> None:
+    for name in ("vol", "vol_exec", "price"):
+        validate.amount("order", name, getattr(order, name))
+    for name in ("price", "price2"):
+        validate.number("order", name, getattr(order.descr, name))
+    for name in ("opentm", "closetm"):
+        validate.number("order", name, getattr(order, name))
+
+
+def _check_trade(trade: TradeObject) -> None:
+    for name in ("price", "vol"):
+        validate.amount("trade", name, getattr(trade, name))
+    for name in ("cost", "fee", "time"):
+        validate.number("trade", name, getattr(trade, name))
 
 
 def _status(order: OrderObject) -> VenueStatus:

@@ -22,8 +22,9 @@ from engine.venue.protocol import Lane
 
 log = structlog.get_logger()
 
-SETTLED_S = 10.0
-"""A stream that was complete for so long is tried again at once when it goes."""
+SETTLED_S = 5.0
+"""A stream that was complete for so long is soon tried again when it goes: one try in five seconds, for ever, is what
+the connection budget allows."""
 HANDFUL = 3
 """So many tries in a row stay within a second: drops are routine, and most are over at once."""
 MAINTENANCE_PAUSE_S = 5.0

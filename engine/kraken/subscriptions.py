@@ -134,11 +134,12 @@ class Subscriptions:
             del self._standing[topic], self._refusals[topic]
             gone.remove(topic)
         leaving = [t for t in gone if (t.channel, t.symbol) not in under_way]
-        if leaving:
-            return "unsubscribe", _alike(leaving)
         held_up = under_way | {(t.channel, t.symbol) for t in (*gone, *self._broken)}
         missing = [t for t in wanted if t not in self._standing and (t.channel, t.symbol) not in held_up]
-        return ("subscribe", _alike(missing)) if missing else None
+        books = [t for t in missing if t.channel == "book"]
+        if leaving and not books:  # an entry waits for a book; what is left over can wait for its turn
+            return "unsubscribe", _alike(leaving)
+        return ("subscribe", _alike(books or missing)) if missing else None
 
     async def _send(self, socket: ws.Socket) -> None:
         found = self._next()  # anew: much may have changed while the budget made us wait

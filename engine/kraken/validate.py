@@ -18,50 +18,50 @@ MOST_PRECISION = 30
 def execution(row: ExecutionRow) -> None:
     """Every amount is one. That a fill has its identity is for the session to see, which makes fills."""
     for name in ("order_qty", "cum_qty", "last_qty"):
-        _amount("executions", name, getattr(row, name))
+        amount("executions", name, getattr(row, name))
     for name in ("avg_price", "limit_price", "stop_price", "last_price", "cost", "ratecount", "rate_count"):
-        _number("executions", name, getattr(row, name))
+        number("executions", name, getattr(row, name))
     for fee in row.fees:
-        _number("executions", "fees", fee.qty)
+        number("executions", "fees", fee.qty)
     if row.triggers is not None:
-        _number("executions", "triggers", row.triggers.price)
+        number("executions", "triggers", row.triggers.price)
 
 
 def balance(row: BalanceRow) -> None:
     """Every balance is a number; it may be negative."""
-    _number("balances", "balance", row.balance)
+    number("balances", "balance", row.balance)
     for wallet in row.wallets:
-        _number("balances", "balance", wallet.balance)
+        number("balances", "balance", wallet.balance)
 
 
 def book(row: BookRow) -> None:
     """Prices are positive, quantities not negative."""
     for side in (row.bids, row.asks):
         for level in side:
-            _amount("book", "qty", level.qty)
-            _positive("book", "price", level.price)
+            amount("book", "qty", level.qty)
+            positive("book", "price", level.price)
 
 
 def trade(row: TradeRow) -> None:
     """Price and quantity are positive."""
-    _positive("trade", "price", row.price)
-    _positive("trade", "qty", row.qty)
+    positive("trade", "price", row.price)
+    positive("trade", "qty", row.qty)
 
 
 def ticker(row: TickerRow) -> None:
     """What never was is zero."""
     for name in ("bid", "bid_qty", "ask", "ask_qty", "last", "volume"):
-        _amount("ticker", name, getattr(row, name))
+        amount("ticker", name, getattr(row, name))
     for name in ("vwap", "low", "high"):
-        _amount("ticker", name, getattr(row, name))
+        amount("ticker", name, getattr(row, name))
     for name in ("change", "change_pct"):
-        _number("ticker", name, getattr(row, name))
+        number("ticker", name, getattr(row, name))
 
 
 def candle(row: CandleRow) -> None:
     """Prices and volume are amounts; an interval is some minutes long."""
     for name in ("open", "high", "low", "close", "vwap", "volume"):
-        _amount("ohlc", name, getattr(row, name))
+        amount("ohlc", name, getattr(row, name))
     if row.interval <= 0:
         raise VenueProtocolError(f"ohlc: interval {row.interval}")
 
@@ -72,23 +72,26 @@ def pair(row: PairInfo) -> None:
         if not 0 <= getattr(row, name) <= MOST_PRECISION:
             raise VenueProtocolError(f"instrument: {row.symbol}: {name} {getattr(row, name)}")
     for name in ("qty_increment", "price_increment"):
-        _positive("instrument", name, getattr(row, name))
+        positive("instrument", name, getattr(row, name))
     for name in ("qty_min", "cost_min"):
-        _amount("instrument", name, getattr(row, name))
+        amount("instrument", name, getattr(row, name))
 
 
-def _positive(channel: str, name: str, value: Decimal) -> None:
-    _amount(channel, name, value)
+def positive(channel: str, name: str, value: Decimal) -> None:
+    """Refuse what is not above zero."""
+    amount(channel, name, value)
     if not value:
         raise VenueProtocolError(f"{channel}: {name} is zero")
 
 
-def _amount(channel: str, name: str, value: Decimal | None) -> None:
-    _number(channel, name, value)
+def amount(channel: str, name: str, value: Decimal | None) -> None:
+    """Refuse what is below zero; None is nothing said."""
+    number(channel, name, value)
     if value is not None and value < 0:
         raise VenueProtocolError(f"{channel}: {name} is negative: {value}")
 
 
-def _number(channel: str, name: str, value: Decimal | None) -> None:
+def number(channel: str, name: str, value: Decimal | None) -> None:
+    """Refuse what no market and no clock ever says: NaN, infinities, sizes that arithmetic cannot take."""
     if value is not None and not (value.is_finite() and LEAST_EXPONENT <= value.adjusted() <= MOST_EXPONENT):
         raise VenueProtocolError(f"{channel}: {name} is out of any market's range")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 
 import trio
@@ -20,6 +20,7 @@ from engine.kraken.public_link import PublicLink
 from engine.kraken.queries import FeeRates, Queries
 from engine.kraken.rest import RestClient, open_rest
 from engine.kraken.rest_orders import RestOrders
+from engine.kraken.restart_bound import restart_bound
 from engine.kraken.settings import KrakenSettings
 from engine.kraken.symbols import Symbols
 from engine.kraken.venue_time import VenueTime
@@ -36,7 +37,18 @@ from engine.orders.reports import Answer, OrderReport
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
-from engine.venue.protocol import Balance, Headroom, Lane, Standing, Ticket, VenueIdentity, VenueLink, VenueSink
+from engine.venue.protocol import (
+    Balance,
+    Headroom,
+    Lane,
+    RestartBound,
+    Standing,
+    Ticket,
+    Unprotected,
+    VenueIdentity,
+    VenueLink,
+    VenueSink,
+)
 
 
 class KrakenVenue:
@@ -278,6 +290,10 @@ class KrakenLink:
     def headroom(self) -> list[Headroom]:
         """See VenueLink."""
         return self._admission.headroom()
+
+    def restart_bound(self, brackets: Mapping[str, Unprotected], reading_s: float) -> RestartBound:
+        """See VenueLink."""
+        return restart_bound(self._counters.limits, brackets, reading_s)
 
     # questions
 

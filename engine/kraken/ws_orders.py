@@ -49,13 +49,15 @@ class WsOrders:
         self._counters, self._token, self._req_ids = counters, token, req_ids
         self._asked: dict[int, _Asked] = {}
 
-    async def send(self, socket: ws.Socket, method: str, params: encode.Params) -> int:
-        """Send a request that nobody waits for; return its number."""
+    async def send(
+        self, socket: ws.Socket, method: str, params: encode.Params, numbered: Callable[[int], None]
+    ) -> None:
+        """Send a request that nobody waits for here; ``numbered`` learns its number before it is written."""
         await socket.turn(Lane.CANCEL)  # without a turn the connection has gone, and sending says so
         req_id = next(self._req_ids)
         self._asked[req_id] = _Asked(method, self._clock.now_ns())
+        numbered(req_id)
         await socket.send(encode.frame(method, params, req_id))
-        return req_id
 
     async def exchange(
         self,

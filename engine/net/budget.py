@@ -35,6 +35,6 @@ class RollingBudget:
         """Wait until one more is allowed, and spend it."""
         async with self._turn:
             await trio.lowlevel.checkpoint()
-            while (wait_s := self.wait_s(trio.current_time())) > 0:  # anew: others may have spent meanwhile
+            while (wait_s := self.wait_s(trio.current_time())) > 0:  # noqa: ASYNC110 - others may spend meanwhile
                 await trio.sleep(wait_s)
             self.spend(trio.current_time())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -31,6 +32,7 @@ from engine.runtime.releasing import Resumed, release
 from engine.runtime.services import Services
 from engine.runtime.views import BracketView, bracket_view
 from engine.values.money import ZERO
+from engine.venue.protocol import RestartBound, Unprotected
 
 log = structlog.get_logger()
 
@@ -38,6 +40,8 @@ QUERY_BOUND_S = 30.0
 """One round of questions after a restart while no stream stands: then they are asked anew."""
 
 JOURNAL_FILE = "journal.sqlite"
+PROTECTED_WITHIN_S = 10.0
+"""After a restart protection is back within this, where the tier's counters allow it; else the bound is told."""
 
 
 class LostAndFound(Protocol):
@@ -231,6 +235,7 @@ class Engine:
         for scope in scopes:
             await scope.begun.wait()
         handles = self._handles(scopes)
+        tell_bound(self.restart_bound())
         if scopes:
             await self._reconcile(handles, strays)
         await strays.place()
@@ -290,9 +295,33 @@ class Engine:
                 if trading.denial(signal.strategy_id, reduces=reduces) is not None:
                     scope.end_entry(why)
 
+    def living_entries(self, strategy_id: str = "") -> tuple[str, ...]:
+        """Return the signals, of one strategy or of all, whose entry lives or is still to be sent."""
+        brackets = (scope.bracket for scope in self._scopes.values())
+        return tuple(
+            one.signal.signal_id
+            for one in brackets
+            if strategy_id in ("", one.signal.strategy_id)
+            and (not one.orders or any(o.role == "entry" and not o.ended for o in one.orders.values()))
+        )
+
     def enforce_halt(self) -> None:
         """After a start: end what an earlier process left resting though trading is halted."""
         self._end_entries("", "trading is halted")
+
+    def restart_bound(self) -> RestartBound:
+        """Return how long protection may take after a restart now, for the brackets that may need it then.
+
+        Those are the ones that hold quantity without a resting stop, and those whose entry may fill while nobody looks.
+        """
+        found: dict[str, list[bool]] = defaultdict(list)
+        for scope in self._scopes.values():
+            orders = scope.bracket.orders.values()
+            entering = any(o.role == "entry" and not o.ended for o in orders)
+            if scope.bracket.signal.stop_loss is not None and (entering or _bare(scope) > 0):
+                found[scope.bracket.instrument.symbol].append(any(o.role == "stop" and o.least for o in orders))
+        brackets = {name: Unprotected(bare=some.count(False), short=some.count(True)) for name, some in found.items()}
+        return self._services.link.restart_bound(brackets, self._services.settings.resume_bound_s)
 
     def resting_entries(self) -> list[OrderView]:
         """Return the entries that may rest on the venue and can be named there; also after a failure."""
@@ -315,6 +344,18 @@ class Engine:
 
     def _progressed(self) -> None:
         self._progress.set()
+
+
+def tell_bound(bound: RestartBound) -> None:
+    """Say it in words where protection may take longer than it should."""
+    if bound.seconds > PROTECTED_WITHIN_S:
+        log.warning("protection.bound", text=said_bound(bound), tier=bound.tier, seconds=bound.seconds)
+
+
+def said_bound(bound: RestartBound) -> str:
+    """Put the bound into a sentence."""
+    many = f"{bound.brackets} bracket{'s' if bound.brackets > 1 else ''}"
+    return f"tier {bound.tier}: protection of {many} may take up to {bound.seconds:g} s after a restart"
 
 
 def _bare(scope: BracketScope) -> Decimal:

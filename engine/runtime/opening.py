@@ -13,16 +13,18 @@ import trio
 from engine.errors import ConfigError, EngineError, JournalError, VenueError
 from engine.journal.journal import Journal
 from engine.journal.lease import hold_lease
-from engine.journal.opening import open_journal
+from engine.journal.opening import open_sound_journal
 from engine.orders.commands import CancelOrder
 from engine.risk.breaker import Breaker
 from engine.risk.limits import UNLIMITED
 from engine.runtime.account_desk import AccountDesk
 from engine.runtime.bus import Bus
+from engine.runtime.corruption import halt_if_corrupt
 from engine.runtime.engine import Engine
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.halt_watch import HaltCheck, HaltFile, HaltWatch
 from engine.runtime.investigator import Investigator
+from engine.runtime.journal_keeper import JournalKeeper
 from engine.runtime.market_bus import MarketBus
 from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
@@ -124,7 +126,7 @@ class _Core:
         sink = Sink(desk, market, gate, market_bus)
         engine: Engine | None = None
         with self._open_journal() as journal:
-            journal.verify()
+            halt_if_corrupt(journal, self._clock)
             left = load_unfinished(journal, self._settings.policy)
             async with (
                 self._venue.open(sink) as link,
@@ -138,6 +140,8 @@ class _Core:
                 service_nursery.start_soon(services.bus.run, name="bus")
                 service_nursery.start_soon(poll.run, name="poll/orders")
                 service_nursery.start_soon(Investigator(self._settings, desk, link).run, name="poll/unknown")
+                keeper = JournalKeeper(journal, lambda: services.sender.in_flight > 0)
+                service_nursery.start_soon(keeper.run, name="journal/keeper")
                 async with trio.open_nursery() as bracket_nursery:
                     engine = Engine(services, bracket_nursery)
                     scopes = engine.rebuild(left)
@@ -158,6 +162,7 @@ class _Core:
     @contextmanager
     def _open_journal(self) -> Iterator[Journal]:
         if self._journal is not None:
+            self._journal.verify()
             yield self._journal
             return
         if self._settings.data_dir is None:
@@ -166,7 +171,7 @@ class _Core:
         identity, durability = self._venue.identity, self._settings.durability
         with (
             self._hold_key(identity.account, self._settings.data_dir),
-            open_journal(path, identity, self._clock, durability=durability) as journal,
+            open_sound_journal(path, identity, self._clock, durability=durability) as journal,
         ):
             yield journal
 
@@ -191,7 +196,8 @@ class _Core:
         sink: Sink,
         gate: EntryGate,
     ) -> Services:
-        steady, breaker = SteadyClock(self._clock), Breaker()
+        steady = SteadyClock(self._clock)
+        breaker = Breaker(self._settings.breaker_failures, self._settings.breaker_rest_s)
         journal.on_slow = lambda seconds: log.error("journal.slow_sync", seconds=round(seconds, 3))
         journal.on_stalled = lambda seconds: gate.close("JOURNAL_STALLED", f"a sync took {seconds:.1f} s")
         limits, trading = self._settings.limits, TradingDesk(journal, steady)

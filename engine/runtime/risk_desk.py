@@ -75,7 +75,7 @@ class RiskDesk:
         self._in_flight = InFlight()
         self._throttle = Throttle(limits.repeats_most, limits.repeats_window_s)
         self._throttle.replay(row.decode(ThrottleEvent) for row in journal.rows(kind=THROTTLE_ROW))
-        self._sent_ns: deque[int] = deque(maxlen=limits.orders_per_second)
+        self._sent: deque[tuple[int, str]] = deque(maxlen=limits.orders_per_second)
         self._balances = balances
         self._executed: set[str] = set()  # entries of living brackets that have filled at all
 
@@ -194,10 +194,10 @@ class RiskDesk:
             return self._last_entry(bracket, view)
         return self._last_exit(bracket, request, view)
 
-    def still(self, view: OrderView, signal_id: str) -> Denial | None:
+    def still(self, request: Request, view: OrderView, signal_id: str) -> Denial | None:
         """Ask the latch alone once more, right before the bytes: it may have fallen while the row was synced."""
         bracket = self._brackets.get(signal_id)
-        if view.role != "entry" or bracket is None:
+        if view.role != "entry" or bracket is None or not isinstance(request, NewOrder):
             return None
         return self._trading.denial(bracket.signal.strategy_id, reduces=self.reduces(bracket.signal))
 
@@ -209,7 +209,7 @@ class RiskDesk:
             return excess
         denial = self.entry(signal, self._link.instrument(signal.symbol), self._link.book(signal.symbol))
         if denial is None and self._limits.orders_per_second is not None:
-            self._sent_ns.append(self._clock.now_ns())
+            self._sent.append((self._clock.now_ns(), signal.signal_id))
         return denial
 
     def _last_exit(self, bracket: Bracket, request: NewOrder | AmendOrder, view: OrderView) -> Denial | None:
@@ -324,5 +324,11 @@ class RiskDesk:
         """Count entries sent within the last second, and those accepted and not yet sent."""
         if self._limits.orders_per_second is None:
             return 0
-        sent = sum(now_ns - at < NS for at in self._sent_ns)
-        return sent + sum(not one.orders for name, one in self._brackets.items() if name != signal_id)
+        sent = [name for at, name in self._sent if now_ns - at < NS]
+        known = {signal_id, *sent}
+        return len(sent) + sum(_unsent(one) for name, one in self._brackets.items() if name not in known)
+
+
+def _unsent(bracket: Bracket) -> bool:
+    """Tell whether a bracket's entry is decided and has not left."""
+    return not bracket.orders or any(one.role == "entry" and one.state == "new" for one in bracket.orders.values())

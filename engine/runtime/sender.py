@@ -43,7 +43,7 @@ class LastLook(Protocol):
         """Judge a request that the limiter has let go; one that passes counts as sent."""
         ...
 
-    def still(self, view: OrderView, signal_id: str) -> Denial | None:
+    def still(self, request: Request, view: OrderView, signal_id: str) -> Denial | None:
         """Ask the halt latch alone once more, right before the bytes."""
         ...
 
@@ -165,7 +165,7 @@ class Sender:
             return
         request, row = await self._going(job, ticket)
         await self._journal.sync()  # the bytes leave only after this: a crash leaves "may have been sent", never a lie
-        fallen = self._checks.still(job.handle.view, job.signal_id)
+        fallen = self._checks.still(job.request, job.handle.view, job.signal_id)
         if fallen is not None:
             answer = self._not_sent(request, "WITHDRAWN", f"{fallen.code}: {fallen.reason}", ticket.transport)
             await self._conclude(answer, job, row)

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.market.topics import MarketChannel
 from engine.orders.brackets import Policy
+from engine.risk.breaker import FAILURES, REST_S
 from engine.risk.limits import UNLIMITED, Limits
 
 
@@ -40,6 +41,10 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """From the wish to end to the last socket closed, also against a half-open venue."""
     send_bound_s: float = 30.0
     """A sender gives up after this long: more than Kraken's longest default deadline (5 s) and any REST time-out."""
+    breaker_failures: int = FAILURES
+    """So many failures of the venue in a row keep entries back; exits always pass."""
+    breaker_rest_s: float = REST_S
+    """Then one entry may probe; until it has been answered well, the others wait."""
     poll_every_s: float = 1.0
     visibility_lag_s: float = 5.0
     """REST may lag an unbroken stream by this much; without one, by ``visibility_lag_broken_s`` (krakenex #60)."""

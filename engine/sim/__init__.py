@@ -37,7 +37,7 @@ from engine.sim.keys import PERMISSIONS, QUERY_PERMISSIONS, TRADING_PERMISSIONS
 from engine.sim.listing import Listing, fetch_listing, listing_of
 from engine.sim.orders import SimOrder, SimTrade
 from engine.sim.recorder import Recorder
-from engine.sim.recording import Header, Recording, open_recording, read_header
+from engine.sim.recording import Header, NotARecording, Recording, open_recording, read_header
 from engine.sim.script import Step, parse_script, read_script
 from engine.sim.scripted_faults import ScriptedFaults
 from engine.sim.settings import AccountTerms, KeySpec, LiveMarket, ReplayMarket, SimSettings, SyntheticMarket
@@ -65,6 +65,7 @@ __all__ = [
     "Recorder",
     "Recording",
     "Header",
+    "NotARecording",
     "open_recording",
     "read_header",
     "Address",

@@ -104,7 +104,7 @@ def check_prices(new: NewOrder | CloseSpec) -> None:
 
 
 def check_distance(price: Price | None) -> None:
-    """Check what a trailing order keeps from its peak: relative, above zero, its direction automatic. Raises Refused."""
+    """Check the distance of a trailing order: relative, above zero, its direction automatic. Raises Refused."""
     if not isinstance(price, Offset) or price.by_side or price.value <= 0:
         raise invalid("price")
 
@@ -207,7 +207,7 @@ def _check_cash_amount(pair: PairSpec, cash: Decimal, bought: Decimal) -> None:
 
 def check_slice(pair: PairSpec, display_qty: Decimal, of_qty: Decimal) -> None:
     """Check an iceberg's slice: at least a fifteenth of the whole (of what remains, in an amend). Raises Refused."""
-    if decimals_of(display_qty) > pair.qty_precision or not 0 < display_qty or display_qty * 15 < of_qty:
+    if decimals_of(display_qty) > pair.qty_precision or display_qty <= 0 or display_qty * 15 < of_qty:
         raise invalid("display_qty")
 
 

@@ -50,7 +50,43 @@ def amend(core: Core, account: Account, asked: Amend) -> tuple[str, SimOrder]:
         _check_change(core, account, order, changed, market)
     cost = age_cost("cancel" if ends else "amend", age_of(order, core.now_ns))
     core.rates.pay(account, order.symbol, core.now_ns, cost)
-    return core.amend(account, order, changed), order
+    return _apply(core, account, order, changed), order
+
+
+def _apply(core: Core, account: Account, order: SimOrder, changed: SimOrder) -> str:
+    """Change an open order to what its checked copy says, by the queue rules of section 11.6; return the amend id."""
+    market = core.market(order.symbol)
+    ends = changed.order_qty <= order.cum_qty
+    to_the_back = changed.limit_price != order.limit_price or changed.order_qty > order.order_qty
+    _take_over(order, changed)
+    order.amended, order.amended_ns = True, core.now_ns
+    amend_id = core.note_amend(order, "user")
+    if not ends:
+        core.entry.hold(order, account)
+    resting = market.book.rests(order)
+    if resting and to_the_back:
+        market.book.drop(order)
+    elif resting:
+        market.book.recount(order)
+    core.report(order, "amended")
+    if ends:
+        core.end(order, "canceled", core.settings.reason_user)
+    elif resting and to_the_back:
+        core.execution.enter(order, market)
+    elif order.is_armed and not order.is_scheduled:
+        core.entry.look_again(order, market)
+    core.finish()
+    return amend_id
+
+
+def _take_over(order: SimOrder, changed: SimOrder) -> None:
+    """Give an order the members of its changed copy; what is filled already stays its quantity at least."""
+    order.order_qty = max(changed.order_qty, order.cum_qty)
+    order.limit_price, order.limit_offset = changed.limit_price, changed.limit_offset
+    order.trigger_price, order.trigger_offset = changed.trigger_price, changed.trigger_offset
+    order.display_qty, order.post_only = changed.display_qty, changed.post_only
+    if order.display_qty is not None:
+        order.shown_qty = min(order.shown_qty, order.display_qty)
 
 
 def _check_members(order: SimOrder, asked: Amend) -> None:

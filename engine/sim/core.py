@@ -118,34 +118,6 @@ class Core:
         self.finish()
         return order
 
-    def amend(self, account: Account, order: SimOrder, changed: SimOrder) -> str:
-        """Change an open order to what ``changed`` says, by the queue rules of section 11.6. Returns the amend id.
-
-        ``changed`` is a checked copy (see amending.py). Raises Refused.
-        """
-        market = self.market(order.symbol)
-        ends = changed.order_qty <= order.cum_qty
-        to_the_back = changed.limit_price != order.limit_price or changed.order_qty > order.order_qty
-        _take_over(order, changed)
-        order.amended, order.amended_ns = True, self.now_ns
-        amend_id = self.note_amend(order, "user")
-        if not ends:
-            self.entry.hold(order, account)
-        resting = market.book.rests(order)
-        if resting and to_the_back:
-            market.book.drop(order)
-        elif resting:
-            market.book.recount(order)
-        self.report(order, "amended")
-        if ends:
-            self.end(order, "canceled", self.settings.reason_user)
-        elif resting and to_the_back:
-            self.execution.enter(order, market)
-        elif order.is_armed and not order.is_scheduled:
-            self.entry.look_again(order, market)
-        self.finish()
-        return amend_id
-
     def cancel(self, order: SimOrder, reason: str | None = None) -> None:
         """Cancel an open order. Raises Refused when the venue is in maintenance."""
         self.now_ns = self.clock.now_ns()
@@ -300,13 +272,3 @@ class Core:
     def _done(self) -> None:
         if not self._depth:
             self.emit(CommandDone(self.now_ns))
-
-
-def _take_over(order: SimOrder, changed: SimOrder) -> None:
-    """Give an order the members of its changed copy; what is filled already stays its quantity at least."""
-    order.order_qty = max(changed.order_qty, order.cum_qty)
-    order.limit_price, order.limit_offset = changed.limit_price, changed.limit_offset
-    order.trigger_price, order.trigger_offset = changed.trigger_price, changed.trigger_offset
-    order.display_qty, order.post_only = changed.display_qty, changed.post_only
-    if order.display_qty is not None:
-        order.shown_qty = min(order.shown_qty, order.display_qty)

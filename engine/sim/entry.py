@@ -11,6 +11,7 @@ from engine.sim.amounts import completed
 from engine.sim.errors import Refused
 from engine.sim.instruments import PairSpec
 from engine.sim.market_state import Market
+from engine.sim.numbers import ZERO
 from engine.sim.offsets import Offset
 from engine.sim.orders import NewOrder, SimOrder
 from engine.sim.pricing import Prices, priced
@@ -92,6 +93,7 @@ class Entry:
             userref=new.userref,
             owner=new.owner,
             display_qty=new.display_qty,
+            shown_qty=new.display_qty or ZERO,
             cash_order_qty=new.cash_order_qty,
             close=new.close,
             leverage=new.leverage,

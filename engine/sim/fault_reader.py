@@ -86,7 +86,8 @@ class _Row:
     def __init__(self, path: str, row: object, names: FaultNames, mistakes: list[str]) -> None:
         self._path, self._names, self._mistakes = path, names, mistakes
         self._row: Mapping[str, Any] = row if isinstance(row, dict) else {}
-        if not isinstance(row, dict):
+        self._is_table = isinstance(row, dict)
+        if not self._is_table:
             self._note("", "must be a table")
 
     def _note(self, member: str, what: str) -> None:
@@ -94,7 +95,7 @@ class _Row:
 
     def read(self) -> Fault | None:
         """Return the fault; None when its kind is not known, for then nothing else can be judged."""
-        if not self._row:
+        if not self._is_table:
             return None
         kind = KINDS.get(self._row["kind"]) if isinstance(self._row.get("kind"), str) else None
         if kind is None:

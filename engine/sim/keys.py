@@ -43,6 +43,9 @@ _NEEDS: dict[str, tuple[str, ...]] = {  # any of these is enough; what is not li
 }
 
 
+_MOST_NONCES = 10_000  # kept before those outside the window are forgotten
+
+
 class ApiKey:
     """One key of an account. ``name`` is what its owner called it: the account's name for its first key."""
 
@@ -52,16 +55,21 @@ class ApiKey:
         self.name, self.account, self.permissions = name, account, permissions
         self.public, self.secret = pair
         self.nonce_high = 0
+        self._nonces: set[int] = set()  # used ones within the window
         self.calls = CallCounter(settings, account)
 
     def __repr__(self) -> str:
         return f"ApiKey({self.name!r}, account={self.account!r})"
 
     def take_nonce(self, nonce: int, window: int) -> None:
-        """Accept a nonce above the highest seen (less the key's window). Raises Refused."""
-        if not self.nonce_high - window < nonce < 1 << 64:
+        """Accept a nonce above the highest seen less the key's window, each once. Raises Refused."""
+        if not self.nonce_high - window < nonce < 1 << 64 or nonce in self._nonces or nonce == self.nonce_high:
             raise Refused(errors.INVALID_NONCE)
         self.nonce_high = max(self.nonce_high, nonce)
+        if window:
+            self._nonces.add(nonce)
+            if len(self._nonces) > _MOST_NONCES:
+                self._nonces = {used for used in self._nonces if used > self.nonce_high - window}
 
     def require(self, method: str) -> None:
         """Check that the key may do this. Raises Refused (``EGeneral:Permission denied``)."""

@@ -16,6 +16,7 @@ from engine.sim.source import Address, Request, SourceLost, SourceRefused, follo
 from engine.sim.source_frames import Frame, instrument_data
 
 _REST_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
+_TOLD = ("price_precision", "tick", "qty_precision", "qty_min", "cost_precision", "cost_min")
 _FETCH_S = 20.0
 
 
@@ -30,8 +31,8 @@ class Listing:
 def listing_of(data: Mapping[str, Any], symbols: Sequence[str]) -> Listing:
     """Read the chosen symbols from the data of an instrument frame. Raises SourceRefused.
 
-    The feed does not tell REST names: pairs and assets that this exchange lists by itself keep theirs, others get the
-    plain ones.
+    The feed does not tell REST names or leverages: pairs and assets that this exchange lists by itself keep theirs,
+    others get the plain names and no margin.
     """
     rows = {row["symbol"]: row for row in data.get("pairs", ()) if isinstance(row.get("symbol"), str)}
     missing = [symbol for symbol in symbols if symbol not in rows]
@@ -64,7 +65,7 @@ def _pair(row: Mapping[str, Any]) -> PairSpec:
         cost_min=amount(row.get("cost_min", Decimal("0.5"))),
     )
     own = next((pair for pair in DEFAULT_PAIRS if pair.symbol == symbol), None)
-    return told if own is None else replace(told, altname=own.altname, rest_key=own.rest_key, wsname=own.wsname)
+    return told if own is None else replace(own, **{name: getattr(told, name) for name in _TOLD})
 
 
 def _rest_name(asset: str) -> str:

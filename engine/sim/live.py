@@ -28,6 +28,8 @@ from engine.sim.source import (
 from engine.sim.source_frames import Frame
 from engine.sim.source_state import SourceState
 
+_WHOLE_S = 15.0  # for the connection and every snapshot; frames come each second, so that it is noticed
+
 
 class LiveSource:
     """Follows one source for ever, whatever becomes of it."""
@@ -38,6 +40,7 @@ class LiveSource:
         self._mirror = Mirror(core, spec.symbols, spec.depth, state)
         self._pauses = Pauses(rng)
         self._closed = False  # the mode is ours to take back
+        self._whole_by = 0.0  # by when every book must be complete
 
     async def run(self) -> None:
         """Follow until cancelled; connections are tried again without end, with bounded pauses."""
@@ -46,6 +49,7 @@ class LiveSource:
         while True:
             began = trio.current_time()
             self._state.connections += 1
+            self._whole_by = began + _WHOLE_S
             try:
                 await follow(self._wire, self._address, subscriptions(self._spec.symbols, self._spec.depth), self._take)
                 why = "it ended"
@@ -58,11 +62,15 @@ class LiveSource:
 
     def _take(self, frame: Frame, _: str) -> Sequence[Request]:
         lost = self._mirror.take(frame) if frame.channel in ("book", "trade") else []
+        now = trio.current_time()
         if self._mirror.whole:
             self._open()
+            self._whole_by = now + _WHOLE_S
         elif lost:
             self._close()
             self._state.become("away", f"the books of {', '.join(lost)} are asked for anew")
+        elif now > self._whole_by:
+            raise SourceLost(f"its books were not complete within {_WHOLE_S:.0f} s")
         return [request for symbol in lost for request in book_again(symbol, self._spec.depth)]
 
     def _close(self) -> None:

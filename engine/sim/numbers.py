@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 
 import msgspec
 
@@ -61,21 +62,25 @@ def amount(value: object) -> Decimal:
     return result
 
 
+@lru_cache(maxsize=256)  # one second has thousands of frames
+def _to_the_second(seconds: int) -> str:
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
+
+
 def rfc3339(ns: int) -> str:
     """Write UTC nanoseconds as RFC3339 with microseconds."""
     whole, rest = divmod(ns, NS)
-    moment = _EPOCH + timedelta(seconds=whole)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{_to_the_second(whole)}.{rest // 1000:06d}Z"
 
 
 def rfc3339_nano(ns: int) -> str:
     """Write UTC nanoseconds as RFC3339 with all nine digits."""
-    return f"{_EPOCH + timedelta(seconds=ns // NS):%Y-%m-%dT%H:%M:%S}.{ns % NS:09d}Z"
+    return f"{_to_the_second(ns // NS)}.{ns % NS:09d}Z"
 
 
 def rfc3339_seconds(ns: int) -> str:
     """Write UTC nanoseconds as RFC3339 in whole seconds."""
-    return f"{_EPOCH + timedelta(seconds=ns // NS):%Y-%m-%dT%H:%M:%S}Z"
+    return f"{_to_the_second(ns // NS)}Z"
 
 
 def rfc1123(ns: int) -> str:

@@ -12,7 +12,7 @@ _PERCENT_PLACES = 4
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """``value`` in quote units, or percent of the reference; ``by_side``: its sign follows from side and type (``#``)."""
+    """``value`` in quote units, or percent of the reference; ``by_side`` (``#``): side and type choose the sign."""
 
     value: Decimal
     percent: bool = False

@@ -26,6 +26,10 @@ _encode = msgspec.json.Encoder().encode
 _MOST_LINE = 1 << 25
 
 
+class NotARecording(ValueError):
+    """The file, or a line of it, is no recording that this program knows."""
+
+
 class Header(msgspec.Struct, kw_only=True):
     """The first line. ``instruments`` is the data of the source's instrument snapshot, for its symbols alone."""
 
@@ -41,11 +45,11 @@ class Header(msgspec.Struct, kw_only=True):
         return instrument_data(decode_frame(b'{"data":' + bytes(self.instruments) + b"}"))
 
 
-class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Line(msgspec.Struct, kw_only=True):
     """A further line: a frame, or why there is a hole."""
 
     ns: int
-    frame: msgspec.Raw | None = None
+    frame: msgspec.Raw = msgspec.Raw()
     gap: str | None = None
 
 
@@ -67,18 +71,18 @@ class Recording:
 
     def frame(self, ns: int, text: str) -> None:
         """Append a frame. Raises OSError."""
-        self._write(Line(ns=ns, frame=msgspec.Raw(text.encode())))
+        self._write({"ns": ns, "frame": msgspec.Raw(text.encode())})
         self.frames += 1
 
     def gap(self, ns: int, why: str) -> None:
         """Note that frames are missing from here to the next. Raises OSError."""
-        self._write(Line(ns=ns, gap=why))
+        self._write({"ns": ns, "gap": why})
 
     def sync(self) -> None:
         """Make what was written survive a loss of power. Raises OSError."""
         os.fsync(self._descriptor)
 
-    def _write(self, row: Header | Line) -> None:
+    def _write(self, row: Header | dict[str, object]) -> None:
         data = _encode(row) + b"\n"
         self.bytes += len(data)
         while data:
@@ -89,7 +93,7 @@ class Recording:
 def open_recording(path: Path) -> Iterator[tuple[Recording, Header | None]]:
     """Open a file to append to, made when it is not there; give it with the header it has, None for an empty one.
 
-    Raises OSError, and ValueError for a file that is no recording.
+    Raises OSError, and NotARecording.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
@@ -112,7 +116,7 @@ def _whole_bytes(descriptor: int) -> int:
             return start + at + 1
         end = start
     if size > _MOST_LINE:
-        raise ValueError("it is no recording: it has no lines")
+        raise NotARecording("it is no recording: it has no lines")
     return 0
 
 
@@ -125,19 +129,19 @@ def _read_header(line: bytes) -> Header:
     try:
         header = _header.decode(line)
     except msgspec.DecodeError as error:
-        raise ValueError(f"it is no recording: line 1: {error}") from error
+        raise NotARecording(f"it is no recording: line 1: {error}") from error
     if header.recording != VERSION:
-        raise ValueError(f"it is a recording of version {header.recording}, this program knows {VERSION}")
+        raise NotARecording(f"it is a recording of version {header.recording}, this program knows {VERSION}")
     return header
 
 
 def read_header(path: Path) -> Header:
-    """Return a recording's first line. Raises OSError and ValueError."""
+    """Return a recording's first line. Raises OSError and NotARecording."""
     return _read_header(_first_line(path))
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """Read the lines behind the header, one by one; a torn last line is left out. Raises OSError and ValueError."""
+    """Read the lines behind the header, one by one; a torn last line is left out. Raises OSError and NotARecording."""
     with path.open("rb") as file:
         _read_header(file.readline(_MOST_LINE))
         for number, line in enumerate(file, 2):
@@ -146,4 +150,4 @@ def read_lines(path: Path) -> Iterator[Line]:
             try:
                 yield _line.decode(line)
             except msgspec.DecodeError as error:
-                raise ValueError(f"line {number}: {error}") from error
+                raise NotARecording(f"line {number}: {error}") from error

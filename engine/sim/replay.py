@@ -12,7 +12,7 @@ from engine.sim.settings import ReplayMarket
 from engine.sim.source_frames import decode_frame
 from engine.sim.source_state import SourceState
 
-_GAP_S = 1.0  # what a hole in the recording lasts, however long the recorder was away
+_GAP_S = 1.0  # the most that passes on either side of a hole, however long the recorder was away
 _AT_ONCE = 256  # frames taken before others get a turn, when the speed leaves no pause between them
 
 
@@ -21,7 +21,6 @@ class ReplayPlayer:
 
     def __init__(self, core: Core, spec: ReplayMarket, state: SourceState) -> None:
         self._core, self._spec, self._state = core, spec, state
-        self._shift_ns = 0  # recorded time that is left out
 
     async def run(self) -> None:
         """Play. What is wrong with the file ends it, and is told."""
@@ -35,14 +34,13 @@ class ReplayPlayer:
             self._state.become("ended", str(error))
 
     async def _play(self, mirror: Mirror) -> None:
-        start, first_ns, last_ns, in_gap = trio.current_time(), -1, 0, False
+        start, elapsed_ns, last_ns, at_gap = trio.current_time(), 0, -1, False
         for number, line in enumerate(read_lines(self._spec.file)):
-            if first_ns < 0:
-                first_ns = last_ns = line.ns
-            if in_gap or line.ns < last_ns:
-                self._shift_ns += line.ns - last_ns - round(_GAP_S * NS)
-            last_ns, in_gap = line.ns, line.gap is not None
-            due = start + (line.ns - first_ns - self._shift_ns) / NS / self._spec.speed
+            step_ns = max(0, line.ns - last_ns) if last_ns >= 0 else 0  # a clock set back costs no time
+            if at_gap or line.gap is not None:
+                step_ns = min(step_ns, round(_GAP_S * NS))
+            elapsed_ns, last_ns, at_gap = elapsed_ns + step_ns, line.ns, line.gap is not None
+            due = start + elapsed_ns / NS / self._spec.speed
             if due > trio.current_time():
                 await trio.sleep_until(due)
             elif number % _AT_ONCE == 0:
@@ -53,7 +51,7 @@ class ReplayPlayer:
         if line.gap is not None:
             mirror.forget()
             self._state.become("away", line.gap)
-        elif line.frame is not None:
+        else:
             mirror.take(decode_frame(line.frame))
             if mirror.whole:
                 self._state.become("moving")

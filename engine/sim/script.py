@@ -3,13 +3,14 @@
     [[step]]
     at_s = 1.0                    # seconds since the start; or after_s since the step before; or when = ...
     symbol = "BTC/USD"
-    do = "quote"                  # quote | cancel_all | take | print | end
+    do = "quote"                  # quote | cancel_all | take | print | index | end
     side = "sell"
     price = "50010.0"
     qty = "0.5"
 
 ``when = "client_order_open"`` waits for an open order of a client on the symbol, ``when = "after_client_fill"`` until
-the clients had ``fills`` (default 1) fills there since the start; ``after_s`` beside them waits on top.
+the clients had ``fills`` (default 1) fills there since the start; ``after_s`` beside them waits on top. ``index`` sets
+the index price, and without a ``price`` it silences the index.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _NEEDS = {
     "cancel_all": ("symbol",),
     "take": ("symbol", "side", "qty"),
     "print": ("symbol", "side", "price", "qty"),
+    "index": ("symbol",),
     "end": (),
 }
 _WHEN = ("client_order_open", "after_client_fill")

@@ -60,5 +60,7 @@ class ScriptPlayer:
             self._house.clear(step.symbol)
         elif step.do == "take":
             self._house.take(step.symbol, step.side, step.qty)
+        elif step.do == "index":
+            self._house.set_index(step.symbol, step.price or None)
         else:
             self._house.print_trade(step.symbol, step.price, step.qty, step.side)

@@ -59,7 +59,7 @@ class Server:
         fields = _head_fields(head)
         if asks_control:  # no fault holds up who may clear it
             await self._serve_http(GatedStream(stream, gate, head), gate, local=_is_local(stream))
-        elif "websocket" in fields.get("upgrade", "").lower():
+        elif "websocket" in fields.get("upgrade", "").lower() and head.partition(b"\r\n\r\n")[0].isascii():
             await self._serve_ws(GatedStream(stream, gate, head), gate, fields.get("host", ""))
         else:
             number = self._venue.next_number()
@@ -116,12 +116,13 @@ class Server:
 
     async def _serve_http(self, stream: trio.abc.Stream, gate: Gate, *, local: bool = False) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_LIMIT)
+        request: h11.Request | None = None
         try:
             while True:
-                got = await self._read_request(connection, stream)
-                if got is None:
+                request = await _read_head(connection, stream)
+                body = None if request is None else await self._read_body(connection, stream)
+                if request is None or body is None:
                     return
-                request, body = got
                 reply = await self._reply(request, body, local=local)
                 if reply.stall_s:
                     gate.shut(reply.stall_s)
@@ -131,13 +132,14 @@ class Server:
                 if reply.fate != "send":
                     await self._say_nothing(reply, stream)
                     return
-                await _send(connection, stream, reply)
+                await _send(connection, stream, request, reply)
                 if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
                     return
                 connection.start_next_cycle()
         except h11.RemoteProtocolError as error:
             if connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                await _send(connection, stream, Reply(error.error_status_hint, encode({"error": ["EAPI:Bad request"]})))
+                refusal = Reply(error.error_status_hint, encode({"error": ["EAPI:Bad request"]}))
+                await _send(connection, stream, request, refusal)
 
     async def _reply(self, request: h11.Request, body: bytes, *, local: bool) -> Reply:
         target = request.target.decode("latin-1")
@@ -147,30 +149,19 @@ class Server:
             return forbidden()
         return self._control.handle(request.method.decode("latin-1"), target, list(request.headers), body)
 
-    async def _read_request(
-        self, connection: h11.Connection, stream: trio.abc.Stream
-    ) -> tuple[h11.Request, bytes] | None:
-        """Read a whole request; None when the peer has ended or idles. Raises h11.RemoteProtocolError."""
-        request: h11.Request | None = None
+    async def _read_body(self, connection: h11.Connection, stream: trio.abc.Stream) -> bytes | None:
+        """Read the rest of a request; None when the peer ends or idles first. Raises h11.RemoteProtocolError."""
         body = bytearray()
         with trio.move_on_after(_HEAD_TIMEOUT_S):
             while True:
-                event = connection.next_event()
-                if event is h11.NEED_DATA:
-                    if connection.they_are_waiting_for_100_continue:
-                        go_on = h11.InformationalResponse(status_code=100, headers=[])
-                        await stream.send_all(connection.send(go_on) or b"")
-                    connection.receive_data(bytes(await stream.receive_some(65536)))
-                elif isinstance(event, h11.Request):
-                    request = event
-                elif isinstance(event, h11.Data):
-                    body += event.data
-                    if len(body) > self._venue.settings.max_body:
-                        raise h11.RemoteProtocolError("body too large", error_status_hint=413)
-                elif isinstance(event, h11.EndOfMessage) and request is not None:
-                    return request, bytes(body)
-                else:
+                event = await _next_event(connection, stream)
+                if isinstance(event, h11.EndOfMessage):
+                    return bytes(body)
+                if not isinstance(event, h11.Data):
                     return None
+                body += event.data
+                if len(body) > self._venue.settings.max_body:
+                    raise h11.RemoteProtocolError("body too large", error_status_hint=413)
         return None
 
     async def _say_nothing(self, reply: Reply, stream: trio.abc.Stream) -> None:
@@ -195,7 +186,10 @@ def _is_local(stream: trio.abc.Stream) -> bool:
 
 
 def _head_fields(head: bytes) -> dict[str, str]:
-    """Read the header fields loosely, only to tell a WebSocket upgrade from REST; h11 and wsproto judge them."""
+    """Read the header fields loosely, only to tell a WebSocket upgrade from REST; h11 and wsproto judge them.
+
+    wsproto dies of what is not ASCII, so such a head is left to h11.
+    """
     fields: dict[str, str] = {}
     for line in head.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
@@ -211,11 +205,30 @@ def _reason(status: int) -> bytes:
         return b""
 
 
-async def _send(connection: h11.Connection, stream: trio.abc.Stream, reply: Reply) -> None:
+async def _next_event(connection: h11.Connection, stream: trio.abc.Stream) -> object:
+    """Read on until there is an event. Raises h11.RemoteProtocolError."""
+    while (event := connection.next_event()) is h11.NEED_DATA:
+        if connection.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            await stream.send_all(connection.send(go_on) or b"")
+        connection.receive_data(bytes(await stream.receive_some(65536)))
+    return event
+
+
+async def _read_head(connection: h11.Connection, stream: trio.abc.Stream) -> h11.Request | None:
+    """Read a request's head; None when the peer has ended or idles. Raises h11.RemoteProtocolError."""
+    with trio.move_on_after(_HEAD_TIMEOUT_S):
+        event = await _next_event(connection, stream)
+        return event if isinstance(event, h11.Request) else None
+    return None
+
+
+async def _send(connection: h11.Connection, stream: trio.abc.Stream, request: h11.Request | None, reply: Reply) -> None:
     headers = [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", str(len(reply.body)).encode()),
     ]
     response = h11.Response(status_code=reply.status, reason=_reason(reply.status), headers=headers)
-    parts = [connection.send(response), connection.send(h11.Data(data=reply.body)), connection.send(h11.EndOfMessage())]
+    body = b"" if request is not None and request.method == b"HEAD" else reply.body
+    parts = [connection.send(response), connection.send(h11.Data(data=body)), connection.send(h11.EndOfMessage())]
     await stream.send_all(b"".join(part for part in parts if part))

@@ -20,6 +20,7 @@ KRAKEN_URL = "wss://ws.kraken.com/v2"
 DEPTHS = (10, 25, 100, 500, 1000)
 _OPEN_S = 10.0
 _SILENCE_S = 10.0  # a heartbeat comes every second
+_FAREWELL_S = 0.1  # enough to say it; whether it is heard does not matter any more
 _MOST_MESSAGE = 1 << 24
 _FRAMES_AHEAD = 1024
 _PAUSE_FIRST_S, _PAUSE_MOST_S = 1.0, 30.0
@@ -135,7 +136,7 @@ async def _follow(
                 raise SourceRefused(frame.error or "a subscription was refused")
             await _send(ws, take(frame, text))
     finally:
-        with trio.move_on_after(1, shield=True):
+        with trio.move_on_after(_FAREWELL_S, shield=True):
             await ws.aclose()
         nursery.cancel_scope.cancel()
 

@@ -70,8 +70,9 @@ class Triggers:
         """
         moved: list[SimOrder] = []
         fired: list[SimOrder] = []
+        prices = {"last": price_of("last"), "index": price_of("index")}
         for order in self._armed.values():
-            price = price_of(order.trigger_reference)
+            price = prices[order.trigger_reference]
             if order.trails and price is not None and trail(order, price, tick):
                 moved.append(order)
             elif is_due(order, price):

@@ -5,7 +5,7 @@ Calls into the sink are plain functions, made in the task that read the frame: d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from decimal import Decimal
 from enum import IntEnum
@@ -49,6 +49,21 @@ class Ticket(msgspec.Struct, frozen=True):
     lane: Lane = Lane.ENTRY
     leave: int = 0
     """The limiter's own number for this leave; 0 = none."""
+
+
+class Unprotected(msgspec.Struct, frozen=True):
+    """Brackets of one symbol that may need protection: without any stop, and with one that rests for too little."""
+
+    bare: int
+    short: int
+
+
+class RestartBound(msgspec.Struct, frozen=True):
+    """How long so many brackets may wait for protection after a restart, at worst, by the account's ``tier``."""
+
+    tier: str
+    brackets: int
+    seconds: float
 
 
 class Headroom(msgspec.Struct, frozen=True):
@@ -247,6 +262,10 @@ class VenueLink(MarketLink, Protocol):
 
     def headroom(self) -> list[Headroom]:
         """Return how full the budgets of the pairs used so far are."""
+        ...
+
+    def restart_bound(self, brackets: Mapping[str, Unprotected], reading_s: float) -> RestartBound:
+        """Return how long protection may take after a restart; ``brackets`` by symbol, ``reading_s`` for questions."""
         ...
 
     @property

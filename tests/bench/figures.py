@@ -74,6 +74,8 @@ def amount(value: float | None, unit: str) -> str:
             scaled = value * PLACES[name]
             if scaled >= 1 or name == "µs":
                 return f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f} {name}"
+    if unit == "B" and abs(value) >= 2**20:
+        return f"{value / 2**20:.1f} MiB"
     if unit == "B":
         return f"{value / 1024:.1f} KiB" if abs(value) >= 1024 else f"{value:.0f} B"
     if unit == "%":

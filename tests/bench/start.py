@@ -49,9 +49,9 @@ class Parts(msgspec.Struct):
 
 
 @asynccontextmanager
-async def embedded() -> AsyncIterator[tuple[Exchange, int]]:
+async def embedded(settings: SimSettings | None = None) -> AsyncIterator[tuple[Exchange, int]]:
     """Run the exchange in this process, on loopback TCP."""
-    exchange = Exchange(SimSettings(), SystemClock(), SystemChance())
+    exchange = Exchange(settings or SimSettings(), SystemClock(), SystemChance())
     async with exchange.running(), trio.open_nursery() as nursery:
         yield exchange, await nursery.start(exchange.serve_tcp)
         nursery.cancel_scope.cancel()

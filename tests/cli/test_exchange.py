@@ -18,7 +18,7 @@ def test_an_engine_trades_on_an_exchange_in_another_process(cli: Cli) -> None:
     assert exchange.stdout is not None
     line = exchange.stdout.readline()
     ready = json.loads(line)
-    assert set(ready) == {"rest", "ws", "ws_auth", "api_key", "api_secret"}
+    assert set(ready) == {"rest", "ws", "ws_auth", "control", "api_key", "api_secret", "accounts"}
     assert ready["ws"].endswith("/v2")
     assert ready["ws_auth"].endswith("/v2")
 

@@ -9,6 +9,7 @@ import pytest
 
 from engine.cli.app import main
 from engine.config import load_credentials, load_settings
+from engine.config.limits_section import LimitsSection
 from engine.errors import ConfigError
 from engine.kraken.key_info import NEEDED
 
@@ -18,6 +19,7 @@ def test_init_writes_settings_and_a_key_file(tmp_path: Path, capsys: pytest.Capt
     place = tmp_path / 'of "mine"'
     assert main(["init", "--dir", str(place)]) == 0
     config, key = place / "kraken.toml", place / "kraken-key.toml"
+    assert (place / "limits.toml").read_text() == (Path(__file__).parents[2] / "config" / "limits.toml").read_text()
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (place, config, key)]
     assert modes == [0o700, 0o644, 0o600]
     assert f"python -m engine run --config {config}" in capsys.readouterr().out
@@ -26,7 +28,8 @@ def test_init_writes_settings_and_a_key_file(tmp_path: Path, capsys: pytest.Capt
     settings = load_settings(config)
     assert (settings.venue, settings.directory, settings.kraken.key_file) == ("kraken", place / "data", key)
     built_in = load_settings(None, {"venue": "kraken", "data_dir": place / "data", "kraken": {"key_file": key}})
-    assert settings.model_dump() == built_in.model_dump()
+    assert settings.model_dump(exclude={"limits"}) == built_in.model_dump(exclude={"limits"})
+    assert settings.engine_settings().limits == LimitsSection().limits()
     with pytest.raises(ConfigError, match="api_key and api_secret still to be filled in"):
         load_credentials(settings)
     key.write_text(key.read_text().replace('_key = ""', '_key = "K"').replace('_secret = ""', '_secret = "S"'))
@@ -47,6 +50,7 @@ def test_init_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
     [
         ("link", "connected --> authenticated : authenticate"),
         ("breaker", "closed --> open : fail [limit_reached]"),
+        ("trading", "REDUCING --> HALTED : halt"),
         ("order", "pending --> unknown : doubt"),
         ("bracket", "covering --> covered : hold"),
     ],

@@ -45,8 +45,8 @@ def test_verify_show_and_diagram(written: Cli) -> None:
     assert (unknown.code, "ffffffffff" in unknown.err) == (2, True)
 
 
-def test_a_changed_row_is_exit_5(written: Cli, tmp_path: Path) -> None:
-    """Verify names the row; run refuses or tells that the chain does not hold."""
+def test_a_changed_row_is_kept_and_run_starts_halted(written: Cli, tmp_path: Path) -> None:
+    """Verify names the row and says no more; run keeps the file aside, goes on from the sound rows, and denies."""
     changed = tmp_path / "changed"
     shutil.copytree(written.data_dir, changed)
     file = sqlite3.connect(changed / "journal.sqlite")
@@ -56,7 +56,31 @@ def test_a_changed_row_is_exit_5(written: Cli, tmp_path: Path) -> None:
     verified = written.run("journal", "verify", "--data-dir", str(changed), "--json")
     assert (verified.code, verified.json["verified"], verified.json["bad_row"]) == (5, False, 3)
     assert "row 3" in verified.err
+    damaged = (changed / "journal.sqlite").read_bytes()
+    signals = tmp_path / "signals.jsonl"
+    signals.write_text(quick(signal_id="22345678-1234-4678-8234-567812345678") + "\n")
+    place = ("--until-idle", "--json", "--data-dir", str(changed))
+    for _ in range(2):  # the halt outlives the restart
+        ended = written.run("run", "--signals", str(signals), *place)
+        (denied,) = [one for one in ended.json["signals"] if one["signal_id"].startswith("22345678")]
+        assert (ended.code, denied["code"]) == (4, "TRADING_HALTED")
+        assert "engine resume --reason" in denied["reason"]
+        signals.write_text(quick(signal_id="22345678-1234-4678-8234-567812345679") + "\n")
+    (kept,) = changed.glob("journal.sqlite.corrupt-*")
+    assert kept.read_bytes() == damaged
+    assert written.run("journal", "verify", "--data-dir", str(changed)).code == 0
+
+
+def test_a_changed_header_is_exit_5(written: Cli, tmp_path: Path) -> None:
+    """Whose journal it is cannot be known: nothing is begun, nothing is moved."""
+    changed = tmp_path / "changed"
+    shutil.copytree(written.data_dir, changed)
+    file = sqlite3.connect(changed / "journal.sqlite")
+    with file:
+        file.execute("UPDATE rows SET body = CAST(replace(body, 'kraken', 'krakem') AS BLOB) WHERE seq = 1")
+    file.close()
     assert written.run("run", "--until-idle", "--json", "--data-dir", str(changed)).code == 5
+    assert list(changed.glob("*.corrupt-*")) == []
 
 
 def test_no_journal_is_exit_5(cli: Cli) -> None:

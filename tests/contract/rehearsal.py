@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
+from engine.kraken.settings import KrakenSettings, Secret
 from engine.sim import Exchange
 from engine.values.money import Price, Qty, Side, other_side
 from engine.venue.trial import Ground
 
+HOST = "exchange.sim"
 SYMBOL = "BTC/USD"
 RESTING, STOP = Price(Decimal("40000.0")), Price(Decimal("39000.0"))
 
@@ -42,4 +45,20 @@ def prepare(exchange: Exchange) -> Ground:
         cut=exchange.kick,
         take=take,
         move=move,
+    )
+
+
+def settings_of(exchange: Exchange, address: str, **changes: Any) -> KrakenSettings:
+    """Return settings that fit the exchange at this address."""
+    return KrakenSettings(
+        **{
+            "api_key": Secret(exchange.api_key),
+            "api_secret": Secret(exchange.api_secret),
+            "mode": "simulated",
+            "rest_url": f"http://{address}",
+            "ws_url": f"ws://{address}/v2",
+            "ws_auth_url": f"ws://{address}/v2",
+            "plain_host": HOST,
+            **changes,
+        }
     )

@@ -15,7 +15,7 @@ import trio
 from engine.kraken.capabilities import KRAKEN_SPOT
 from engine.kraken.nonce import MemoryNonceStore
 from engine.kraken.nonce_file import FileNonceStore
-from engine.kraken.settings import KrakenSettings, Secret
+from engine.kraken.settings import Secret
 from engine.kraken.venue import KrakenVenue
 from engine.net.wire import TcpWire, open_virtual_wire
 from engine.seams.chance import SeededChance, SystemChance
@@ -40,26 +40,9 @@ from tests.contract.impostors import (
     ShrinksHistory,
     SwapsBatchAnswers,
 )
-from tests.contract.rehearsal import prepare
+from tests.contract.rehearsal import HOST, prepare, settings_of
 
-HOST = "exchange.sim"
 PARTS = 3
-
-
-def settings_of(exchange: Exchange, address: str, **changes: Any) -> KrakenSettings:
-    """Return settings that fit the exchange at this address."""
-    return KrakenSettings(
-        **{
-            "api_key": Secret(exchange.api_key),
-            "api_secret": Secret(exchange.api_secret),
-            "mode": "simulated",
-            "rest_url": f"http://{address}",
-            "ws_url": f"ws://{address}/v2",
-            "ws_auth_url": f"ws://{address}/v2",
-            "plain_host": HOST,
-            **changes,
-        }
-    )
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -26,11 +27,13 @@ from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.symbols import Symbols
 from engine.kraken.venue import KrakenLink
 from engine.kraken.venue_time import VenueTime
+from engine.net.budget import RollingBudget
 from engine.net.wire import TcpWire
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
 from engine.orders.reports import Answer
 from engine.seams.chance import SeededChance
 from engine.seams.clock import VirtualClock
+from engine.values.money import Price, Qty
 from engine.venue.protocol import Lane
 from tests.fuzz.mutation import Mutator, messages
 
@@ -62,6 +65,11 @@ BATCH_ANSWER = (
 )
 
 
+_NEW = NewOrder("c-1", "BTC/USD", "buy", "limit", Qty(Decimal("0.01")), Price(Decimal(49000)), deadline_ns=FAR_NS)
+_AMEND = AmendOrder("c-1", "OAAAAA-BBBBB-CCCCCC", "BTC/USD", Qty(Decimal("0.01")), deadline_ns=FAR_NS)
+_CANCEL = CancelOrder("c-1", "OAAAAA-BBBBB-CCCCCC", "BTC/USD", deadline_ns=FAR_NS)
+
+
 class Failure(AssertionError):
     """A case that did what none may do. Its bytes are in the message."""
 
@@ -88,18 +96,19 @@ def run(cases: int, seed: int) -> dict[str, int]:
 
 async def _batch(cases: int, seed: str, ended: Counter[str]) -> None:
     rng = random.Random(seed)
-    frames = Mutator(rng, [*messages(rest=False), BOOK, OHLC, BATCH_ANSWER])
-    bodies = Mutator(rng, messages(rest=True))
+    frames = Mutator(rng, [*messages(rest=False).values(), BOOK, OHLC, BATCH_ANSWER])
     streams = _Streams(rng)
-    async with _rest_world() as rest:
+    async with _rest_world(rng) as rest:
         for number in range(cases):
-            raw = (bodies if number % 2 else frames).draw()
-            began = time.perf_counter()
+            began, raw = time.perf_counter(), frames.draw()
+            if number % 2:
+                raw = rest.draw()
             try:
                 with trio.fail_after(VIRTUAL_BOUND_S):
-                    how = await rest.take(raw, rng) if number % 2 else streams.take(frames.text(raw))
+                    how = await rest.take() if number % 2 else streams.take(frames.text(raw))
             except Exception as error:
-                raise Failure(f"seed {seed}, case {number}: {type(error).__name__}: {error}: {raw[:SHOWN]!r}") from error
+                what = f"{type(error).__name__}: {error}"
+                raise Failure(f"seed {seed}, case {number}: {what}: {raw[:SHOWN]!r}") from error
             if (took_s := time.perf_counter() - began) > SLOW_S:
                 raise Failure(f"seed {seed}, case {number}: took {took_s:.1f} s: {raw[:SHOWN]!r}")
             ended[how] += 1
@@ -110,15 +119,19 @@ class _Streams:
 
     def __init__(self, rng: random.Random) -> None:
         link = KrakenLink(
-            _settings(), _Deaf(), _NoRest(), wire=TcpWire(), clock=VirtualClock(), chance=SeededChance(rng.random())
-        )  # type: ignore[arg-type]  # nothing of theirs is used here
+            _settings(),
+            _Deaf(),  # type: ignore[arg-type]  # a sink by its ear
+            _NoRest(),  # type: ignore[arg-type]  # nothing is asked of it here
+            wire=TcpWire(),
+            clock=VirtualClock(),
+            chance=SeededChance(rng.randrange(2**32)),
+            dialling=RollingBudget(120, 600),
+        )
         self._streams = (link._public, link._private)
         for stream in self._streams:
             stream._monitor.dial(0)
             stream._monitor.connected(0)
-        for frame in messages(rest=False):
-            if b'"instrument"' in frame:
-                link._public._take(frame)
+        link._public._take(messages(rest=False)["instrument"])
         for channel in ("book", "trade", "ticker", "ohlc"):
             link.hold(link.topic(channel, "BTC/USD"), "fuzz")  # type: ignore[arg-type]
 
@@ -148,7 +161,7 @@ class _Streams:
         read = 0
         for reader in READERS:
             try:
-                reader(frame)
+                _require_numbers(reader(frame))
                 read += 1
             except VenueProtocolError:
                 decode.symbols(frame)
@@ -156,77 +169,80 @@ class _Streams:
 
 
 class _RestWorld:
-    """The REST client over a transport that answers with given bytes."""
+    """The REST client over a transport that answers with drawn bytes."""
 
-    def __init__(self) -> None:
-        self._body, self._status = b"", 200
+    def __init__(self, rng: random.Random) -> None:
+        self._rng, self._body = rng, b""
+        self._sound = messages(rest=True)
+        self._bodies = Mutator(rng, list(self._sound.values()))
         settings, clock, chance = _settings(), VirtualClock(), SeededChance(1)
         self.http = httpx.AsyncClient(base_url=settings.rest_url, transport=httpx.MockTransport(self._answer))
         client = RestClient(settings, self.http, clock, chance, MemoryNonceStore())
-        self._queries = Queries(client, Symbols(), clock, VenueTime())
+        ask = self._queries = Queries(client, Symbols(), clock, VenueTime())
         self._orders = RestOrders(settings, client, Symbols(), clock, VenueTime())
         self._trade_key = client.trade_key
+        self._questions: tuple[tuple[str, Callable[[], Awaitable[Any]]], ...] = (
+            ("rest_time", ask.measure_clock),
+            ("rest_system_status", ask.system_status),
+            ("rest_asset_pairs", ask.learn_pairs),
+            ("rest_websockets_token", ask.websockets_token),
+            ("rest_open_orders", ask.open_orders),
+            ("rest_closed_orders", ask.closed_orders),
+            ("rest_closed_orders", lambda: ask.query_orders(["OAAAAA-BBBBB-CCCCCC"])),
+            ("rest_trades_history", lambda: ask.trades_since(0)),
+            ("rest_trades_history", lambda: ask.query_trades(["TAAAAA-BBBBB-CCCCCC"])),
+            ("rest_balance_ex", ask.balances),
+            ("rest_trade_volume", lambda: ask.fee_rates("BTC/USD")),
+            ("rest_failure", self._key_info),
+            ("rest_add_order", self._order(_NEW)),
+            ("rest_amend_order", self._order(_AMEND)),
+            ("rest_cancel_order", self._order(_CANCEL)),
+        )
+        self._question = self._questions[0][1]
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
-        return httpx.Response(self._status, content=self._body)
+        return httpx.Response(self._rng.choices((200, 500, 301), (38, 1, 1))[0], content=self._body)
 
-    async def take(self, raw: bytes, rng: random.Random) -> str:
-        """Ask one question and get these bytes for an answer; return how it ended."""
-        self._body, self._status = raw, rng.choices((200, 500, 301), (18, 1, 1))[0]
-        if rng.random() < 0.25:
-            answer = await self._orders.send(_request(rng), Lane.EMERGENCY)
-            if not isinstance(answer, Answer):
-                raise AssertionError(f"an order ended as {answer!r}")
-            return f"order {answer.outcome.name}"
+    def draw(self) -> bytes:
+        """Choose a question and the bytes that will answer it: mostly a spoiled answer to this very question."""
+        name, self._question = self._rng.choice(self._questions)
+        self._body = self._bodies.draw(self._sound[name] if self._rng.random() < 0.8 else None)
+        return self._body
+
+    async def take(self) -> str:
+        """Ask, and return how it ended."""
         try:
-            await self._question(rng)()
+            answer = await self._question()
         except VenueError as error:
             return f"query {type(error).__name__}"
-        return "query value"
+        _require_numbers(answer)
+        return f"order {answer.outcome.name}" if isinstance(answer, Answer) else "query value"
 
-    def _question(self, rng: random.Random) -> Callable[[], Awaitable[Any]]:
-        ask = self._queries
-        return rng.choice(
-            (
-                ask.measure_clock,
-                ask.system_status,
-                ask.learn_pairs,
-                ask.websockets_token,
-                ask.open_orders,
-                ask.closed_orders,
-                lambda: ask.query_orders(["OAAAAA-BBBBB-CCCCCC"]),
-                lambda: ask.trades_since(0),
-                lambda: ask.query_trades(["TAAAAA-BBBBB-CCCCCC"]),
-                ask.balances,
-                lambda: ask.fee_rates("BTC/USD"),
-                self._key_info,
-            )
-        )
+    def _order(self, request: Request) -> Callable[[], Awaitable[Answer]]:
+        return lambda: self._orders.send(request, Lane.EMERGENCY)
 
     async def _key_info(self) -> None:
         check_key(await self._queries.key_info(self._trade_key), now_ns=VirtualClock().now_ns())
 
 
-class _rest_world:  # noqa: N801 - used as a function is
-    async def __aenter__(self) -> _RestWorld:
-        self._world = _RestWorld()
-        return self._world
+@asynccontextmanager
+async def _rest_world(rng: random.Random) -> AsyncIterator[_RestWorld]:
+    world = _RestWorld(rng)
+    async with world.http:
+        yield world
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._world.http.aclose()
+
+def _require_numbers(value: object) -> None:
+    """Nothing that is no number may pass for one."""
+    text = repr(value)
+    if "Decimal('NaN" in text or "Decimal('sNaN" in text or "Infinity')" in text:
+        raise AssertionError(f"no number: {text[:SHOWN]}")
 
 
 class _NoRest:
     """Nothing is asked here."""
 
     down_since_s = None
-
-
-def _request(rng: random.Random) -> Request:
-    new = NewOrder("c-1", "BTC/USD", "buy", "limit", Decimal("0.01"), Decimal("49000.0"), deadline_ns=FAR_NS)  # type: ignore[arg-type]
-    amend = AmendOrder("c-1", "OAAAAA-BBBBB-CCCCCC", "BTC/USD", Decimal("0.01"), deadline_ns=FAR_NS)  # type: ignore[arg-type]
-    cancel = CancelOrder("c-1", "OAAAAA-BBBBB-CCCCCC", "BTC/USD", deadline_ns=FAR_NS)
-    return rng.choice((new, amend, cancel))
 
 
 def _settings() -> KrakenSettings:

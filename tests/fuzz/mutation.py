@@ -19,11 +19,11 @@ DEPTHS = (10, 500, 5_000, 100_000)
 _MARK = "@@number@@"
 
 
-def messages(*, rest: bool) -> list[bytes]:
-    """Return the documented frames, or REST bodies, as bytes."""
+def messages(*, rest: bool) -> dict[str, bytes]:
+    """Return the documented frames, or REST bodies, as bytes by name."""
     paths = sorted(MESSAGES.glob("*.json"))
     chosen = [path for path in paths if path.stem.startswith("rest_") == rest]
-    return [json.dumps(json.loads(path.read_bytes())["message"]).encode() for path in chosen]
+    return {path.stem: json.dumps(json.loads(path.read_bytes())["message"]).encode() for path in chosen}
 
 
 class Mutator:
@@ -37,9 +37,9 @@ class Mutator:
             self._whole,
         ]  # fmt: skip
 
-    def draw(self) -> bytes:
-        """Return a message, nearly always a broken one."""
-        raw = self._rng.choice(self._ways)(self._rng.choice(self._sound))
+    def draw(self, sound: bytes | None = None) -> bytes:
+        """Return a message, made of ``sound`` or of any, nearly always a broken one."""
+        raw = self._rng.choice(self._ways)(self._rng.choice(self._sound) if sound is None else sound)
         return self._flipped(raw) if self._rng.random() < 0.1 else raw
 
     def text(self, raw: bytes) -> str | bytes:

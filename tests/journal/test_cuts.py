@@ -126,7 +126,7 @@ def test_damage_is_kept_and_the_sound_beginning_goes_on(
             seen = _went_on(path)
         except JournalError:
             refused += 1
-            assert {name: path.with_name(name).read_bytes() for name in PARTS} == left
+            assert {name: path.with_name(name).read_bytes() for name in PARTS} == left, f"{damage.__name__} at {at}"
             continue
         news = [row for row in seen if row.kind == "corruption"]
         sound = len(seen) - 1 - len(news)
@@ -138,7 +138,7 @@ def test_damage_is_kept_and_the_sound_beginning_goes_on(
             assert [seen[-2], kept.read_bytes()] == [news[0], left[NAME]]
             assert kept.with_name(f"{kept.name}-wal").read_bytes() == left[f"{NAME}-wal"]
             assert kept.stat().st_mode & 0o777 == 0o600
-    assert set_aside > 0 or part != NAME
+    assert set_aside > 0 or (part, damage) != (NAME, _flip)
 
 
 def test_a_row_taken_out_ends_the_sound_beginning(original: Path, rows: list[Row], tmp_path: Path) -> None:
@@ -151,14 +151,14 @@ def test_a_row_taken_out_ends_the_sound_beginning(original: Path, rows: list[Row
     assert seen[:19] == rows[:19]
     assert seen[19].decode(Corruption).row == 20
     assert _went_on(path)[:21] == seen
-    assert len(list(tmp_path.glob("*.corrupt-*"))) == 1
+    assert len([kept for kept in tmp_path.glob("*.corrupt-*") if not kept.name.endswith("-wal")]) == 1
 
 
 @pytest.mark.parametrize("step", range(1, 12))
 def test_a_death_while_it_is_set_aside_is_followed_by_the_same_end(
     original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """Whatever step was the last: the next opening ends the work, and never finds a shorter journal that looks sound."""
+    """Whatever step was the last, the next opening ends the work: no shorter journal ever looks sound."""
     path = _copied(original, tmp_path)
     with contextlib.closing(sqlite3.connect(path)) as shell:
         shell.execute("UPDATE rows SET body = x'7b7d' WHERE seq = 20")

@@ -79,3 +79,12 @@ def test_unreadable_time_breaks_the_contract():
     """A time that is none raises VenueProtocolError."""
     with pytest.raises(VenueProtocolError):
         decode.moment("yesterday")
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, '{"channel":"book","data":' + "[" * 100_000 + "]" * 100_000 + "}"]
+)
+def test_nesting_without_end_breaks_the_contract(text):
+    """Deeper than the decoder can follow: it once let RecursionError through."""
+    with pytest.raises(VenueProtocolError):
+        decode.message(text)

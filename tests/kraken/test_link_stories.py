@@ -11,6 +11,7 @@ import trio.testing
 
 from engine.errors import ConfigError, VenueError
 from engine.kraken.settings import KrakenSettings, Secret
+from engine.kraken.venue import KrakenVenue
 from engine.net.link_policy import LinkPolicy
 from engine.orders.commands import NewOrder
 from engine.orders.reports import Outcome
@@ -435,3 +436,31 @@ def test_same_seed_same_bytes():
         runs.append(wire_bytes)
     assert len(runs[0]) > 100
     assert runs[0] == runs[1] != runs[2]
+
+
+async def test_connection_budget_outlives_an_opening(stage, autojump_clock):
+    """Kraken counts attempts by address: an adapter opened again and again in one process never exceeds it either."""
+    times = upgrades(stage)
+    settings = stage.settings(link=LinkPolicy(connections_most=6, connections_private=1), open_timeout_s=700)
+    venue = KrakenVenue(settings, wire=stage.wire, clock=stage.clock, chance=stage.chance, nonces=stage.nonces)
+    for _ in range(6):
+        async with venue.open(stage.sink) as link:
+            assert link.private_up
+    assert len(times) == 12
+    assert all(late - early >= 600 - 0.1 for early, late in zip(times, times[6:], strict=False))
+
+
+async def test_public_stream_that_fails_leaves_attempts_to_the_private_one(stage, autojump_clock):
+    """A public stream kicked as soon as it stands uses up its own share: the private one is back at once."""
+    policy = LinkPolicy(connections_most=30, connections_private=10)
+    async with stage.link(backoff_most_s=1.0, link=policy) as link:
+        with contextlib.suppress(trio.TooSlowError):
+            while True:
+                await until(lambda: view(link, "public").state == "healthy", 5)
+                stage.exchange.kick(private=False)
+                await trio.sleep(0.05)
+        assert 15 < view(link, "public").attempts <= 20
+        stage.exchange.kick(private=True)
+        await trio.sleep(0.05)
+        assert await until(lambda: link.private_up) < 2
+        assert view(link, "public").state != "healthy"

@@ -18,6 +18,7 @@ from engine.kraken import decode
 from engine.kraken.frames import Channel
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenLink
+from engine.net.budget import RollingBudget
 from engine.orders.commands import NewOrder
 from engine.seams.chance import SeededChance
 from engine.seams.clock import VirtualClock
@@ -104,7 +105,8 @@ def _link() -> KrakenLink:
         api_key=Secret("k"), api_secret=Secret("c2Vj" * 21 + "cw=="), mode="simulated", rest_url="http://h",
         ws_url="ws://h/v2", ws_auth_url="ws://h/v2", plain_host="h",
     )  # fmt: skip
-    return KrakenLink(config, Recorder(), _NoRest(), wire=None, clock=VirtualClock(), chance=SeededChance(1))
+    seams = {"wire": None, "clock": VirtualClock(), "chance": SeededChance(1)}
+    return KrakenLink(config, Recorder(), _NoRest(), **seams, dialling=RollingBudget(120, 600))
 
 
 class _NoRest:

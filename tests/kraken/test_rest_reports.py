@@ -1,8 +1,11 @@
 """REST objects as reports."""
 
+import re
+
 import msgspec
 import pytest
 
+from engine.errors import VenueProtocolError
 from engine.kraken import decode
 from engine.kraken.rest_reports import OrderObject, TradeObject, order_report, trade_report
 from engine.kraken.symbols import PairRow, Symbols
@@ -56,3 +59,13 @@ def test_trade_is_a_fill_that_claims_nothing_of_its_order(wire_text, symbols):
     assert (fill.exec_id, str(fill.last_px), str(fill.fees[0].qty), fill.fees[0].asset, fill.liquidity_ind) == (
         "TCCCTY-WE2O6-P3NB37", "30010.00000", "0.96032", "USD", "maker",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("spoilt", ['"opentm":1e999999999', '"vol_exec":"NaN"', '"vol":"-1"', '"price":"sNaN"'])
+def test_numbers_that_are_none_break_the_contract(wire_text, symbols, spoilt):
+    """A time beyond all clocks overflowed, and NaN passed for a quantity, before they were looked at."""
+    name = spoilt.partition(":")[0]
+    text = re.sub(rf'{name}: ?("[^"]*"|[0-9.]+)', lambda _: spoilt, wire_text("rest_open_orders"))
+    assert spoilt in text
+    with pytest.raises(VenueProtocolError):
+        order_report(*read(text, "open", OrderObject), symbols)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import random
 
 import pytest
 import trio
 
-from engine.sim import ScriptedFaults
+from engine.sim import ScriptedFaults, lose_answer
 from tests.kraken.test_lost_fills import check, fill, rest_an_order
 
 PACE_S = 0.02
@@ -72,3 +73,36 @@ async def test_hole_of_seconds_under_steady_fills_is_closed_while_more_come(stag
         await trio.sleep(1)
     assert check(stage) == 900
     in_order(stage)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_breaks_now_and_then_under_steady_fills(stages, autojump_clock, seed):
+    """Kicks and gaps every six to ten seconds: never away for five, nothing lost or swapped."""
+    rng = random.Random(seed)
+    async with stages(tier="intermediate", rest_history_cost=4) as stage, stage.link(tier="intermediate") as link:
+        await rest_an_order(link, qty="8", price="10000.0")
+        async with steadily(stage, 4000):
+            for _ in range(7):
+                await trio.sleep(rng.uniform(6, 10))
+                if rng.random() < 0.5:
+                    stage.exchange.faults = ScriptedFaults().at_frame("executions", 1, "drop")
+                else:
+                    stage.exchange.kick(private=True)
+                await back(stage, link)
+        await trio.sleep(1)
+    assert check(stage) == 4000
+    in_order(stage)
+
+
+async def test_lost_history_answer_under_steady_fills(stages, autojump_clock):
+    """The first page of missing fills is never answered: asked again, the stream is back within five seconds."""
+    async with stages(tier="intermediate", rest_history_cost=4) as stage, stage.link(tier="intermediate") as link:
+        await rest_an_order(link)
+        async with steadily(stage, 900):
+            await trio.sleep(6)
+            stage.exchange.faults = ScriptedFaults().at("TradesHistory", 1, lose_answer())
+            stage.wire.refuse(1.2)
+            stage.exchange.kick(private=True)
+            await back(stage, link, within_s=5.5)
+        await trio.sleep(1)
+    assert check(stage) == 900

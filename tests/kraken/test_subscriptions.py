@@ -123,3 +123,32 @@ async def test_wrong_checksum_is_a_gap_of_that_book(stage, autojump_clock):
         assert (other.version, other.usable) == (version, True)
         public = link.links()[0]
         assert (public.gaps, public.gaps_total, public.gaps_healed, public.attempts) == ((), 1, 1, 1)
+
+
+async def test_new_symbols_within_a_second_have_their_books_at_once(stages, autojump_clock):
+    """A book costs one message of the ten a second, not three: nine symbols in half a second wait for nobody."""
+    async with stages(**market_of(9)) as stage, stage.link() as link, contextlib.AsyncExitStack() as stack:
+        await trio.sleep(5)
+        for number in range(9):
+            began_s = trio.current_time()
+            await stack.enter_async_context(link.watch(f"A{number}/USD", f"bracket/{number}"))
+            assert trio.current_time() - began_s < 0.05
+            await trio.sleep(0.05)
+
+
+async def test_books_go_before_everything_else(stages, autojump_clock):
+    """Forty tickers and trades at many intervals are wanted and the budget is spent: the book is next all the same."""
+    async with stages(**market_of(12)) as stage, stage.link() as link:
+        await trio.sleep(5)
+        for interval in (1, 5, 15, 30, 60, 240, 1440):
+            for number in range(12):
+                link.hold(link.topic("ohlc", f"A{number}/USD", interval), "test")
+            await trio.sleep(0.01)
+        for channel in ("trade", "ticker"):
+            for number in range(12):
+                link.hold(link.topic(channel, f"A{number}/USD"), "test")
+                await trio.sleep(0.03)
+        began_s = trio.current_time()
+        async with link.watch("A3/USD") as book:
+            assert book.usable
+            assert trio.current_time() - began_s < 1.05  # one slot of the second that is full

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.market.book import Book, checksum_of, level_digits
+from engine.market.book import DEPTHS, Book, checksum_of, level_digits
 
 VECTORS = json.loads((Path(__file__).parent.parent / "fixtures/kraken/book_checksum.json").read_text())["vectors"]
 BOOKS = [v for v in VECTORS if v["kind"] != "level3_v2"]
@@ -90,3 +90,54 @@ def test_executable_counts_what_an_order_could_take():
     assert book.executable("sell", Decimal("9.5")) == 1
     assert book.executable("buy", Decimal("10.9")) == 0
     assert book.executable("buy", Decimal("11.0")) == 4
+
+
+def checksum_of_rows(asks, bids):
+    """The checksum that a venue would send of these rows."""
+    return checksum_of(level_digits(p, q, 1, 1) for p, q in (*asks[:10], *bids[:10]))
+
+
+def verified(bids, asks, depth=10):
+    """A book with a snapshot whose checksum agrees, and whether it is usable."""
+    book = Book("X/USD", depth, 1, 1)
+    bids, asks = levels(bids), levels(asks)
+    agreed = book.apply(bids, asks, snapshot=True, checksum=checksum_of_rows(asks, bids), ts_ns=1)
+    return book, agreed
+
+
+@pytest.mark.parametrize("bid", ["11.0", "11.5"])
+def test_a_crossed_book_is_unusable_whatever_its_checksum(bid):
+    """The best bid at or above the best ask: nobody prices on it, though the checksum agrees."""
+    book, agreed = verified([(bid, "1")], [("11.0", "1")])
+    assert (agreed, book.usable, book.fault) == (False, False, "crossed")
+
+
+@pytest.mark.parametrize("bids", [[("10.0", "1"), ("10.0", "1")], [("10.0", "1"), ("9.0", "0")]])
+def test_an_inconsistent_snapshot_is_unusable(bids):
+    """A level twice, or one without quantity: such a snapshot says nothing for certain."""
+    book, agreed = verified(bids, [("11.0", "1")])
+    assert (agreed, book.fault) == (False, "snapshot")
+
+
+def test_a_fault_stays_the_reason_until_the_next_snapshot():
+    """What went wrong first is what is told; a verified snapshot clears it."""
+    book, _ = verified([("10.0", "1")], [("11.0", "1")])
+    book.apply([], [], snapshot=False, checksum=1, ts_ns=2)
+    book.lose()
+    assert book.fault == "checksum"
+    asks, bids = levels([("11.0", "1")]), levels([("10.0", "1")])
+    assert book.apply(bids, asks, snapshot=True, checksum=checksum_of_rows(asks, bids), ts_ns=3)
+    assert book.fault == ""
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_book_of_every_depth_keeps_just_that_many_levels(depth):
+    """A full side takes one more at its best: the worst leaves, and the checksum looks at ten all the same."""
+    bids = [(str(Decimal(10_000 - n) / 10), "1") for n in range(depth)]
+    book, agreed = verified(bids, [("2000.0", "1")], depth)
+    assert agreed
+    better = levels([("1001.0", "2")])
+    crc = checksum_of_rows(levels([("2000.0", "1")]), better + book.levels("buy", 9))
+    assert book.apply(better, [], snapshot=False, checksum=crc, ts_ns=2)
+    assert (len(book.levels("buy")), str(book.best("buy"))) == (depth, "1001.0")
+    assert len(book.levels("buy", 3)) == 3

@@ -10,6 +10,7 @@ from engine.orders.brackets import BracketMachine
 from engine.orders.diagram import diagram_of, dot, mermaid, outline, state_table, table
 from engine.orders.machine import OrderMachine
 from engine.risk.breaker import BreakerMachine
+from engine.risk.trading_state import TradingMachine
 
 WALK = [
     ("new", "dispatch", "pending"),
@@ -20,7 +21,7 @@ WALK = [
 ]
 
 
-@pytest.mark.parametrize("machine", [OrderMachine, BracketMachine, LinkMachine, BreakerMachine])
+@pytest.mark.parametrize("machine", [OrderMachine, BracketMachine, LinkMachine, BreakerMachine, TradingMachine])
 def test_every_state_and_transition_is_drawn(machine: type[StateMachine]) -> None:
     """Nothing of the machine is missing from the picture, and nothing else is in it."""
     transitions = {

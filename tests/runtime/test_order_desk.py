@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.runtime import order_desk, strays
 from engine.runtime.settings import EngineSettings
 from engine.sim.orders import NewOrder
 from tests.scenarios.story import BTC, d, open_story
@@ -50,3 +51,28 @@ async def test_orders_of_a_person_are_not_ours(autojump_clock):
         assert story.engine._services.desk.counts["foreign"] > 0
         assert foreign.leaves_qty == d("0.3")
         assert case.covered("0.02")
+
+
+async def test_last_frame_of_a_settled_order_is_not_looked_up(autojump_clock, monkeypatch):
+    """The closing frame that follows the last fill says nothing new: no row of the journal is read for it."""
+    read: list[str] = []
+    monkeypatch.setattr(strays, "signal_of", lambda journal, cl_ord_id: read.append(cl_ord_id))
+    async with open_story() as story:
+        story.market()
+        case = await story.bought("0.02")
+        story.market("51000", "51010")
+        await story.ended(case)
+        counts = story.engine.services.desk.counts
+        assert counts["old_news"] >= 2
+        assert read == []
+
+
+async def test_views_of_settled_orders_are_bounded(autojump_clock, monkeypatch):
+    """Beyond the bound the oldest is forgotten, and its late frame is looked up in the journal as before."""
+    monkeypatch.setattr(order_desk, "MAX_SETTLED", 1)
+    async with open_story() as story:
+        story.market()
+        case = await story.bought("0.02")
+        story.market("51000", "51010")
+        await story.ended(case)
+        assert len(story.engine.services.desk._settled) == 1

@@ -65,7 +65,7 @@ class Checks:
         """Judge as the test says."""
         return self.first
 
-    def still(self, view: OrderView, signal_id: str) -> Denial | None:
+    def still(self, request: Request, view: OrderView, signal_id: str) -> Denial | None:
         """Judge as the test says, once the row is synced."""
         return self.last
 
@@ -212,5 +212,26 @@ async def test_order_that_has_ended_does_not_hold_its_sender(open_place, autojum
         assert desk.sender.in_flight == 0
 
 
-async def test_denied_request_is_told_to_its_order_and_leaves_no_row(open_desk_of: Any, autojump_clock: Any) -> None:
+async def test_denied_request_is_told_to_its_order_and_leaves_no_row(open_place, autojump_clock):
     """What the checks deny after the limiter has let it go is neither journalled as a request nor written."""
+    async with open_desk(open_place) as desk:
+        desk.checks.first = Denial("ORDER_QTY_LIMIT", "too much")
+        desk.link.leave.set()
+        desk.start()
+        assert await desk.inbox.receive() == Denied(desk.checks.first)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (desk.kinds(), desk.link.sent, desk.sender.in_flight) == ([], [], 0)
+
+
+async def test_halt_that_falls_while_the_row_is_synced_keeps_the_bytes_back(open_place, autojump_clock):
+    """The request row stands, so the answer that nothing was sent stands behind it."""
+    async with open_desk(open_place) as desk:
+        desk.checks.last = Denial("TRADING_HALTED", "COMMAND: enough")
+        desk.link.leave.set()
+        desk.start()
+        await desk.inbox.receive()
+        answered = await desk.inbox.receive()
+        assert isinstance(answered, Answered)
+        assert (answered.answer.outcome, answered.answer.code) == (Outcome.NOT_SENT, "WITHDRAWN")
+        assert "TRADING_HALTED" in answered.answer.text
+        assert (desk.kinds(), desk.link.sent) == (["request", "answer"], [])

@@ -60,14 +60,15 @@ def test_the_last_fills_come_from_the_end_of_the_journal():
         await live_through(world)
         journal = world.journal
         published = list(reports_from(journal, 0))
-        of_first = order_reports(journal, published[0].cl_ord_id)
+        of_first = order_reports(journal, next(report.cl_ord_id for report in published if report.cl_ord_id))
         return published, await executions(journal, 3), await world.engine.history(), of_first
 
     published, last, everything, of_first = run_world(body, seed=1)
     trades = [report for report in published if report.exec_type == "trade"]
     assert everything == trades
     assert last == trades[-3:]
-    assert of_first == [report for report in published if report.cl_ord_id == published[0].cl_ord_id]
+    assert of_first
+    assert of_first == [report for report in published if report.cl_ord_id == of_first[0].cl_ord_id]
 
 
 def test_reports_resume_at_any_offset():

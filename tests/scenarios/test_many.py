@@ -2,9 +2,109 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import trio
 
+from engine.sim import DEFAULT_ASSETS, DEFAULT_PAIRS, AssetSpec, PairSpec, SimSettings
 from tests.scenarios.story import BTC, ETH, Case, Story, d
+
+SOL, ADA = "SOL/USD", "ADA/USD"
+FOUR = SimSettings(
+    assets=(*DEFAULT_ASSETS, AssetSpec(name="ADA", rest_key="ADA", altname="ADA", decimals=8, display_decimals=6)),
+    pairs=(
+        *DEFAULT_PAIRS,
+        PairSpec(
+            symbol=ADA,
+            altname="ADAUSD",
+            rest_key="ADAUSD",
+            wsname=ADA,
+            base="ADA",
+            quote="USD",
+            price_precision=6,
+            tick=d("0.000001"),
+            qty_min=d("4"),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ten equal brackets of one symbol and the prices that decide them."""
+
+    symbol: str
+    qty: str
+    entry: str
+    stop: str
+    target: str
+    never: str
+    at_start: tuple[str, str]
+    at_target: tuple[str, str]
+    at_stop: tuple[str, str]
+
+
+PLANS = (
+    Plan(BTC, "0.02", "50000", "49000", "51000", "99999", ("49990", "50010"), ("51000", "51010"), ("48990", "49010")),
+    Plan(ETH, "0.2", "2500", "2400", "2600", "9999", ("2499", "2503"), ("2600", "2605"), ("2390", "2410")),
+    Plan(SOL, "2", "150", "140", "160", "999", ("149", "152"), ("160", "163"), ("139", "142")),
+    Plan(ADA, "200", "0.5", "0.4", "0.6", "9", ("0.49", "0.52"), ("0.6", "0.62"), ("0.39", "0.41")),
+)
+
+
+async def test_forty_brackets_over_four_symbols(open_story, autojump_clock):
+    """Ten brackets on each of four symbols, half of them sold at the target, half stopped: no two are confused."""
+    async with open_story(sim=FOUR) as story:
+        for plan in PLANS:
+            _move(story, plan, plan.at_start)
+        cases = await _submit_all(story)
+        await story.until(lambda: all(case.resting("entry") for case in cases), 60)
+        for plan in PLANS:
+            story.ask(plan.entry, str(10 * d(plan.qty)), symbol=plan.symbol)
+        await story.until(lambda: all(case.phase == "covered" for case in cases), 60)
+        assert sum(len(case.resting("stop")) for case in cases) == 40
+        await story.wait(300)  # the venue's rate counters are back at zero
+        for plan in PLANS:
+            _move(story, plan, plan.at_target)
+        near, far = cases[0::2], cases[1::2]
+        await story.ended(*near, within_s=120)
+        assert all(case.phase == "covered" for case in far)
+        for plan in PLANS:
+            _move(story, plan, plan.at_stop)
+            story.print(plan.at_stop[0], symbol=plan.symbol)
+        await story.ended(*far, within_s=120)
+    assert [case.outcome for case in near] == ["target"] * 20
+    assert [case.outcome for case in far] == ["stop"] * 20
+    assert all(case.closed.net_qty == 0 for case in cases)
+    assert {asset: story.truth.balances().get(asset, d("0")) for asset in ("BTC", "ETH", "SOL", "ADA")} == {
+        "BTC": d("2"),
+        "ETH": d("20"),
+        "SOL": d("100"),
+        "ADA": d("0"),
+    }
+
+
+def _move(story: Story, plan: Plan, prices: tuple[str, str]) -> None:
+    """Quote enough for all brackets of the symbol on both sides."""
+    story.house.clear(plan.symbol)
+    for side, price in zip(("buy", "sell"), prices, strict=True):
+        story.house.quote(plan.symbol, side, d(price), 100 * d(plan.qty))
+
+
+async def _submit_all(story: Story) -> list[Case]:
+    cases: dict[tuple[str, int], Case] = {}
+
+    async def submit(plan: Plan, number: int) -> None:
+        target = plan.never if number % 2 else plan.target
+        cases[plan.symbol, number] = await story.submit(
+            symbol=plan.symbol, qty=plan.qty, limit=plan.entry, stop=plan.stop, target=target
+        )
+
+    async with trio.open_nursery() as nursery:
+        for plan in PLANS:
+            for number in range(10):
+                nursery.start_soon(submit, plan, number)
+    return [cases[plan.symbol, number] for plan in PLANS for number in range(10)]
 
 
 async def test_twenty_brackets_over_two_symbols(open_story, autojump_clock):

@@ -20,6 +20,7 @@ METHODS = {
     "User.account_transfer": _SUBACCOUNT,
     "SpotAsyncClient.async_close": "deprecated alias of close",
     "SpotWSClient.stop": "deprecated alias of close",
+    "SpotWSClient.on_message": "what the client calls itself for every frame",
 }
 """Single methods, as ``Class.method``."""
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import random
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -22,7 +23,7 @@ import trio_websocket
 from engine.net.wire import VirtualWire, Wire, open_virtual_wire
 from engine.seams.chance import SeededChance
 from engine.seams.clock import Clock, VirtualClock
-from engine.sim import Exchange, SimSettings
+from engine.sim import Exchange, PairSpec, SimSettings
 
 HOST, PORT = "kraken.test", 443
 
@@ -154,6 +155,36 @@ class WsClient:
         return answer["result"] if answer["success"] else answer["error"]
 
 
+class BookReader:
+    """A client's book at one depth, kept as section 6.5 says, with its own checksum."""
+
+    def __init__(self, depth: int, pair: PairSpec) -> None:
+        self.depth, self.pair = depth, pair
+        self.sides: dict[str, dict[Decimal, str]] = {"bids": {}, "asks": {}}
+
+    def apply(self, row: dict[str, Any]) -> None:
+        for name, side in self.sides.items():
+            for level in row[name]:
+                if Decimal(level["qty"]) == 0:
+                    side.pop(Decimal(level["price"]), None)
+                else:
+                    side[Decimal(level["price"])] = level["qty"]
+            for price in self.sorted(name)[self.depth :]:
+                del side[price]
+        assert self.checksum() == row["checksum"]
+
+    def sorted(self, name: str) -> list[Decimal]:
+        return sorted(self.sides[name], reverse=name == "bids")
+
+    def checksum(self) -> int:
+        text = ""
+        for name in ("asks", "bids"):
+            for price in self.sorted(name)[:10]:
+                digits = f"{price:.{self.pair.price_precision}f}"
+                text += "".join(t.replace(".", "").lstrip("0") for t in (digits, self.sides[name][price]))
+        return zlib.crc32(text.encode())
+
+
 class Sim:
     """An exchange on a virtual wire with its clients."""
 
@@ -214,3 +245,9 @@ def rest_client() -> type[RestClient]:
 def ws_client() -> type[WsClient]:
     """Give the WebSocket client's class, for other wires."""
     return WsClient
+
+
+@pytest.fixture
+def book_reader() -> type[BookReader]:
+    """Give the class of a client's book: ``book_reader(depth, pair)``."""
+    return BookReader

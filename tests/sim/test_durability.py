@@ -20,6 +20,7 @@ from engine.net.wire import open_virtual_wire
 from engine.seams.chance import SeededChance
 from engine.seams.clock import VirtualClock
 from engine.sim import Exchange, SimSettings, SyntheticMarket, open_exchange_store
+from engine.sim.fees import FeeStep
 
 HOST = "kraken.test"
 LIMIT = {"ordertype": "limit", "type": "buy", "pair": "XBTUSD", "volume": "0.01", "price": "50000.0"}
@@ -95,6 +96,60 @@ async def test_everything_of_the_client_outlives_a_restart(live: Any, autojump_c
         assert [order.status for order in life.truth.orders.values()].count("filled") == 1
         life.house.print_trade("BTC/USD", Decimal("44999.0"), Decimal("0.001"))
         assert [order.triggered for order in life.truth.orders.values()][-1]
+
+
+async def test_ledger_volume_and_history_outlive_a_restart(live: Any, autojump_clock: Any) -> None:
+    """Ledger rows, the thirty days' volume with its fee, trades and closed orders are asked for as before."""
+    steps = tuple(
+        FeeStep(volume=Decimal(volume), taker_pct=Decimal(pct), maker_pct=Decimal(pct))
+        for volume, pct in ((0, "0.40"), (500, "0.20"))
+    )
+    calls = ("Ledgers", "TradesHistory", "ClosedOrders", "TradeVolume", "Balance")
+    async with live(fee_schedule=steps) as life:
+        await life.add()
+        life.take("sell", "0.01")
+        await life.rest.ok("CancelOrder", txid=await life.add())
+        before = [await life.rest.ok(name, pair="XBTUSD") for name in calls]
+        assert (before[0]["count"], before[3]["fees"]["XXBTZUSD"]["fee"]) == (6, "0.2000")
+    async with live(fee_schedule=steps) as life:
+        assert [await life.rest.ok(name, pair="XBTUSD") for name in calls] == before
+        await life.add()
+        life.take("sell", "0.01")
+        assert life.truth.trades[-1].fee == Decimal("1.0000")
+        rows = (await life.rest.ok("Ledgers", asset="ZUSD"))["ledger"].values()
+        assert sum(Decimal(row["amount"]) - Decimal(row["fee"]) for row in rows) == life.truth.balances()["USD"]
+
+
+async def test_account_that_is_new_to_the_store_begins_with_its_deposits(live: Any, autojump_clock: Any) -> None:
+    """A second account added later has its funds, its ledger explains them, and both are kept from then on."""
+    both = {name: {"USD": Decimal(10_000)} for name in ("client", "late")}
+    async with live(accounts={"client": both["client"]}):
+        pass
+    ledgers = []
+    for _ in range(2):
+        async with live(accounts=both) as life:
+            life.rest.key, life.rest.secret = life.exchange.credentials("late")
+            ledgers.append((await life.rest.ok("Ledgers"))["ledger"])
+            assert (await life.rest.ok("Balance"))["ZUSD"] == "10000.0000"
+    assert ledgers[0] == ledgers[1]
+    assert [row["amount"] for row in ledgers[0].values()] == ["10000.0000"]
+
+
+async def test_store_of_the_first_version_is_taken_over(live: Any, tmp_path: Path, autojump_clock: Any) -> None:
+    """A file from before volumes were kept opens, with its orders, and keeps them from then on."""
+    async with live() as life:
+        txid = await life.add()
+    with contextlib.closing(sqlite3.connect(tmp_path / "exchange.sqlite3")) as file:
+        for table in ("volumes", "positions"):
+            file.execute(f"DROP TABLE {table}")
+        file.execute("DROP INDEX ledger_of")
+        file.execute("PRAGMA user_version = 1")
+        file.commit()
+    async with live() as life:
+        assert list((await life.rest.ok("OpenOrders"))["open"]) == [txid]
+        life.take("sell", "0.01")
+    async with live() as life:
+        assert (await life.rest.ok("TradeVolume"))["volume"] == "500.0000"
 
 
 async def test_numbers_go_on_and_no_id_comes_again(live: Any, autojump_clock: Any) -> None:

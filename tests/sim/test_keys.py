@@ -33,7 +33,13 @@ async def test_query_key_reads_the_same_account_and_has_its_own_nonce(open_sim: 
 
 
 @pytest.mark.parametrize(
-    ("missing", "method"), [("query-funds", "Balance"), ("close-trades", "CancelAll"), ("modify-trades", "AddOrder")]
+    ("missing", "method"),
+    [
+        ("query-funds", "Balance"),
+        ("close-trades", "CancelAll"),
+        ("modify-trades", "AddOrder"),
+        ("modify-trades", "EditOrder"),
+    ],
 )
 async def test_missing_permission_denies_its_calls_only(
     open_sim: Any, autojump_clock: Any, missing: str, method: str
@@ -57,6 +63,25 @@ async def test_key_that_may_withdraw_says_so(open_sim: Any, autojump_clock: Any)
     """GetApiKeyInfo reports withdraw-funds, so that a client can refuse the key."""
     async with open_sim(permissions=(*TRADING_PERMISSIONS, "withdraw-funds")) as sim:
         assert "withdraw-funds" in (await sim.rest.ok("GetApiKeyInfo"))["permissions"]
+
+
+async def test_nonce_window_takes_swapped_calls_but_none_twice(open_sim: Any, autojump_clock: Any) -> None:
+    """Within the window a lower nonce is fine, once; below it and at the highest it is refused; without one as well."""
+
+    async def errors(sim: Any, *nonces: int) -> list[list[str]]:
+        found = []
+        for nonce in nonces:
+            sim.rest.nonce = nonce - 1
+            found.append((await sim.rest.private("Balance"))["error"])
+        return found
+
+    bad = ["EAPI:Invalid nonce"]
+    async with open_sim(nonce_window=10) as sim:
+        assert await errors(sim, 100, 95, 95, 100, 91, 90, 101, 91) == [[], [], bad, bad, [], bad, [], bad]
+        sim.rest.nonce = 200
+        assert (await sim.rest.ok("GetApiKeyInfo"))["nonceWindow"] == 10
+    async with open_sim() as sim:
+        assert await errors(sim, 100, 99, 100, 101) == [[], bad, bad, []]
 
 
 async def test_bad_nonces_lock_out_for_a_while_and_attempts_extend_it(open_sim: Any, autojump_clock: Any) -> None:

@@ -68,6 +68,41 @@ async def test_script_waits_for_the_client_and_fills_it_in_parts(open_sim: Any, 
         assert sim.truth.levels("BTC/USD")[0] == [(Decimal("50005.0"), Decimal(3))]
 
 
+INDEX = """
+[[step]]
+at_s = 1
+symbol = "BTC/USD"
+do = "index"
+price = "50000.0"
+[[step]]
+at_s = 5
+symbol = "BTC/USD"
+do = "index"
+price = "48990.0"
+[[step]]
+at_s = 9
+symbol = "BTC/USD"
+do = "index"
+"""
+
+
+async def test_script_sets_and_silences_the_index(open_sim: Any, autojump_clock: Any) -> None:
+    """An index trigger waits for the scripted index and fires with it; silenced, the last price stands in."""
+    async with open_sim(script=parse_script(INDEX)) as sim:
+        client = await sim.ws()
+        await trio.sleep(2)
+        params = {"order_type": "stop-loss", "side": "sell", "order_qty": 0.1}
+        for price in (49000.0, 48000.0):
+            await client.add(**params, triggers={"price": price, "reference": "index"})
+        first, second = sim.truth.orders.values()
+        sim.quote("buy", "47500.0", "1")
+        assert not first.triggered
+        await trio.sleep(5)
+        assert (first.triggered, second.triggered) == (True, False)
+        await trio.sleep(5)
+        assert second.triggered
+
+
 def test_every_fault_of_a_script_is_told_at_once() -> None:
     """One error lists each fault with the path of its member."""
     text = """
@@ -99,7 +134,7 @@ def test_every_fault_of_a_script_is_told_at_once() -> None:
         "step[1].qty: needed by quote",
         "step[1].symbol: must be one of BTC/USD, ETH/USD, SOL/USD",
         "step[1].side: must be one of buy, sell",
-        "step[2].do: must be one of quote, cancel_all, take, print, end",
+        "step[2].do: must be one of quote, cancel_all, take, print, index, end",
         "step[3].price: must be above zero with at most 1 decimals",
         "step[3].qty: not a number",
         "step[3].at_s: must be seconds, zero or more",

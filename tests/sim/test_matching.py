@@ -129,3 +129,28 @@ async def test_market_band_stops_a_market_order_far_from_the_best_price(open_sim
         added = await client.add(order_type="market", side="buy", order_qty=0.02)
         order = sim.truth.orders[added["order_id"]]
         assert (order.status, str(order.cum_qty)) == ("canceled", "0.01")
+
+
+async def test_orders_of_different_senders_in_one_account_may_trade(open_sim: Any, autojump_clock: Any) -> None:
+    """Self-trade prevention compares the account and, where it is given, the sender within it."""
+    async with open_sim() as sim:
+        client = await sim.ws()
+        await client.add(**BUY, sender_sub_id="desk-1")
+        same = await client.add(**SELL, sender_sub_id="desk-1")
+        other = await client.add(**SELL, sender_sub_id="desk-2")
+        orders = sim.truth.orders
+        assert (orders[same["order_id"]].status, orders[other["order_id"]].status) == ("canceled", "filled")
+        assert await client.add(**SELL, sender_sub_id="far too long a name here") == (
+            "EGeneral:Invalid arguments:sender_sub_id"
+        )
+
+
+async def test_self_trade_prevention_spares_what_was_filled_before(open_sim: Any, autojump_clock: Any) -> None:
+    """The arriving order keeps its fills against others; only its remaining part is canceled."""
+    async with open_sim() as sim:
+        client = await sim.ws()
+        sim.quote("buy", "50001.0", "0.005")
+        await client.add(**BUY)
+        arriving = await client.add(**SELL)
+        order = sim.truth.orders[arriving["order_id"]]
+        assert (order.status, str(order.cum_qty)) == ("canceled", "0.005")

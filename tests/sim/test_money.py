@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from typing import Any
 
@@ -10,12 +11,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.seams.chance import SeededChance
-from engine.sim import Exchange, Refused, SimSettings, amending
+from engine.sim import Exchange, Refused, SimSettings, SimTrade, amending, editing
 from engine.sim.core import Core
-from engine.sim.orders import Amend, NewOrder
+from engine.sim.editing import Edit
+from engine.sim.events import Event, OrderReport
+from engine.sim.numbers import nearest
+from engine.sim.offsets import Offset, Price
+from engine.sim.orders import Amend, CloseSpec, NewOrder
 
 SYMBOL = "BTC/USD"
 ASSETS = ("USD", "BTC")
+CLOSES = (
+    CloseSpec(order_type="limit", limit_price=Offset(Decimal("0.3"))),
+    CloseSpec(order_type="stop-loss", trigger_price=Offset(Decimal("0.1"), percent=True, by_side=True)),
+    CloseSpec(order_type="trailing-stop", trigger_price=Offset(Decimal("0.2"))),
+)
 FUNDS = {"a": {"USD": Decimal(3000), "BTC": Decimal("0.05")}, "b": {"USD": Decimal(5000), "BTC": Decimal("0.2")}}
 
 
@@ -38,7 +48,15 @@ adds = st.fixed_dictionaries(
         "do": st.just("add"),
         "who": accounts,
         "side": st.sampled_from(["buy", "sell"]),
-        "kind": st.sampled_from(["limit", "limit", "limit", "market", "stop-loss", "stop-loss-limit", "take-profit"]),
+        "kind": st.sampled_from(
+            [
+                *("limit", "limit", "limit", "iceberg", "market", "cash"),
+                *("stop-loss", "stop-loss-limit", "take-profit", "trailing-stop", "trailing-stop-limit"),
+            ]
+        ),
+        "close": st.sampled_from([None, None, None, *CLOSES]),
+        "leverage": st.sampled_from([None, 2, 5]),
+        "reduce_only": st.sampled_from([False, False, False, True]),
         "price": prices,
         "trigger": prices,
         "qty": quantities,
@@ -56,35 +74,65 @@ changes = st.fixed_dictionaries(
         "qty": quantities,
     }
 )
-commands = st.lists(st.one_of(adds, adds, changes), min_size=15, max_size=40)
+edits = changes.map(lambda change: change | {"do": "edit"})
+commands = st.lists(st.one_of(adds, adds, changes, edits), min_size=15, max_size=40)
 
 
-def apply(core: Core, command: dict[str, Any]) -> None:
+def request(command: dict[str, Any], *, margin: bool) -> NewOrder:
+    kind, client = command["kind"], command["who"] != "house"
+    leverage = command["leverage"] if margin and client and kind != "cash" else None
+    trails, cash = kind.startswith("trailing"), kind == "cash"
+    limit: Price | None = Offset(Decimal("-0.2")) if trails else command["price"]
+    return NewOrder(
+        symbol=SYMBOL,
+        side="buy" if cash else command["side"],
+        order_type="market" if cash else kind,
+        order_qty=Decimal(0) if cash else command["qty"],
+        cash_order_qty=nearest(command["qty"] * 50_000, 4) if cash else None,
+        display_qty=nearest(command["qty"] / 4, 8) if kind == "iceberg" else None,
+        limit_price=limit if "limit" in kind or kind == "iceberg" else None,
+        trigger_price=Offset(Decimal("0.5")) if trails else command["trigger"] if "-" in kind else None,
+        time_in_force=command["tif"] if kind == "limit" else "gtc",
+        fee_in_base=command["fee_in_base"] and leverage is None,
+        stp=command["stp"],
+        close=command["close"] if client else None,
+        leverage=leverage,
+        reduce_only=command["reduce_only"] and leverage is not None,
+    )
+
+
+QUOTE = {
+    "who": "house",
+    "kind": "limit",
+    "qty": Decimal("0.02"),
+    "tif": "gtc",
+    "trigger": None,
+    "fee_in_base": False,
+    "stp": "cancel_newest",
+    "close": None,
+    "leverage": None,
+    "reduce_only": False,
+}
+
+
+def apply(core: Core, command: dict[str, Any], *, margin: bool = False) -> None:
     account = core.accounts[command["who"]]
     if command["do"] == "add":
-        kind = command["kind"]
-        core.add(
-            account,
-            NewOrder(
-                symbol=SYMBOL,
-                side=command["side"],
-                order_type=kind,
-                order_qty=command["qty"],
-                limit_price=command["price"] if "limit" in kind else None,
-                trigger_price=command["trigger"] if "-" in kind else None,
-                time_in_force=command["tif"] if kind == "limit" else "gtc",
-                fee_in_base=command["fee_in_base"],
-                stp=command["stp"],
-            ),
-        )
+        core.add(account, request(command, margin=margin))
         return
     orders = list(account.open.values())
-    if command["nth"] < len(orders):
-        order = orders[command["nth"]]
+    if orders:
+        order = orders[command["nth"] % len(orders)]
         if command["do"] == "cancel":
             core.cancel(order)
+        elif command["do"] == "edit":
+            limit = command["price"] if order.limit_price is not None and not order.trails else None
+            asked = Edit(name=order.order_id, symbol=SYMBOL, order_qty=command["qty"], limit_price=limit)
+            editing.edit(core, account, asked)
         else:
             limit = command["price"] if order.limit_price is not None else None
+            if order.trails and order.is_armed:
+                limit = None
             amending.amend(core, account, Amend(order_id=order.order_id, order_qty=command["qty"], limit_price=limit))
 
 
@@ -97,14 +145,14 @@ def totals(core: Core) -> dict[str, Decimal]:
     }
 
 
-def check(core: Core) -> None:
+def check(core: Core, *, margin: bool = False) -> None:
     book = core.market(SYMBOL).book
     bid, ask = book.bids.best_price(), book.asks.best_price()
     assert bid is None or ask is None or bid < ask
     for side in (book.bids, book.asks):
         resting = list(side.orders())
-        assert sum((qty for _, qty in side.top(1000)), Decimal(0)) == sum(o.leaves_qty for o in resting)
-        assert all(order.is_open and order.leaves_qty > 0 for order in resting)
+        assert sum((qty for _, qty in side.top(1000)), Decimal(0)) == sum(o.visible_qty for o in resting)
+        assert all(order.is_open and 0 < order.visible_qty <= order.leaves_qty for order in resting)
     for account in core.accounts.values():
         if account.unlimited:
             continue
@@ -114,7 +162,7 @@ def check(core: Core) -> None:
             needed[asset] += amount
         assert {asset: account.held.get(asset, Decimal(0)) for asset in ASSETS} == needed
         dust = Decimal("0.0001") * 2 * len(account.trades)  # cost and fee are rounded per fill
-        assert all(account.available(asset) >= -dust for asset in ASSETS)
+        assert margin or all(account.available(asset) >= -dust for asset in ASSETS)
     for order in core.orders.values():
         trades = [trade for trade in core.trades if trade.order_id == order.order_id]
         assert order.cum_qty == sum((t.qty for t in trades), Decimal(0))
@@ -122,21 +170,58 @@ def check(core: Core) -> None:
         assert order.fee == sum((t.fee for t in trades), Decimal(0))
 
 
-@pytest.mark.parametrize("holds", [True, False])
+class Matches:
+    """Sees every fill of everybody: each match has two equal sides, and the maker was the first in the queue."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._sides: dict[int, list[SimTrade]] = {}
+        self._filled: dict[str, Decimal] = {}
+        core.listen(self._on_event)
+
+    def _on_event(self, event: Event) -> None:
+        if not isinstance(event, OrderReport) or event.trade is None:
+            return
+        order, trade = event.order, event.trade
+        self._sides.setdefault(trade.trade_id, []).append(trade)
+        self._filled[order.order_id] = self._filled.get(order.order_id, Decimal(0)) + trade.qty
+        assert self._filled[order.order_id] == order.cum_qty <= order.order_qty
+        if trade.liquidity == "m":
+            assert self._core.market(SYMBOL).book.side(order.side).first() is order, "price, then time"
+
+    def check(self) -> None:
+        for taker, maker in self._sides.values():
+            assert (taker.liquidity, maker.liquidity) == ("t", "m")
+            assert (taker.price, taker.qty, taker.cost) == (maker.price, maker.qty, maker.cost)
+            assert taker.side != maker.side
+
+
+@pytest.mark.parametrize(("holds", "margin"), [(True, False), (False, False), (True, True)])
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=commands)
-def test_money_is_conserved_and_the_book_never_crosses(holds: bool, script: list[dict[str, Any]]) -> None:
-    """After every command: all balances and fees sum to the start, holds equal what open orders need, no cross."""
-    config = SimSettings(accounts=FUNDS, untriggered_stops_hold_funds=holds, would_trigger_immediately="fire")
+def test_money_is_conserved_and_the_book_never_crosses(holds: bool, margin: bool, script: list[dict[str, Any]]) -> None:
+    """After every command: all balances and fees sum to the start, holds equal what open orders need, no cross,
+    both sides of every match agree, and price-time priority held in each.
+    """
+    config = SimSettings(
+        accounts=FUNDS,
+        untriggered_stops_hold_funds=holds,
+        would_trigger_immediately="fire",
+        margin_open_fee_pct=Decimal("0.02"),
+    )
     core = Exchange(config, StepClock(), SeededChance(1))._venue.core
-    start = totals(core)
+    matches, start = Matches(core), totals(core)
+    core.print_trade(SYMBOL, Decimal("50000.0"), Decimal("0.001"), "sell")
+    for level in range(1, 6):
+        for side, sign in (("buy", -1), ("sell", 1)):
+            price = Decimal("50000.0") + sign * level * Decimal("0.2")
+            core.add(core.house, request(QUOTE | {"side": side, "price": price}, margin=False))
     for command in script:
-        try:
-            apply(core, command)
-        except Refused:
-            assert totals(core) == start, "a refusal moves nothing"
+        with contextlib.suppress(Refused):
+            apply(core, command, margin=margin)
         assert totals(core) == start
-        check(core)
+        check(core, margin=margin)
+        matches.check()
 
 
 def test_fee_in_base_is_taken_from_the_coins() -> None:

@@ -21,7 +21,7 @@ async def test_public_endpoints_have_the_documented_shapes(open_sim: Any, autoju
         assert (await rest.public("Time"))["result"]["rfc1123"] == "Thu, 01 Jan 26 00:00:00 +0000"
         assert (await rest.public("SystemStatus"))["result"]["status"] == "online"
         assert (await rest.public("Assets", asset="XBT"))["result"]["XXBT"]["decimals"] == 10
-        for name in ("XBTUSD", "XXBTZUSD", "BTC/USD"):
+        for name in ("XBTUSD", "XXBTZUSD"):
             pairs = (await rest.public("AssetPairs", pair=name))["result"]
             assert list(pairs) == ["XXBTZUSD"]
         assert (pairs["XXBTZUSD"]["tick_size"], pairs["XXBTZUSD"]["ordermin"]) == ("0.1", "0.00005")
@@ -99,13 +99,13 @@ async def test_order_object_through_its_life(open_sim: Any, autojump_clock: Any)
         ({"volume": "1e999999"}, "EGeneral:Invalid arguments:volume"),
         ({"volume": "NaN"}, "EGeneral:Invalid arguments:volume"),
         ({"price": ""}, "EGeneral:Invalid arguments:price"),
-        ({"ordertype": "iceberg"}, "EGeneral:Invalid arguments:ordertype"),
+        ({"ordertype": "iceberg"}, "EGeneral:Invalid arguments:display_qty"),
         ({"cl_ord_id": "x" * 22}, "EGeneral:Invalid arguments:cl_ord_id"),
         ({"cl_ord_id": "a", "userref": "1"}, "EGeneral:Invalid arguments:cl_ord_id and userref are exclusive"),
         ({"deadline": "2025-12-31T23:59:00Z"}, "EService:Deadline elapsed"),
         ({"deadline": "2026-01-01T00:02:00Z"}, "EGeneral:Invalid arguments:deadline"),
         ({"timeinforce": "GTD"}, "EGeneral:Invalid arguments:expiretm"),
-        ({"leverage": "2"}, "EGeneral:Invalid arguments:leverage"),
+        ({"leverage": "7"}, "EGeneral:Invalid arguments:leverage"),
     ],
 )
 async def test_refusals_name_their_reason_and_leave_nothing(
@@ -229,3 +229,12 @@ async def test_status_modes_refuse_new_orders(open_sim: Any, autojump_clock: Any
         answer = await sim.rest.private("CancelOrder", txid=txid)
         assert bool(answer["error"]) is (status == "maintenance")
         assert [frame["data"][0]["system"] for frame in client.channel("status")] == ["online", status]
+
+
+@pytest.mark.parametrize(("echoed", "key"), [(True, "BTC/USD"), (False, "XXBTZUSD")])
+async def test_a_pair_asked_for_by_its_slash_name(open_sim: Any, autojump_clock: Any, echoed: bool, key: str) -> None:
+    """Public answers name it as it was asked for, by the switch always by its id; other spellings get the id."""
+    async with open_sim(slash_names_are_echoed=echoed) as sim:
+        for name in ("AssetPairs", "Ticker", "Depth", "OHLC", "Trades", "Spread"):
+            assert next(iter((await sim.rest.public(name, pair="BTC/USD"))["result"])) == key
+            assert next(iter((await sim.rest.public(name, pair="XBTUSD"))["result"])) == "XXBTZUSD"

@@ -192,3 +192,22 @@ async def test_two_accounts_are_apart(open_sim: Any, autojump_clock: Any) -> Non
         assert theirs.rows()[-2]["exec_id"] != mine.rows()[-2]["exec_id"]
         total = sim.truth.balances("client")["BTC"] + sim.truth.balances("other")["BTC"]
         assert total == 2
+
+
+async def test_head_is_answered_without_a_body(open_sim: Any, autojump_clock: Any) -> None:
+    """A HEAD request gets the head of the answer, refused or not, and the exchange lives on."""
+    async with open_sim() as sim:
+        assert await sim.rest.raw("HEAD", "/0/public/Time", {}, b"") == (200, b"")
+        assert await sim.rest.raw("HEAD", "/nowhere", {}, b"") == (404, b"")
+        assert await sim.rest.raw("HEAD", "/0/public/Time", {}, b"x" * 1_100_000) == (413, b"")
+        assert (await sim.rest.public("Time"))["error"] == []
+
+
+async def test_upgrade_that_is_not_ascii_is_no_websocket(open_sim: Any, autojump_clock: Any) -> None:
+    """Bytes beyond ASCII in an upgrade's head are answered as the plain request they come with."""
+    async with open_sim() as sim:
+        stream = await sim.wire.connect(sim.rest.host, sim.rest.port, tls=None)
+        head = b"GET /v2 HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\nx: \xff\r\n\r\n"
+        await stream.send_all(head)
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 404 ")
+        assert (await sim.rest.public("Time"))["error"] == []

@@ -102,3 +102,26 @@ async def test_stop_fired_by_a_print_inside_a_sweep_follows_it(open_sim: Any, au
         sim.take("sell", "0.2")
         fills = [(trade.order_id, str(trade.price)) for trade in sim.truth.trades]
         assert fills == [(first["order_id"], "48000.0"), (second["order_id"], "47000.0")]
+
+
+async def test_deprecated_trigger_members_are_taken_with_a_warning(open_sim: Any, autojump_clock: Any) -> None:
+    """``stop_price`` and ``trigger`` still make a stop, and the answer says what they are."""
+    async with open_sim() as sim:
+        client = await sim.ws()
+        params = {"order_type": "stop-loss", "side": "sell", "order_qty": 0.1, "stop_price": 49000.0, "trigger": "last"}
+        added = await client.add(**params)
+        assert str(sim.truth.orders[added["order_id"]].trigger_price) == "49000.0"
+        assert added["warnings"] == ["stop_price is deprecated", "trigger is deprecated"]
+
+
+async def test_stop_of_each_side_and_kind_is_marked_when_fired(open_sim: Any, autojump_clock: Any) -> None:
+    """REST's misc says stopped for a stop and touched for a take-profit."""
+    async with open_sim() as sim:
+        sim.quote("buy", "48000.0", "1")
+        params = {"type": "sell", "pair": "XBTUSD", "volume": "0.1"}
+        stop = await sim.rest.ok("AddOrder", **params, ordertype="stop-loss", price="49000")
+        sim.print("49000.0")
+        touch = await sim.rest.ok("AddOrder", **params, ordertype="take-profit", price="50000")
+        sim.print("50000.0")
+        rows = (await sim.rest.ok("ClosedOrders"))["closed"]
+        assert (rows[stop["txid"][0]]["misc"], rows[touch["txid"][0]]["misc"]) == ("stopped", "touched")

@@ -38,3 +38,19 @@ def test_signature(vector: dict[str, Any]) -> None:
     assert signature_matches(expected, *args, body)
     assert not signature_matches(expected, *args, body + b" ")
     assert not signature_matches("not base64!", *args, body)
+
+
+@pytest.mark.parametrize("vector", vectors("signature"))
+async def test_signature_at_the_door(open_sim: Any, autojump_clock: Any, vector: dict[str, Any]) -> None:
+    """The known request is let in over the wire to the byte; under another signature, or sent again, it is not."""
+    async with open_sim(api_secret=vector["secret"]) as sim:
+
+        async def ask(sign: str) -> list[str]:
+            headers = {"API-Key": sim.exchange.api_key, "API-Sign": sign, "content-type": vector["content_type"]}
+            _, answer = await sim.rest.raw("POST", vector["path"], headers, vector["body"].encode())
+            return json.loads(answer)["error"]
+
+        sign = vector["expected_api_sign"]
+        assert await ask(sign[4:] + sign[:4]) == ["EAPI:Invalid signature"]
+        assert not [error for error in await ask(sign) if error.startswith("EAPI")]
+        assert await ask(sign) == ["EAPI:Invalid nonce"]

@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 import json
-import zlib
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import trio
 
-from engine.sim import PairSpec, SyntheticMarket
+from engine.sim import SyntheticMarket
 from engine.sim.numbers import rfc3339
-
-
-class Reader:
-    """A client's book at one depth, kept as section 6.5 says, with its own checksum."""
-
-    def __init__(self, depth: int, pair: PairSpec) -> None:
-        self.depth, self.pair = depth, pair
-        self.sides: dict[str, dict[Decimal, str]] = {"bids": {}, "asks": {}}
-
-    def apply(self, row: dict[str, Any]) -> None:
-        for name, side in self.sides.items():
-            for level in row[name]:
-                if Decimal(level["qty"]) == 0:
-                    side.pop(Decimal(level["price"]), None)
-                else:
-                    side[Decimal(level["price"])] = level["qty"]
-            for price in self.sorted(name)[self.depth :]:
-                del side[price]
-        assert self.checksum() == row["checksum"]
-
-    def sorted(self, name: str) -> list[Decimal]:
-        return sorted(self.sides[name], reverse=name == "bids")
-
-    def checksum(self) -> int:
-        text = ""
-        for name in ("asks", "bids"):
-            for price in self.sorted(name)[:10]:
-                digits = f"{price:.{self.pair.price_precision}f}"
-                text += "".join(t.replace(".", "").lstrip("0") for t in (digits, self.sides[name][price]))
-        return zlib.crc32(text.encode())
 
 
 async def test_status_first_then_ping_and_heartbeats_only_with_a_subscription(
@@ -83,7 +52,9 @@ async def test_one_acknowledgement_per_symbol(open_sim: Any, autojump_clock: Any
         assert len(client.channel("book")) == before
 
 
-async def test_book_deltas_keep_a_reader_in_step_at_every_depth(open_sim: Any, autojump_clock: Any) -> None:
+async def test_book_deltas_keep_a_reader_in_step_at_every_depth(
+    open_sim: Any, autojump_clock: Any, book_reader: Any
+) -> None:
     """Over a busy synthetic market the reader's book has the sent checksum after every message."""
     market = SyntheticMarket(symbol="BTC/USD", start_price=Decimal(50000), levels=30, refresh_s=0.25)
     async with open_sim(synthetic=(market,)) as sim:
@@ -91,7 +62,7 @@ async def test_book_deltas_keep_a_reader_in_step_at_every_depth(open_sim: Any, a
         pair = sim.exchange.settings.pairs[0]
         for depth in (10, 25, 100):
             ws = client if depth == 10 else await sim.ws(private=False)
-            reader, start = Reader(depth, pair), len(ws.channel("book"))
+            reader, start = book_reader(depth, pair), len(ws.channel("book"))
             await ws.call("subscribe", channel="book", symbol=["BTC/USD"], depth=depth)
             await trio.sleep(4)
             frames = ws.channel("book")[start:]

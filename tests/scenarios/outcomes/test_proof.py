@@ -175,7 +175,10 @@ async def test_operator_is_heard_only_about_unknown_orders(open_story, autojump_
 
 
 async def test_venue_that_takes_a_dead_order_after_all_is_answered_with_a_cancel(seed, autojump_clock):
-    """Against its own deadline the venue rests what was proved dead: alarm, and the surplus entry is taken back."""
+    """Against its own deadline the venue rests what was proved dead: alarm, the surplus is taken back, trading halts.
+
+    The signal's entries could have come to twice its quantity.
+    """
     async with open_cut_story(seed) as story:
         case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
         await come(story, lambda: bool(case.resting("entry")), within_s=SETTLES_S)
@@ -183,8 +186,8 @@ async def test_venue_that_takes_a_dead_order_after_all_is_answered_with_a_cancel
         revived = by_a_person(story, "buy", "50000", "0.02", dead.cl_ord_id)
         await come(story, lambda: not revived.is_open, within_s=2)
         assert "REFUSED_BUT_LIVE" in case.alarms()
-        story.ask("50000", "0.02")
-        await come(story, lambda: case.covered("0.02"), within_s=5)
+        assert story.engine.services.trading.stands("ENTRY_OVERFILL")
+        await come(story, lambda: not case.resting("entry"), within_s=5)
 
 
 async def test_venue_that_takes_a_dead_order_before_the_next_attempt_keeps_it(seed, autojump_clock):

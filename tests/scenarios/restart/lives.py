@@ -68,6 +68,14 @@ def forget_after(story: Story, rows: int) -> None:
     content.durable, content.cache = bytearray(b"".join(row + b"\n" for row in kept)), bytearray()
 
 
+def damage(story: Story, row: int) -> bytes:
+    """Turn one bit over in the middle of a row of the dead engine's journal; returns the file as it is then."""
+    content = story.world.disk.content("journal")
+    before = sum(len(one) + 1 for one in _rows_on_disk(story)[: row - 1])
+    story.world.disk.flip("journal", 8 * (before + 100))
+    return bytes(content.durable + content.cache)
+
+
 def _rows_on_disk(story: Story) -> list[bytes]:
     content = story.world.disk.content("journal")
     return bytes(content.durable + content.cache).split(b"\n")[:-1]

@@ -1,0 +1,44 @@
+"""Keeps the journal's log short: its pages are moved into the file in quiet moments, off the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from engine.journal.journal import Journal
+
+log = structlog.get_logger()
+
+CHECKPOINT_ROWS = 500
+"""A row committed alone writes about four pages (itself, two indexes, the tree above): some eight megabytes of log."""
+BUSY_ROWS = 4 * CHECKPOINT_ROWS
+"""So many rows do not wait for a quiet moment any more."""
+MOST_ROWS = 2 * BUSY_ROWS
+"""Where commits follow one another so fast that the thread never finds a quiet moment, the loop ends its work."""
+LOOK_EVERY_S = 1.0
+
+
+class JournalKeeper:
+    """``busy`` tells whether requests are out: then the disk is left to their commits."""
+
+    def __init__(self, journal: Journal, busy: Callable[[], bool], look_every_s: float = LOOK_EVERY_S) -> None:
+        self._journal, self._busy, self._look_every_s = journal, busy, look_every_s
+        self.checkpoints = 0
+
+    async def run(self) -> None:
+        """Look until cancelled. Raises JournalError when the file cannot be written: nothing is tried again on it."""
+        while True:
+            await trio.sleep(self._look_every_s)
+            rows = self._journal.statistics().since_checkpoint
+            if rows >= (BUSY_ROWS if self._busy() else CHECKPOINT_ROWS):
+                await self._keep(rows)
+
+    async def _keep(self, rows: int) -> None:
+        done = await self._journal.checkpoint_aside()
+        if not done and rows >= MOST_ROWS:
+            self._journal.checkpoint()  # the thread has moved all but the last few pages: these are moved at once
+            done = True
+        self.checkpoints += done
+        log.debug("journal.checkpoint", rows=rows, done=done)
