@@ -104,7 +104,7 @@ class Process:
         self.ended = trio.Event()
 
     async def run(self, task_status: trio.TaskStatus[tuple[Engine, Journal] | None]) -> None:
-        """Live; errors of a killed process go nowhere, those of a living one rise. Killed at its start it tells None."""
+        """Live; errors of a killed process go nowhere, those of a living one rise. Killed too soon it tells None."""
         try:
             with self._scope:
                 await self._live(task_status)

@@ -19,7 +19,7 @@ from rich.live import Live
 
 from engine.cli.asking import Config, DataDir
 from engine.cli.complaints import complain
-from engine.cli.exchanges import market_chance, open_exchange, running_address, sim_settings
+from engine.cli.exchanges import market_chance, open_exchange, prepared_sim, running_address
 from engine.cli.exits import Exit
 from engine.cli.interrupts import open_interrupts
 from engine.cli.market_lines import Picture, book_line, trade_line
@@ -102,7 +102,7 @@ async def _open_source(settings: Settings, url: str | None) -> AsyncIterator[str
         return
     with tempfile.TemporaryDirectory(prefix="watch-") as place:
         directory = Path(place)
-        sim = sim_settings(settings, directory)
+        sim = await prepared_sim(settings, directory)
         async with open_exchange(sim, market_chance(settings), 0, directory) as listening:
             yield listening.addresses["ws_url"]
 

@@ -68,7 +68,7 @@ def salvage_sqlite(path: Path, now_ns: int) -> Corruption | None:
         draft = create_sqlite(path.with_name(f"{path.name}.new"), _salvaged(kept, found, now_ns))
     finally:
         kept.close()
-        path.with_name(found.kept_as + INDEX).unlink(missing_ok=True)  # made by our looking
+        _tidy(path.with_name(found.kept_as))
     replace_sqlite(draft, path)
     note.unlink()
     return found
@@ -159,6 +159,14 @@ def _salvaged(store: RowStore, found: Corruption, now_ns: int) -> Iterator[Row]:
 
 def _note_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.salvage")
+
+
+def _tidy(kept: Path) -> None:
+    """Remove what our looking has made beside the evidence: SQLite's index, and a log where there was none."""
+    log = kept.with_name(kept.name + LOG)
+    kept.with_name(kept.name + INDEX).unlink(missing_ok=True)
+    if log.exists() and not log.stat().st_size:
+        log.unlink()
 
 
 def _read_note(note: Path) -> Corruption:

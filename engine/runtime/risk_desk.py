@@ -25,7 +25,7 @@ from engine.risk.checks import check_entry, check_instrument, check_validity
 from engine.risk.denials import Denial
 from engine.risk.entry_quantity import check_entry_quantity
 from engine.risk.exit_checks import check_exit
-from engine.risk.in_flight import InFlight, commitment_of
+from engine.risk.in_flight import InFlight, awaited, commitment_of
 from engine.risk.limit_checks import breaches, check_limits
 from engine.risk.limits import Limits
 from engine.risk.situation import Candidate, Situation, Standing
@@ -77,6 +77,7 @@ class RiskDesk:
         self._throttle.replay(row.decode(ThrottleEvent) for row in journal.rows(kind=THROTTLE_ROW))
         self._sent: deque[tuple[int, str]] = deque(maxlen=limits.orders_per_second)
         self._balances = balances
+        self._unsent: set[str] = set()  # signals whose entry is decided and has not left
         self._executed: set[str] = set()  # entries of living brackets that have filled at all
 
     # --- what it is told --------------------------------------------------------------------------------------------
@@ -90,6 +91,7 @@ class RiskDesk:
         """Look again at what a bracket may still bring: it has learned or decided something."""
         if bracket.signal.signal_id in self._brackets:
             self._in_flight.put(bracket.signal.signal_id, commitment_of(bracket, self._facing(bracket)))
+            (self._unsent.add if _is_unsent(bracket) else self._unsent.discard)(bracket.signal.signal_id)
 
     def close(self, bracket: Bracket) -> None:
         """Forget a bracket that has ended; its fills stay in the books."""
@@ -97,6 +99,7 @@ class RiskDesk:
         self._brackets.pop(signal_id, None)
         self._born_ns.pop(signal_id, None)
         self._in_flight.drop(signal_id)
+        self._unsent.discard(signal_id)
         self._executed.difference_update(bracket.orders)
 
     def learned(self, bracket: Bracket, view: OrderView, events: Iterable[OrderEvent]) -> None:
@@ -325,10 +328,9 @@ class RiskDesk:
         if self._limits.orders_per_second is None:
             return 0
         sent = [name for at, name in self._sent if now_ns - at < NS]
-        known = {signal_id, *sent}
-        return len(sent) + sum(_unsent(one) for name, one in self._brackets.items() if name not in known)
+        return len(sent) + len(self._unsent) - len(self._unsent.intersection((signal_id, *sent)))
 
 
-def _unsent(bracket: Bracket) -> bool:
-    """Tell whether a bracket's entry is decided and has not left."""
-    return not bracket.orders or any(one.role == "entry" and one.state == "new" for one in bracket.orders.values())
+def _is_unsent(bracket: Bracket) -> bool:
+    entries = [one for one in bracket.orders.values() if one.role == "entry"]
+    return awaited(bracket, entries) or any(one.state == "new" for one in entries)

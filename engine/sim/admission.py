@@ -9,7 +9,7 @@ from engine.sim import errors
 from engine.sim.accounts import Account
 from engine.sim.errors import Refused, invalid
 from engine.sim.instruments import PairSpec
-from engine.sim.numbers import NS, decimals_of
+from engine.sim.numbers import MOST_DIGITS, NS, decimals_of
 from engine.sim.offsets import Offset, Price
 from engine.sim.orders import (
     CLOSE_TYPES,
@@ -36,7 +36,7 @@ def check_cl_ord_id(cl_ord_id: str, name: str = "cl_ord_id") -> None:
 
 def check_price(pair: PairSpec, price: Decimal) -> None:
     """Check sign, decimals and tick of a price. Raises Refused."""
-    if price <= 0:
+    if price <= 0 or price.adjusted() >= MOST_DIGITS:  # a relative one may have grown beyond what can be reckoned with
         raise invalid("price")
     if decimals_of(price) > pair.price_precision:
         raise Refused(
@@ -52,8 +52,15 @@ def check_qty(pair: PairSpec, qty: Decimal, price: Decimal | None) -> None:
         raise invalid("volume")
     if qty < pair.qty_min:
         raise Refused(errors.ORDER_MINIMUM)
+    check_size(qty, price)
     if price is not None and qty * price < pair.cost_min:
         raise Refused(errors.COST_MINIMUM)
+
+
+def check_size(qty: Decimal, price: Decimal | None) -> None:
+    """Refuse a cost beyond what can be reckoned with to the last digit. Raises Refused."""
+    if price is not None and (qty * price).adjusted() >= MOST_DIGITS:
+        raise invalid("volume")
 
 
 def check_deadline(deadline_ns: int | None, now_ns: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from engine.sim import admission
 from engine.sim.errors import Refused
 from engine.sim.orders import CloseSpec, NewOrder, SimOrder, opposite
 from engine.sim.pricing import priced
@@ -29,7 +30,7 @@ class Closes:
         """Create the order of the oldest fill; return whether there was one.
 
         It is on its own from here on: it is charged to no counter and no limit of open orders keeps it out. One that
-        cannot be paid for is accepted and canceled. A relative price that would fall to nothing creates none.
+        cannot be paid for is accepted and canceled. A relative price that falls to nothing, or grows beyond all reckoning, creates none.
         """
         if not self._due:
             return False
@@ -41,6 +42,7 @@ class Closes:
         new = _request(primary, template, qty)
         try:
             prices = priced(new, market)
+            admission.check_size(qty, prices.limit or prices.trigger)
         except Refused:
             return True
         account = core.accounts[primary.account]

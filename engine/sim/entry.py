@@ -212,8 +212,10 @@ class Entry:
 
     def _check_means(self, order: SimOrder, account: Account, market: Market, instead_of: SimOrder) -> None:
         settlement = self._core.settlement
-        if order.order_type == "settle-position":
-            return  # it is judged when it settles, with the positions of that moment
+        if order.order_type == "settle-position":  # its funds are judged when it settles
+            if not self._core.margin.closable(order):
+                raise Refused(errors.UNKNOWN_POSITION)
+            return
         if order.leverage is not None:
             self._core.margin.check(order, account, market)
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -26,17 +25,12 @@ def act_upon(exchange: Exchange, fault: Fault) -> Deed:
 
 def _kick(exchange: Exchange, fault: Fault) -> Deed:
     values = fault.values
-    code = values["code"]
-    private = _WHO[str(values["who"])]
-    return Deed(exchange.kick(int(str(code)) or None, str(values["reason"]), private=private))
+    return Deed(exchange.kick(values["code"] or None, values["reason"], private=_WHO[values["who"]]))
 
 
 def _stall(exchange: Exchange, fault: Fault) -> Deed:
-    values, kind = fault.values, fault.values["transports"]
-    private = _WHO[str(values["who"])]
-    seconds = values["hold_s"] if isinstance(values["hold_s"], float) else math.inf
-    which = "rest" if kind == "rest" else "all" if kind == "all" else "ws"
-    met = exchange.stall(seconds, kind=which, private=private)  # type: ignore[arg-type]  # one of its three words
+    values = fault.values
+    met = exchange.stall(values["hold_s"], kind=values["transports"], private=_WHO[values["who"]])
 
     def end() -> None:
         exchange.stall(0, kind="all")
@@ -45,28 +39,27 @@ def _stall(exchange: Exchange, fault: Fault) -> Deed:
 
 
 def _refuse(exchange: Exchange, fault: Fault) -> Deed:
-    hold_s = fault.values["hold_s"]
-    exchange.refuse(hold_s if isinstance(hold_s, float) else math.inf)
+    exchange.refuse(fault.values["hold_s"])
     return Deed(1, lambda: exchange.refuse(0))
 
 
 def _expire(exchange: Exchange, fault: Fault) -> Deed:
-    exchange.expire_tokens(in_use=bool(fault.values["in_use"]))
+    exchange.expire_tokens(in_use=fault.values["in_use"])
     return Deed()
 
 
 def _dead_man(exchange: Exchange, fault: Fault) -> Deed:
-    return Deed(exchange.fire_dead_man(exchange.account_named(str(fault.values["account"])).name))
+    return Deed(exchange.fire_dead_man(exchange.account_named(fault.values["account"]).name))
 
 
 def _cancel(exchange: Exchange, fault: Fault) -> Deed:
     values = fault.values
-    found = _open_ids(exchange.account_named(str(values["account"])), fault.symbol)
-    chosen = {"oldest": found[:1], "newest": found[-1:], "all": found}[str(values["which"])]
+    found = _open_ids(exchange.account_named(values["account"]), fault.symbol)
+    chosen = {"oldest": found[:1], "newest": found[-1:], "all": found}[values["which"]]
     met = 0
     for order_id in chosen:
         try:
-            exchange.house.cancel_client(order_id, str(values["reason"]))
+            exchange.house.cancel_client(order_id, values["reason"])
             met += 1
         except Refused:  # in maintenance nobody cancels, and one of them may have taken another along
             continue
@@ -78,7 +71,7 @@ def _open_ids(account: Account, symbols: tuple[str, ...]) -> list[str]:
 
 
 def _status(exchange: Exchange, fault: Fault) -> Deed:
-    mode = str(fault.values["mode"])
+    mode: str = fault.values["mode"]
     exchange.set_status(mode)
 
     def end() -> None:
@@ -89,8 +82,7 @@ def _status(exchange: Exchange, fault: Fault) -> Deed:
 
 
 def _lag(exchange: Exchange, fault: Fault) -> Deed:
-    lag_s = fault.values["lag_s"]
-    exchange.lag_rest(float(str(lag_s)))
+    exchange.lag_rest(fault.values["lag_s"])
     return Deed(1, lambda: exchange.lag_rest(exchange.settings.rest_lag_s))
 
 

@@ -204,8 +204,8 @@ class FaultBook:
             return
         each.fired += 1
         each.end = deed.end
-        hold_s = each.fault.values.get("hold_s", math.inf)
-        if deed.end is not None and isinstance(hold_s, float) and hold_s != math.inf:
+        hold_s: float = each.fault.values.get("hold_s", math.inf)
+        if deed.end is not None and hold_s != math.inf:
             self._count_ending(trio.current_time() + hold_s, each, deed.end)
 
     # --- time

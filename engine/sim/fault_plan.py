@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from engine.sim.fault_kinds import Kind
 from engine.sim.faults import EVERY, Transport
@@ -19,7 +20,7 @@ class Fault:
     """
 
     kind: Kind
-    values: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     name: str = ""
     method: tuple[str, ...] = (EVERY,)
     channel: tuple[str, ...] = (EVERY,)

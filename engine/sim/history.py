@@ -38,7 +38,8 @@ class Fills:
             return
         self._parts.setdefault(first.exec_id, [first.exec_id]).append(trade.exec_id)
         qty, cost = first.qty + trade.qty, first.cost + trade.cost
-        self._merged[key] = replace(first, qty=qty, cost=cost, fee=first.fee + trade.fee, price=cost / qty)
+        fee, margin = first.fee + trade.fee, first.margin + trade.margin
+        self._merged[key] = replace(first, qty=qty, cost=cost, fee=fee, margin=margin, price=cost / qty)
 
     def get(self, exec_id: str) -> SimTrade | None:
         """Return one fill."""

@@ -12,7 +12,7 @@ import trio
 from engine.net.wire import Wire
 from engine.sim.instruments import DEFAULT_ASSETS, DEFAULT_PAIRS, AssetSpec, PairSpec
 from engine.sim.numbers import amount
-from engine.sim.source import Address, Request, SourceLost, SourceRefused, follow
+from engine.sim.source import INSTRUMENTS, Address, Request, SourceLost, SourceRefused, follow
 from engine.sim.source_frames import Frame, instrument_data
 
 _REST_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
@@ -92,9 +92,8 @@ async def fetch_listing(wire: Wire, address: Address, symbols: Sequence[str]) ->
             done.cancel()
         return ()
 
-    request: Request = {"method": "subscribe", "params": {"channel": "instrument"}}
     with done:
-        await follow(wire, address, [request], take)
+        await follow(wire, address, [INSTRUMENTS], take)
     if not found:
         raise SourceLost(f"it told no instruments within {_FETCH_S:.0f} s")
     return found[0]

@@ -13,7 +13,7 @@ ZERO = Decimal(0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MOST_DIGITS = 18  # before and after the point: the product of two amounts must fit the decimal context
+MOST_DIGITS = 18  # before and after the point: the product of two amounts must fit the decimal context
 
 
 def fixed(value: Decimal, places: int) -> str:
@@ -57,7 +57,7 @@ def amount(value: object) -> Decimal:
     except InvalidOperation:
         raise ValueError("not a number") from None
     exponent = result.as_tuple().exponent
-    if not isinstance(exponent, int) or result.adjusted() >= _MOST_DIGITS or exponent < -_MOST_DIGITS:
+    if not isinstance(exponent, int) or result.adjusted() >= MOST_DIGITS or exponent < -MOST_DIGITS:
         raise ValueError("not a number of ordinary size")
     return result
 

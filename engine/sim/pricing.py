@@ -8,6 +8,7 @@ from decimal import Decimal
 from engine.sim.errors import invalid
 from engine.sim.instruments import PairSpec
 from engine.sim.market_state import Market
+from engine.sim.numbers import MOST_DIGITS
 from engine.sim.offsets import Offset, Price, on_tick
 from engine.sim.orders import TRAILING_TYPES, NewOrder, Side
 
@@ -41,7 +42,7 @@ def absolute(price: Price | None, base: Decimal | None, pair: PairSpec, sign: in
         raise invalid("price")
     distance = price.distance(base)
     result = base + (sign * distance if price.by_side else distance)
-    if result <= 0:
+    if result <= 0 or result.adjusted() >= MOST_DIGITS:
         raise invalid("price")
     return on_tick(result, pair.tick)
 

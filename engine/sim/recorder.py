@@ -14,6 +14,7 @@ from engine.seams.clock import Clock
 from engine.sim.listing import listing_of
 from engine.sim.recording import Header, Recording
 from engine.sim.source import (
+    INSTRUMENTS,
     Address,
     Pauses,
     Request,
@@ -59,6 +60,7 @@ class Recorder:
         while True:
             began = trio.current_time()
             asked = subscriptions(self._header.symbols, self._header.depth)
+            asked = asked if self._begun else [INSTRUMENTS, *asked]
             try:
                 await follow(self._wire, self._address, asked, self._take)
             except SourceLost as lost:

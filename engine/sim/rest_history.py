@@ -27,9 +27,13 @@ def closed_orders(venue: Venue, account: Account, params: Params) -> dict[str, o
     """ClosedOrders: a page of 50, newest first; ``start`` exclusive, ``end`` inclusive. Raises Refused."""
     which = word(params, "closetime", ("open", "close", "both"), "both")
     within = span(params, lambda txid: account.orders[txid].opened_ns if txid in account.orders else None)
-    rows = [order for order in _chosen(params, reversed(account.closed)) if _is_inside(order, which, within)]
-    page, count = paged(params, rows)
-    return {"closed": _orders(venue, account, params, page)} | count
+    rows: Iterable[SimOrder] = reversed(account.closed)
+    count: int | None = len(account.closed)
+    if within or "cl_ord_id" in params or "userref" in params:
+        rows = [order for order in _chosen(params, rows) if _is_inside(order, which, within)]
+        count = None
+    page, counted = paged(params, rows, count)
+    return {"closed": _orders(venue, account, params, page)} | counted
 
 
 def _is_inside(order: SimOrder, which: str, within: Span) -> bool:

@@ -27,6 +27,7 @@ _PAUSE_FIRST_S, _PAUSE_MOST_S = 1.0, 30.0
 _SETTLED_S = 30.0
 _encode = msgspec.json.Encoder().encode
 Request = dict[str, object]
+INSTRUMENTS: Request = {"method": "subscribe", "params": {"channel": "instrument"}}
 
 
 class SourceLost(Exception):
@@ -57,10 +58,9 @@ def address_of(url: str) -> Address:
 
 
 def subscriptions(symbols: Iterable[str], depth: int) -> list[Request]:
-    """Return what a follower asks for: instruments, then books and trades of its symbols."""
+    """Return what a follower asks for: books and trades of its symbols."""
     named = list(symbols)
     return [
-        {"method": "subscribe", "params": {"channel": "instrument"}},
         {"method": "subscribe", "params": {"channel": "book", "symbol": named, "depth": depth}},
         {"method": "subscribe", "params": {"channel": "trade", "symbol": named, "snapshot": False}},
     ]
@@ -122,6 +122,7 @@ async def _follow(
             stream,  # type: ignore[arg-type]  # any stream will do; the hints are narrower than the code
             host,
             address.path,
+            extra_headers=[(b"User-Agent", b"kraken-order-engine")],
             max_message_size=_MOST_MESSAGE,
             message_queue_size=_FRAMES_AHEAD,
         )

@@ -42,8 +42,10 @@ from engine.venue import opinion_checks as opinion
 from engine.venue import order_checks as orders
 from engine.venue.capabilities import Capabilities
 from engine.venue.findings import ContractReport, Finding, Verdict
+from engine.venue.ground import Ground
 from engine.venue.protocol import Venue
-from engine.venue.trial import Breach, Ground, Trial, Witness
+from engine.venue.trial import Trial
+from engine.venue.witness import Breach, Witness
 
 CHECK_BOUND_S = 120.0
 """One check with its opening and closing: several waits of a trial's patience."""

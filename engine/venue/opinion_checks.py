@@ -8,9 +8,11 @@ import trio
 
 from engine.errors import VenueRefused
 from engine.orders.reports import OrderReport, ReportType
+from engine.seams.clock import NS
 from engine.values.money import NO_QTY, Qty, Side
 from engine.venue.protocol import Lane
-from engine.venue.trial import PATIENCE_S, Breach, Trial, need, same
+from engine.venue.trial import Trial, need, same
+from engine.venue.witness import PATIENCE_S, Breach
 
 POLL_S = 0.05
 """Between two looks at what nobody tells: the end of a subscription."""
@@ -60,7 +62,7 @@ async def history_equals_stream(trial: Trial) -> None:
         await trial.place(order, Lane.ENTRY if side == "buy" else Lane.REDUCING)
         await trial.ended(order)
     told = [report for report in trial.witness.reports if report.fill is not None]
-    asked = await trial.link.trades_since(began_ns - 1_000_000_000)
+    asked = await trial.link.trades_since(began_ns - NS)
     ours = {report.order_id for report in told}
     wanted = [_fill(report) for report in told]
     same("trades_since", [_fill(one) for one in asked if one.order_id in ours], wanted)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
 from engine.orders.reports import Outcome, ReportType
-from engine.values.money import NO_QTY, Qty, other_side
-from engine.venue.protocol import Lane
+from engine.seams.clock import NS
+from engine.values.money import NO_QTY, Price, Qty, other_side
+from engine.venue.protocol import Lane, Ticket
 from engine.venue.trial import Trial, need, same, shown
+from engine.venue.witness import Breach
 
 # every adapter
 
@@ -23,8 +25,7 @@ async def instrument_has_steps(trial: Trial) -> None:
     """The symbol is known, with steps and minima that an order can be rounded to."""
     instrument = trial.link.instrument(trial.ground.symbol)
     if instrument is None:
-        need(False, f"{trial.ground.symbol} is not known")
-        return
+        raise Breach(f"{trial.ground.symbol} is not known")
     same("symbol", instrument.symbol, trial.ground.symbol)
     steps = (instrument.price_increment, instrument.qty_increment)
     need(min(steps) > 0, f"an increment is not above zero: {steps}")
@@ -195,9 +196,7 @@ async def amend_of_price(trial: Trial) -> None:
     """A new limit price is taken and reported."""
     order = trial.order()
     order_id = await trial.rest(order)
-    instrument = trial.link.instrument(order.symbol)
-    tick = instrument.price_increment if instrument is not None else 0
-    price = type(trial.ground.resting_price)(trial.ground.resting_price + tick)
+    price = Price(trial.ground.resting_price + trial.tick)
     await _amend(trial, order, AmendOrder(order.cl_ord_id, order_id, order.symbol, order.order_qty, price))
 
 
@@ -205,9 +204,7 @@ async def amend_of_trigger(trial: Trial) -> None:
     """A new trigger price of a resting stop is taken and reported."""
     stop = trial.order("sell", "stop-loss", trigger=trial.ground.stop_price)
     order_id = await trial.rest(stop, Lane.REDUCING)
-    instrument = trial.link.instrument(stop.symbol)
-    tick = instrument.price_increment if instrument is not None else 0
-    trigger = type(trial.ground.stop_price)(trial.ground.stop_price - tick)
+    trigger = Price(trial.ground.stop_price - trial.tick)
     amend = AmendOrder(stop.cl_ord_id, order_id, stop.symbol, stop.order_qty, trigger_price=trigger)
     await _amend(trial, stop, amend)
 
@@ -276,11 +273,11 @@ async def passed_deadline_places_nothing(trial: Trial) -> None:
     """A request whose wire deadline lies behind is refused or never sent, and no such order lives."""
     order = trial.order()
     ticket = await trial.link.admit(Lane.ENTRY, order)
-    stale = type(ticket)(ticket.transport, trial.clock.now_ns() - 1_000_000_000, ticket.lane, ticket.leave)
+    stale = Ticket(ticket.transport, trial.clock.now_ns() - NS, ticket.lane, ticket.leave)
     answer = await trial.link.submit(stale, order)
     trial.remember(order, answer)
     need(answer.outcome in (Outcome.REFUSED, Outcome.NOT_SENT), f"after its deadline: {shown(answer)}")
     await trial.rest(trial.order())
     need(not trial.of(order), "the late order was reported")
     need(trial.link.passed(1), "a moment of 1970 has not passed")
-    need(not trial.link.passed(trial.clock.now_ns() + 3600 * 10**9), "an hour ahead has passed")
+    need(not trial.link.passed(trial.clock.now_ns() + 3600 * NS), "an hour ahead has passed")

@@ -3,128 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-import msgspec
 import trio
 
 from engine.errors import VenueError
-from engine.market.book import Book
-from engine.market.updates import Candle, PublicTrade, Ticker, TradesMissed
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, OrderType, Request, TimeInForce
 from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
 from engine.seams.clock import Clock
 from engine.values.ids import new_cl_ord_id
-from engine.values.instrument import Instrument
 from engine.values.money import Price, Qty, Side
-from engine.venue.protocol import Balance, Lane, VenueLink
+from engine.venue.ground import Ground
+from engine.venue.protocol import Lane, VenueLink
+from engine.venue.witness import PATIENCE_S, Breach, Witness
 
 TERMINAL = frozenset(("filled", "canceled", "expired"))
-PATIENCE_S = 20.0
-"""The longest wait for one answer or one report: deadline and grace of any request lie well below it."""
-
 Seen = TypeVar("Seen")
-
-
-class Breach(Exception):
-    """The adapter broke its contract; the text says how."""
-
-
-class Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to try: a symbol, amounts the account can pay for, and hands that the exchange may lend.
-
-    The book must hold something to take on both sides: at least ``sweep_qty``, best in more than one order.
-    """
-
-    symbol: str
-    qty: Qty
-    """Of an ordinary order: above the venue's minima, twice."""
-    sweep_qty: Qty
-    """Of a market order that should fill in several parts."""
-    resting_price: Price
-    """A buy at this price rests; so does one a few ticks above it."""
-    stop_price: Price
-    """A selling stop at this price does not fire by itself."""
-    unaffordable_qty: Qty
-    """A buy of so much at ``resting_price`` is beyond the account's funds."""
-    cut: Callable[[], object] | None = None
-    """Breaks every connection there is, as the network would."""
-    take: Callable[[Side, Qty, Price], object] | None = None
-    """Lets somebody else trade with our resting order, by its side, all of it, wherever it stands in the book."""
-    move: Callable[[Price], object] | None = None
-    """Lets the last price be this one."""
-
-
-class Witness:
-    """A sink that keeps everything in the order it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, object]] = []
-        self.reports: list[OrderReport] = []
-        self.snapshots: list[tuple[Sequence[OrderReport], Sequence[OrderReport]]] = []
-        self.trades: list[PublicTrade] = []
-        self.links: list[bool] = []
-        self._news = trio.Event()
-
-    def _tell(self, kind: str, what: object) -> None:
-        self.told.append((kind, what))
-        self._news.set()
-        self._news = trio.Event()
-
-    def on_report(self, report: OrderReport) -> None:
-        """See VenueSink."""
-        self.reports.append(report)
-        self._tell("report", report)
-
-    def on_snapshot(self, open_orders: Sequence[OrderReport], trades: Sequence[OrderReport]) -> None:
-        """See VenueSink."""
-        self.snapshots.append((tuple(open_orders), tuple(trades)))
-        self._tell("snapshot", len(self.snapshots))
-
-    def on_private_link(self, *, up: bool, why: str) -> None:
-        """See VenueSink."""
-        self.links.append(up)
-        self._tell("up" if up else "down", why)
-
-    def on_book(self, book: Book) -> None:
-        """See VenueSink."""
-        self._tell("book", book.symbol)
-
-    def on_trade(self, trade: PublicTrade | TradesMissed) -> None:
-        """See VenueSink."""
-        if isinstance(trade, PublicTrade):
-            self.trades.append(trade)
-        self._tell("trade", trade.symbol)
-
-    def on_ticker(self, ticker: Ticker) -> None:
-        """See VenueSink."""
-        self._tell("ticker", ticker.symbol)
-
-    def on_candle(self, candle: Candle) -> None:
-        """See VenueSink."""
-        self._tell("candle", candle.symbol)
-
-    def on_instrument(self, instrument: Instrument) -> None:
-        """See VenueSink."""
-        self._tell("instrument", instrument.symbol)
-
-    def on_balance(self, balance: Balance) -> None:
-        """See VenueSink."""
-        self._tell("balance", balance)
-
-    def on_alarm(self, code: str, text: str) -> None:
-        """See VenueSink."""
-        self._tell("alarm", f"{code}: {text}")
-
-    async def until(self, condition: Callable[[], bool], missing: str) -> None:
-        """Wait until something told makes the condition true. Raises Breach with ``missing``."""
-        with trio.move_on_after(PATIENCE_S):
-            while not condition():
-                await self._news.wait()
-            return
-        raise Breach(f"{missing} within {PATIENCE_S:g} s")
 
 
 class Trial:
@@ -136,6 +31,14 @@ class Trial:
         self.link, self.witness, self.ground, self.clock = link, witness, ground, clock
         self._ids, self._mark_key = ids, mark_key
         self._placed: dict[str, tuple[NewOrder, str]] = {}
+
+    @property
+    def tick(self) -> Price:
+        """The least step of a price. Raises Breach when the symbol is not known."""
+        instrument = self.link.instrument(self.ground.symbol)
+        if instrument is None:
+            raise Breach(f"{self.ground.symbol} is not known")
+        return instrument.price_increment
 
     # requests
 

@@ -62,8 +62,9 @@ def test_a_changed_row_is_kept_and_run_starts_halted(written: Cli, tmp_path: Pat
     place = ("--until-idle", "--json", "--data-dir", str(changed))
     for _ in range(2):  # the halt outlives the restart
         ended = written.run("run", "--signals", str(signals), *place)
-        (denied,) = [one for one in ended.json["signals"] if one["signal_id"].startswith("22345678")]
-        assert (ended.code, denied["code"]) == (4, "TRADING_HALTED")
+        (denied,) = [one for one in ended.json["brackets"] if one["signal_id"].startswith("22345678")]
+        assert (ended.code, denied["outcome"]) == (4, "denied")
+        assert denied["reason"].startswith("TRADING_HALTED: JOURNAL_CORRUPT")
         assert "engine resume --reason" in denied["reason"]
         signals.write_text(quick(signal_id="22345678-1234-4678-8234-567812345679") + "\n")
     (kept,) = changed.glob("journal.sqlite.corrupt-*")

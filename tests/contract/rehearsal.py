@@ -8,7 +8,7 @@ from typing import Any
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.sim import Exchange
 from engine.values.money import Price, Qty, Side, other_side
-from engine.venue.trial import Ground
+from engine.venue.ground import Ground
 
 HOST = "exchange.sim"
 SYMBOL = "BTC/USD"

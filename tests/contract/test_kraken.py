@@ -24,8 +24,8 @@ from engine.sim import Exchange, SimSettings
 from engine.venue.capabilities import Capabilities
 from engine.venue.contract import CHECKS, examine
 from engine.venue.findings import ContractReport, Verdict
+from engine.venue.ground import Ground
 from engine.venue.protocol import Venue
-from engine.venue.trial import Ground
 from tests.contract.impostors import (
     CallsAcceptedRefused,
     CallsRefusalsAccepted,

@@ -17,8 +17,8 @@ from engine.market.book import Book
 from engine.net.wire import open_virtual_wire
 from engine.seams.chance import SeededChance
 from engine.seams.clock import VirtualClock
-from engine.sim import DEFAULT_PAIRS, Exchange, SimSettings
-from engine.venue.trial import Witness
+from engine.sim import Exchange, PairSpec, SimSettings
+from engine.venue.witness import Witness
 from tests.contract.rehearsal import HOST, settings_of
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "kraken"
@@ -64,7 +64,7 @@ def held(book: Book) -> Sides:
 async def test_published_books_arrive_verified(autojump_clock: Any, places: int) -> None:
     """The first book of each precision comes as a snapshot, the others as updates; each has Kraken's own checksum."""
     chosen = [vector for vector in VECTORS if vector["price_precision"] == places]
-    pair = DEFAULT_PAIRS[0].__class__(
+    pair = PairSpec(
         symbol=SYMBOL, altname="XBTUSD", rest_key="XXBTZUSD", wsname="XBT/USD", base="BTC", quote="USD",
         price_precision=places, tick=Decimal(1).scaleb(-places), qty_precision=chosen[0]["qty_precision"],
         qty_min=Decimal("0.00000001"), cost_min=Decimal(0),
