@@ -67,13 +67,14 @@ class RunSession:
     async def run(self, stop: trio.CancelScope) -> None:
         """Open everything, feed signals, and leave in order when idle or when ``stop`` is cancelled."""
         settings = self._options.settings
+        engine_settings = settings.engine_settings()  # first of all: a live venue without limits ends here
         descriptor = open_signals(self._options.signals) if self._options.signals else None
         directory = prepare_directory(settings.directory)
         async with open_venue(settings, directory, self._options.logs.hide) as venue:
             with stop:  # around the engine alone: while it ends in order it needs its exchange
                 async with (
                     open_control(directory) as control,  # the door outlives the engine: its last reports still go out
-                    open_engine(settings.engine_settings(), venue) as engine,
+                    open_engine(engine_settings, venue) as engine,
                 ):
                     control.attach(engine)
                     self._after = self._shown = engine.journal.head[0]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from engine.kraken.batches import MOST_ADDS, MOST_CANCELS
+from engine.orders.commands import OrderType, TimeInForce
 from engine.venue.capabilities import Capabilities
 
 KRAKEN_SPOT = Capabilities(
-    order_types=frozenset(("market", "limit", "stop-loss", "stop-loss-limit")),
-    time_in_force=frozenset(("gtc", "ioc")),
+    order_types=frozenset(get_args(OrderType)),
+    time_in_force=frozenset(get_args(TimeInForce)),
     amend=frozenset(("order_qty", "limit_price", "trigger_price")),
     most_in_batch_add=MOST_ADDS,
     most_in_batch_cancel=MOST_CANCELS,

@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from engine.errors import OrderInvariantError
-from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
+from engine.orders.commands import AmendOrder, CancelOrder, Conditional, NewOrder
 from engine.values.money import plain
-from engine.values.time import rfc3339
+from engine.values.time import NS, rfc3339
 
 Params = dict[str, Any]
 Form = dict[str, str]
@@ -54,10 +54,16 @@ def add_order(order: NewOrder, token: str) -> Params:
     }
     if order.limit_price is not None:
         params["limit_price"] = number(order.limit_price)
-    if order.trigger_price is not None:
-        params["triggers"] = {"reference": "last", "price": number(order.trigger_price), "price_type": "static"}
+    if order.trigger_price is not None or order.trail is not None:
+        params["triggers"] = _triggers(order)
     if order.order_type == "limit" or order.time_in_force != "gtc":
         params["time_in_force"] = order.time_in_force
+    if order.expire_ns:
+        params["expire_time"] = rfc3339(order.expire_ns, 0)
+    if order.post_only:
+        params["post_only"] = True
+    if order.conditional is not None:
+        params["conditional"] = _conditional(order.conditional)
     if order.fee_preference is not None:
         params["fee_preference"] = order.fee_preference
     params["stp_type"] = order.stp_type
@@ -65,6 +71,23 @@ def add_order(order: NewOrder, token: str) -> Params:
     params["deadline"] = rfc3339(order.deadline_ns, 3)
     params["token"] = token
     return params
+
+
+def _triggers(order: NewOrder) -> Params:
+    """A fixed trigger, or the distance that a trailing one keeps (never static, always positive)."""
+    if order.trail is not None:
+        return {"reference": order.trigger_reference, "price": number(order.trail), "price_type": order.trail_unit}
+    trigger = order.trigger_price
+    return {
+        "reference": order.trigger_reference,
+        "price": number(trigger if trigger is not None else Decimal(0)),
+        "price_type": "static",
+    }
+
+
+def _conditional(close: Conditional) -> Params:
+    params: Params = {"order_type": close.order_type, "trigger_price": number(close.trigger_price)}
+    return params if close.limit_price is None else params | {"limit_price": number(close.limit_price)}
 
 
 def amend_order(amend: AmendOrder, token: str) -> Params:
@@ -104,8 +127,15 @@ def add_batch_body(orders: Sequence[NewOrder], pair: str) -> Params:
     """Return the body of REST AddOrderBatch (§1.6), to be sent as JSON; amounts are texts there too."""
     shared = ("pair", "deadline")
     forms = [add_order_form(order, pair) for order in orders]
-    rows = [{name: value for name, value in form.items() if name not in shared} for form in forms]
+    rows = [_nested({name: value for name, value in form.items() if name not in shared}) for form in forms]
     return {"pair": pair, "orders": rows, "deadline": forms[0]["deadline"]}
+
+
+def _nested(form: Form) -> Params:
+    """Return a form's fields as JSON members: a conditional close is an object there."""
+    close = {name[6:-1]: value for name, value in form.items() if name.startswith("close[")}
+    members: Params = {name: value for name, value in form.items() if not name.startswith("close[")}
+    return members | {"close": close} if close else members
 
 
 def cancel_batch_body(cancels: Sequence[CancelOrder]) -> Params:
@@ -123,7 +153,8 @@ def _ids(cancels: Sequence[CancelOrder]) -> tuple[list[str], list[str]]:
 def add_order_form(order: NewOrder, pair: str) -> Form:
     """Return the fields of REST AddOrder (§1.5); ``pair`` is the altname.
 
-    ``price`` is the limit of a limit order and the trigger of a stop, whose limit is ``price2``.
+    ``price`` is the limit of a limit order and the trigger of a stop or take-profit, whose limit is ``price2``; of a
+    trailing stop it is the distance, with ``+`` whichever way it trails.
     """
     first, second = order.limit_price, None
     if order.trigger_price is not None:
@@ -134,17 +165,38 @@ def add_order_form(order: NewOrder, pair: str) -> Form:
         "pair": pair,
         "volume": amount(order.order_qty),
     }
-    if first is not None:
+    if order.trail is not None:
+        fields["price"] = "+" + amount(order.trail) + ("%" if order.trail_unit == "pct" else "")
+    elif first is not None:
         fields["price"] = amount(first)
     if second is not None:
         fields["price2"] = amount(second)
     if order.order_type == "limit" or order.time_in_force != "gtc":
         fields["timeinforce"] = order.time_in_force.upper()
-    if order.fee_preference is not None:
-        fields["oflags"] = "fcib" if order.fee_preference == "base" else "fciq"
+    fields |= _terms_form(order)
     fields["stptype"] = order.stp_type.replace("_", "-")
     fields["cl_ord_id"] = order.cl_ord_id
     fields["deadline"] = rfc3339(order.deadline_ns, 3)
+    return fields
+
+
+def _terms_form(order: NewOrder) -> Form:
+    """Fields that most orders do without."""
+    fields: Form = {}
+    if order.trigger_reference != "last":
+        fields["trigger"] = order.trigger_reference
+    if order.expire_ns:
+        fields["expiretm"] = str(order.expire_ns // NS)
+    flags = ["post"] if order.post_only else []
+    if order.fee_preference is not None:
+        flags.append("fcib" if order.fee_preference == "base" else "fciq")
+    if flags:
+        fields["oflags"] = ",".join(flags)
+    if order.conditional is not None:
+        fields["close[ordertype]"] = order.conditional.order_type
+        fields["close[price]"] = amount(order.conditional.trigger_price)
+        if order.conditional.limit_price is not None:
+            fields["close[price2]"] = amount(order.conditional.limit_price)
     return fields
 
 

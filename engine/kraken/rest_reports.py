@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from engine.errors import VenueProtocolError
 from engine.kraken import validate
 from engine.kraken.symbols import Symbols
 from engine.orders.reports import Fee, Fill, OrderReport, ReportType, VenueStatus
@@ -16,13 +17,13 @@ from engine.values.time import NS
 
 
 class Description(msgspec.Struct, frozen=True):
-    """``descr`` of an order: what was asked for."""
+    """``descr`` of an order: what was asked for. A relative price is written with its sign (``+300.0``, ``+1.5%``)."""
 
     pair: str = ""
     type: Side | None = None
     ordertype: str | None = None
-    price: Decimal = Decimal(0)
-    price2: Decimal = Decimal(0)
+    price: str = "0"
+    price2: str = "0"
 
 
 class OrderObject(msgspec.Struct, frozen=True):
@@ -56,6 +57,8 @@ class TradeObject(msgspec.Struct, frozen=True):
     maker: bool | None = None
 
 
+_TRIGGERED = ("stop-loss", "take-profit", "trailing-stop")
+
 Orders = Mapping[str, OrderObject]
 Trades = Mapping[str, TradeObject]
 
@@ -63,10 +66,10 @@ Trades = Mapping[str, TradeObject]
 def order_report(order_id: str, order: OrderObject, symbols: Symbols) -> OrderReport:
     """Return an order's state as a STATUS report. Raises VenueProtocolError for numbers that are none."""
     _check_order(order)
-    stop = bool(order.descr.ordertype and order.descr.ordertype.startswith("stop-loss"))
-    limit, trigger = order.descr.price, None
-    if stop:
-        limit, trigger = order.descr.price2, order.descr.price
+    armed = (order.descr.ordertype or "").startswith(_TRIGGERED)
+    limit, trigger = _price(order.descr.price), None
+    if armed:
+        limit, trigger = _price(order.descr.price2), _price(order.descr.price)
     marks = order.misc.split(",")
     return OrderReport(
         report_type=ReportType.STATUS,
@@ -81,9 +84,9 @@ def order_report(order_id: str, order: OrderObject, symbols: Symbols) -> OrderRe
         order_qty=Qty(order.vol),
         cum_qty=Qty(order.vol_exec),
         avg_px=Price(order.price) if order.vol_exec and order.price else None,
-        limit_price=Price(limit) if limit else None,
-        trigger_price=Price(trigger) if trigger else None,
-        triggered=("stopped" in marks or "touched" in marks) if stop else None,
+        limit_price=limit,
+        trigger_price=trigger,
+        triggered=("stopped" in marks or "touched" in marks) if armed else None,
         reason=order.reason or "",
         ord_ref_id=None if order.refid in (None, "", "None") else order.refid,
     )
@@ -120,11 +123,21 @@ def trade_report(trade_id: str, trade: TradeObject, symbols: Symbols) -> OrderRe
     )
 
 
+def _price(text: str) -> Price | None:
+    """Read a price; 0 and distances are none. Raises VenueProtocolError."""
+    if text.startswith(("+", "-", "#")):
+        return None
+    try:
+        price = Decimal(text)
+    except ArithmeticError:
+        raise VenueProtocolError(f"order: price {text[:40]!r} is no number") from None
+    validate.number("order", "price", price)
+    return Price(price) if price else None
+
+
 def _check_order(order: OrderObject) -> None:
     for name in ("vol", "vol_exec", "price"):
         validate.amount("order", name, getattr(order, name))
-    for name in ("price", "price2"):
-        validate.number("order", name, getattr(order.descr, name))
     for name in ("opentm", "closetm"):
         validate.number("order", name, getattr(order, name))
 

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
 from engine.values.money import Price, Qty, Side
 
-OrderType = Literal["market", "limit", "stop-loss", "stop-loss-limit"]
-TimeInForce = Literal["gtc", "ioc"]
+OrderType = Literal[
+    "market", "limit", "stop-loss", "stop-loss-limit", "take-profit", "take-profit-limit", "trailing-stop"
+]
+TRIGGERED_TYPES = frozenset({"stop-loss", "stop-loss-limit", "take-profit", "take-profit-limit", "trailing-stop"})
+"""They wait for a price outside the book, then enter it as a market or limit order."""
+TimeInForce = Literal["gtc", "ioc", "fok", "gtd"]
+TriggerReference = Literal["last", "index"]
 StpType = Literal["cancel_newest", "cancel_oldest", "cancel_both"]
 RequestKind = Literal["new", "amend", "cancel"]
+
+
+class Conditional(msgspec.Struct, frozen=True):
+    """The close that Kraken makes of each fill of an order: a stop of the other side for just that fill."""
+
+    order_type: Literal["stop-loss", "stop-loss-limit"]
+    trigger_price: Price
+    limit_price: Price | None = None
 
 
 class NewOrder(msgspec.Struct, frozen=True, tag="new"):
     """Place an order. ``deadline_ns`` (venue time) is stamped when the limiter lets it go; 0 until then.
 
-    ``trigger_price`` belongs to the stop types, ``limit_price`` to limit and stop-loss-limit.
+    ``trigger_price`` belongs to the stop and take-profit types, ``limit_price`` to those with a limit. A trailing stop
+    has ``trail`` instead: how far its trigger lies behind the best price, in ``trail_unit``. ``expire_ns`` ends a gtd
+    order (venue time), 0 for all others.
     """
 
     cl_ord_id: str
@@ -31,6 +47,12 @@ class NewOrder(msgspec.Struct, frozen=True, tag="new"):
     stp_type: StpType = "cancel_newest"
     fee_preference: Literal["base", "quote"] | None = None
     deadline_ns: int = 0
+    trigger_reference: TriggerReference = "last"
+    trail: Decimal | None = None
+    trail_unit: Literal["quote", "pct"] = "quote"
+    post_only: bool = False
+    expire_ns: int = 0
+    conditional: Conditional | None = None
 
 
 class AmendOrder(msgspec.Struct, frozen=True, tag="amend"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.errors import OrderInvariantError
-from engine.orders.commands import AmendOrder, NewOrder, Request, kind_of
+from engine.orders.commands import TRIGGERED_TYPES, AmendOrder, NewOrder, Request, kind_of
 from engine.orders.events import Numbers, OrderEvent, Role
 from engine.orders.fills import Fills
 from engine.orders.machine import ENDED, ORDER_ROWS, RESTING, UNPROVEN, fire
@@ -463,7 +463,7 @@ class Order:
             self.trigger_price = event.trigger_price
         if event.venue_cum is not None:
             self.venue_cum = Qty(max(self.venue_cum, event.venue_cum))
-        if event.triggered or (self.done_qty and self.spec.order_type in ("stop-loss", "stop-loss-limit")):
+        if event.triggered or (self.done_qty and self.spec.order_type in TRIGGERED_TYPES):
             self.triggered = True  # a stop that trades has fired, whether or not its frame has come
         if event.why:
             self.reason = event.why

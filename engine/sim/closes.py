@@ -30,7 +30,8 @@ class Closes:
         """Create the order of the oldest fill; return whether there was one.
 
         It is on its own from here on: it is charged to no counter and no limit of open orders keeps it out. One that
-        cannot be paid for is accepted and canceled. A relative price that falls to nothing, or grows beyond all reckoning, creates none.
+        cannot be paid for is accepted and canceled. A relative price that falls to nothing, or grows beyond all
+        reckoning, creates none.
         """
         if not self._due:
             return False

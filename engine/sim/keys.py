@@ -20,10 +20,9 @@ TRADING_PERMISSIONS = (
     "modify-trades",
     "close-trades",
     "create-ws-token",
-    "query-ledger",
 )
 QUERY_PERMISSIONS = ("query-funds", "query-open-trades", "query-closed-trades")
-PERMISSIONS = (*TRADING_PERMISSIONS, "export-data", "earn-funds", "add-funds", "withdraw-funds")
+PERMISSIONS = (*TRADING_PERMISSIONS, "query-ledger", "export-data", "earn-funds", "add-funds", "withdraw-funds")
 
 _FUNDS, _OPEN, _CLOSED = ("query-funds",), ("query-open-trades",), ("query-closed-trades",)
 _MODIFY, _CLOSE = ("modify-trades",), ("close-trades",)

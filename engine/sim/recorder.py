@@ -59,8 +59,7 @@ class Recorder:
             self._recording.gap(self._clock.now_ns(), "the recorder was off")
         while True:
             began = trio.current_time()
-            asked = subscriptions(self._header.symbols, self._header.depth)
-            asked = asked if self._begun else [INSTRUMENTS, *asked]
+            asked = self._feeds() if self._begun else [INSTRUMENTS]
             try:
                 await follow(self._wire, self._address, asked, self._take)
             except SourceLost as lost:
@@ -75,14 +74,18 @@ class Recorder:
     def _take(self, frame: Frame, text: str) -> Sequence[Request]:
         if frame.channel == "instrument" and frame.type == "snapshot" and not self._begun:
             self._begin(instrument_data(frame))
+            return self._feeds()
         if frame.channel not in ("book", "trade") or not self._begun:
             return ()
         self._heard = True
         self._recording.frame(self._clock.now_ns(), text)
         return self._checked(frame) if frame.channel == "book" else ()
 
+    def _feeds(self) -> list[Request]:
+        return subscriptions(self._header.symbols, self._header.depth)
+
     def _begin(self, data: dict[str, Any]) -> None:
-        """Write the header, with the instruments of what is recorded alone."""
+        """Write the header, with the instruments of what is recorded alone; only then may frames come."""
         symbols = self._header.symbols
         listing_of(data, symbols)
         pairs = [row for row in data["pairs"] if row.get("symbol") in symbols]

@@ -95,7 +95,7 @@ class SimSettings:
     accounts: Mapping[str, Mapping[str, Decimal]] = field(default_factory=_client_funds)
     api_key: str | None = None  # of the default account; drawn from chance when not given
     api_secret: str | None = None  # base64 of 64 bytes
-    permissions: tuple[str, ...] = TRADING_PERMISSIONS  # of every account's first key
+    permissions: tuple[str, ...] = (*TRADING_PERMISSIONS, "query-ledger")  # of every account's first key
     terms: Mapping[str, AccountTerms] = field(default_factory=dict)  # by account, where they differ
     more_keys: tuple[KeySpec, ...] = ()
     boot: int = 0  # counts the starts on one data directory; mixed into every id

@@ -84,10 +84,10 @@ def test_every_fault_is_told_at_once() -> None:
     assert [fault.split(":")[0] for fault in told] == [
         "surprise",
         "stop_loss.price",
+        "stop_loss.trigger_price",
         "signal_id",
         "side",
         "order_qty",
-        "stop_loss.trigger_price",
     ]
 
 

@@ -30,7 +30,7 @@ async def test_sell_follows_the_highest_price_and_fires_at_its_distance(open_sim
 
 
 async def test_buy_follows_the_lowest_price(open_sim: Any, autojump_clock: Any) -> None:
-    """A buy keeps its distance above the trough; here in percent of it."""
+    """A buy keeps its distance above the lowest price; here in percent of it."""
     async with open_sim() as sim:
         client = await sim.ws()
         sim.quote("sell", "52000.0", "1")
