@@ -47,8 +47,8 @@ class Status(msgspec.Struct, frozen=True):
     """The engine now. ``orders`` counts since ``since_row``, when this engine started.
 
     ``restart_bound`` is how long protection may take, should this process end now and be started anew.
-    ``breaker`` is None while the engine has none. ``trading_state`` is that of all trading, ``trading`` has the causes and
-    the strategies that are halted by themselves. ``halted`` names every further reason that keeps entries back.
+    ``breaker`` is None while the engine has none. ``trading_state`` is that of all trading, ``trading`` has the causes
+    and the strategies that are halted by themselves. ``halted`` names every further reason that keeps entries back.
     """
 
     pid: int

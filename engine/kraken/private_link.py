@@ -93,6 +93,11 @@ class PrivateLink:
         """Whether orders can go this way now."""
         return self._socket is not None and self._socket.open and self._opened.is_set()
 
+    async def turn(self, lane: Lane) -> bool:
+        """Wait until one more message keeps within the venue's rate; False when the connection went meanwhile."""
+        socket = self._socket
+        return socket is not None and await socket.turn(lane) and socket is self._socket and self.usable
+
     def view(self, now_s: float) -> LinkView:
         """Return the link's figures."""
         return self._monitor.view(now_s)
@@ -268,22 +273,21 @@ class PrivateLink:
         method: str,
         params: Callable[[str], encode.Params],
         deadline_ns: int,
-        lane: Lane,
     ) -> Answer:
         """Send one order-bearing request and wait for its answer until ``deadline_ns`` (venue time) and the grace.
 
         ``params`` is given the token. Never raises for what happens on the way.
         """
-        response, verdict = await self.exchange(method, params, deadline_ns, lane)
+        response, verdict = await self.exchange(method, params, deadline_ns)
         if response is not None:
             return self._orders.judged(kind, cl_ord_id, response)
         return self._orders.answer(kind, cl_ord_id, verdict, self.why)
 
     async def exchange(
-        self, method: str, params: Callable[[str], encode.Params], deadline_ns: int, lane: Lane
+        self, method: str, params: Callable[[str], encode.Params], deadline_ns: int
     ) -> tuple[Response | None, errors.Verdict]:
         """Send one request and return its response; without one, the verdict says how far the request came."""
-        return await self._orders.exchange(self._socket if self.usable else None, method, params, deadline_ns, lane)
+        return await self._orders.exchange(self._socket if self.usable else None, method, params, deadline_ns)
 
 
 def _digest(text: str | bytes) -> bytes:

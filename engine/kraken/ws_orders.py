@@ -65,20 +65,16 @@ class WsOrders:
         method: str,
         params: Callable[[str], encode.Params],
         deadline_ns: int,
-        lane: Lane,
     ) -> tuple[Response | None, errors.Verdict]:
         """Send one request and return its response; without one, the verdict says how far the request came.
 
-        Waits until ``deadline_ns`` (venue time) and the grace. ``params`` is given the token.
+        Its turn was taken when it was admitted. Waits until ``deadline_ns`` (venue time) and the grace. ``params`` is
+        given the token.
         """
-        turn = False
-        if socket is not None:
-            with trio.move_on_after(max(0.0, self._left_s(deadline_ns))):
-                turn = await socket.turn(lane)
         left_s = self._left_s(deadline_ns)
         if left_s <= 0:
             return None, errors.Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED")
-        if socket is None or not turn:
+        if socket is None:
             return None, errors.of_transport(sent=False, timed_out=False)
         req_id = next(self._req_ids)
         text = encode.frame(method, params(self._token.reveal()), req_id)

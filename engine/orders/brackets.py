@@ -28,6 +28,7 @@ from engine.orders.events import OrderEvent
 from engine.orders.machine import compile_rows, fire
 from engine.orders.order import OrderView
 from engine.orders.signal import Signal
+from engine.orders.slices import SliceTerms
 from engine.values.instrument import Instrument
 from engine.values.money import NO_QTY, ZERO, Qty
 from engine.values.time import NS
@@ -161,6 +162,7 @@ class Bracket:
         self.swap: Swap | None = None
         self.closing = ""
         self.close_all = False
+        self.slice_terms: SliceTerms | None = None  # of a close of all; None: the whole at once
         self.entry_pending = False  # an attempt is still to be made
         self.vanished = 0  # times that resting stops ended without us asking
         self._lost_at = 0
@@ -344,6 +346,8 @@ class Bracket:
             close_ready=now_ns >= self._close_ready_at,
             overdue=self._overdue(now_ns),
             blocked=frozenset(self._blocked),
+            deferred=frozenset(key for key, at in self._blocked.items() if at is not None),
+            slice_terms=self.slice_terms,
         )
 
     def _watch_cover(self, result: Plan, now_ns: int) -> None:

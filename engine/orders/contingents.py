@@ -13,6 +13,7 @@ import msgspec
 
 from engine.orders.order import OrderView
 from engine.orders.signal import Signal
+from engine.orders.slices import SliceTerms
 from engine.values.instrument import Instrument
 from engine.values.money import NO_QTY, ZERO, Price, Qty, Side, other_side, sign
 
@@ -84,15 +85,17 @@ class PlaceTarget(msgspec.Struct, frozen=True, tag="place_target"):
 
 
 class PlaceClose(msgspec.Struct, frozen=True, tag="place_close"):
-    """Trade ``qty`` at market on ``side``, through the emergency lane."""
+    """Trade ``qty`` on ``side`` through the emergency lane: at market, or at once at ``limit_price`` or better."""
 
     qty: Qty
     side: Side
     why: str
+    limit_price: Price | None = None
 
     def key(self) -> tuple[str, ...]:
         """Name the command."""
-        return ("place_close", self.side, str(self.qty.normalize()))
+        limit = () if self.limit_price is None else (str(self.limit_price.normalize()),)
+        return ("place_close", self.side, str(self.qty.normalize()), *limit)
 
 
 Step = PlaceStop | AmendStop | CancelExit | CancelEntry | PlaceTarget | PlaceClose
@@ -110,9 +113,10 @@ class Situation(msgspec.Struct, frozen=True):
     """All the planner may know. ``touch_qty`` is what the fresh book offers at the target (zero: not touched).
 
     ``overdue`` are immediate orders whose wire deadline and bound have passed: they cannot rest any more.
-    ``blocked`` are keys of refused steps, ``asked`` are orders whose cancel is under way. ``cover_ready`` is False
-    while fills are still being gathered. ``close_all``: resting stops give way to the close too. ``taken``: a person
-    took protection away and meant it.
+    ``blocked`` are keys of refused steps, ``deferred`` those of them that were refused for now only, ``asked`` are
+    orders whose cancel is under way. ``cover_ready`` is False while fills are still being gathered. ``close_all``:
+    resting stops give way to the close too, by slices of ``slice_terms`` (None: all at once). ``taken``: a person took
+    protection away and meant it.
     """
 
     signal: Signal
@@ -131,7 +135,9 @@ class Situation(msgspec.Struct, frozen=True):
     taken: bool = False
     overdue: frozenset[str] = frozenset()
     blocked: frozenset[tuple[str, ...]] = frozenset()
+    deferred: frozenset[tuple[str, ...]] = frozenset()
     asked: frozenset[str] = frozenset()
+    slice_terms: SliceTerms | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -281,6 +287,9 @@ class _Planner:
         """What no stop will sell is sold at market; stops that still rest keep their quantity, unless all is to go."""
         self.swap = None
         self._end_entry(self.closing or "stop fired")
+        if self.s.close_all and not self.fired:
+            self._close_slice(self.s.slice_terms or SliceTerms(self.want))
+            return
         if self.s.close_all:
             self._cancel(self.stops, self.closing)
         need = self.orderable(self.want - self.exit_most)
@@ -288,6 +297,28 @@ class _Planner:
             self.steps.append(PlaceClose(need, other_side(self.s.signal.side), self.closing))
         elif self.exit_most > self.want and not self.s.close_all:
             self._reduce(self.want - (self.exit_most - self.stop_most))
+
+    def _close_slice(self, terms: SliceTerms) -> None:
+        """Free one slice from the stops, then trade it; the stops keep the rest. One slice at a time."""
+        if self.immediate:
+            return
+        size = self.orderable(min(terms.qty, self.want))
+        if not size:
+            if not self.s.trigger_passed:
+                self._cover()  # nothing can trade now: what an earlier slice has freed gets its stop back
+            return
+        if not self.orderable(self.want - size):
+            size = self.want
+        free = self.orderable(self.want - self.exit_most)
+        if free and self.s.close_ready:
+            qty = min(free, size)
+            self.steps.append(PlaceClose(qty, other_side(self.s.signal.side), self.closing, terms.limit_price))
+            if self.s.signal.stop_loss is not None and not self.s.trigger_passed and self.orderable(free - qty):
+                self._add(free - qty)
+        elif not free and size == self.want:
+            self._cancel(self.stops, self.closing)
+        elif not free and not any(key[:2] == ("amend", o.cl_ord_id) for o in self.stops for key in self.s.deferred):
+            self._reduce(self.want - size)
 
     def _swapping(self) -> bool:
         """Carry the swap on; True while it owns the plan."""

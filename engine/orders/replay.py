@@ -121,7 +121,7 @@ def rebuild_bracket(facts: list[tuple[str, Fact]], policy: Policy) -> Bracket | 
 STEP_OF_ROLE: dict[Role, Callable[[NewOrder, str], Step]] = {
     "stop": lambda spec, _: PlaceStop(spec.order_qty),
     "target": lambda spec, _: PlaceTarget(spec.order_qty),
-    "close": lambda spec, why: PlaceClose(spec.order_qty, spec.side, why),
+    "close": lambda spec, why: PlaceClose(spec.order_qty, spec.side, why, spec.limit_price),
 }
 """The planner's step that an exit's intent came from."""
 

@@ -6,6 +6,7 @@ from engine.orders.commands import NewOrder
 from engine.orders.signal import Signal
 from engine.values.instrument import Instrument
 from engine.values.money import (
+    Price,
     Qty,
     Side,
     limit_more_willing,
@@ -66,13 +67,17 @@ def target_order(signal: Signal, instrument: Instrument, cl_ord_id: str, qty: Qt
     )
 
 
-def close_order(instrument: Instrument, cl_ord_id: str, side: Side, qty: Qty) -> NewOrder:
-    """Spec of a market close."""
+def close_order(
+    instrument: Instrument, cl_ord_id: str, side: Side, qty: Qty, limit_price: Price | None = None
+) -> NewOrder:
+    """Spec of a close: at market, or immediate or cancel at a limit that lies on the tick."""
     return NewOrder(
         cl_ord_id=cl_ord_id,
         symbol=instrument.symbol,
         side=side,
-        order_type="market",
+        order_type="market" if limit_price is None else "limit",
         order_qty=qty,
+        limit_price=limit_price,
+        time_in_force="gtc" if limit_price is None else "ioc",
         stp_type="cancel_oldest",
     )

@@ -26,6 +26,7 @@ from engine.orders.events import Role
 from engine.orders.order import Order
 from engine.orders.replay import Closed, Intent, rebuild_orders
 from engine.orders.reports import OrderReport
+from engine.orders.slices import CloseWish, slice_terms
 from engine.orders.specs import close_order, entry_order, stop_order, target_order
 from engine.orders.view import OrderView
 from engine.runtime.denying import deny_signal
@@ -45,10 +46,13 @@ from engine.runtime.order_desk import OrderHandle
 from engine.runtime.order_scope import OrderScope
 from engine.runtime.recovery import WHY_ADOPTED, Loose, opened_ns
 from engine.runtime.services import Services
-from engine.values.money import Qty
+from engine.values.money import ZERO, Qty, other_side
 from engine.values.time import NS
 
 log = structlog.get_logger()
+
+SLICE_LOOK_NS = NS // 4
+"""How often a close looks again at the book: no book message tells it that a slice fits now."""
 
 
 class BracketScope:
@@ -79,6 +83,9 @@ class BracketScope:
         self._commands: dict[str, int] = {}  # sent to each order; a view that has taken fewer is not news enough
         self._market_waiting = False
         self._entry_ends = ""  # why the entry is to be canceled, once anybody asked
+        self._urgent = False  # its cancels go before all else
+        self._close_why = ""  # why all of it is to go, once anybody asked
+        self._wish: CloseWish | None = None
         self._attempts = EntryAttempts(bracket.signal, services.pauses)
         self._adopted: dict[str, OrderScope] = {}
         resumed = loose is not None or late is not None
@@ -97,10 +104,23 @@ class BracketScope:
         if not self._market_waiting:
             self._market_waiting = self._put(MarketMoved())
 
-    def end_entry(self, why: str) -> None:
-        """Cancel what is left of the entry; what has filled stays protected."""
+    def end_entry(self, why: str, *, urgent: bool = False) -> None:
+        """Cancel what is left of the entry; what has filled stays protected. ``urgent`` cancels wait for no room."""
         self._entry_ends = self._entry_ends or why  # survives a full inbox: the next turn sees it
+        self._urgent |= urgent
         self._put(EndEntry(why))
+
+    def close(self, why: str, wish: CloseWish | None = None) -> None:
+        """End the entry and trade everything held away, slice by slice; each stop stays until its slice is traded.
+
+        Asked twice, the more urgent wish counts: none at all before any.
+        """
+        if not self._close_why:
+            self._wish = wish
+        elif self._wish is not None:
+            self._wish = None if wish is None else min(wish, self._wish, key=_until)
+        self._close_why = self._close_why or why
+        self.end_entry(why, urgent=True)
 
     def release(self) -> None:
         """Let a resumed bracket act: the venue has been asked about its orders."""
@@ -227,6 +247,7 @@ class BracketScope:
         if self._entry_ends:
             self._cancel_entries(CancelEntry(self._entry_ends))
             self._attempts.drop()
+        self._judge_close()
         self._enter(order_nursery)
         self.bracket.entry_pending = self._attempts.due_ns is not None
         plan, events = self.bracket.think(market, self._now())
@@ -236,7 +257,22 @@ class BracketScope:
         self._services.risk.moved(self.bracket)
         self._progressed()
         moments = [self.bracket.wake_ns(self._now()), self._attempts.due_ns]
+        if self.bracket.close_all and not self.bracket.ended:
+            moments.append(self._now() + SLICE_LOOK_NS)
         return min((at for at in moments if at is not None and at > self._now()), default=None)
+
+    def _judge_close(self) -> None:
+        """Latch what was asked, and say how much of it the market takes now."""
+        bracket, services = self.bracket, self._services
+        if self._close_why and not bracket.close_all:
+            bracket.close(self._close_why)
+        if not bracket.close_all:
+            return
+        instrument = services.link.instrument(bracket.signal.symbol) or bracket.instrument
+        slices = sum(one.role == "close" for one in bracket.orders.values())
+        book, held = services.link.book(bracket.signal.symbol), Qty(max(bracket.exposure, ZERO))
+        side = other_side(bracket.signal.side)
+        bracket.slice_terms = slice_terms(book, instrument, side, held, slices, self._wish, self._now())
 
     def _enter(self, order_nursery: trio.Nursery) -> None:
         """Make the entry attempt that is due, if every check passes at today's price.
@@ -274,12 +310,12 @@ class BracketScope:
                 order = target_order(signal, instrument, name(), step.qty)
                 self._open(order_nursery, order, "target", "target touched", step)
             case PlaceClose():
-                order = close_order(instrument, name(), step.side, step.qty)
+                order = close_order(instrument, name(), step.side, step.qty, step.limit_price)
                 self._open(order_nursery, order, "close", step.why, step)
             case AmendStop():
                 self._command(step.cl_ord_id, Amend(step.order_qty, why), step)
             case CancelExit():
-                self._command(step.cl_ord_id, Cancel(step.why), step)
+                self._command(step.cl_ord_id, Cancel(step.why, self.bracket.close_all), step)
             case CancelEntry():
                 self._entry_ends = step.why
                 self._cancel_entries(step)
@@ -287,7 +323,7 @@ class BracketScope:
     def _cancel_entries(self, step: CancelEntry) -> None:
         for view in list(self.bracket.orders.values()):
             if view.role == "entry" and not view.ended and not self._commands.get(view.cl_ord_id):
-                self._command(view.cl_ord_id, Cancel(step.why), step)
+                self._command(view.cl_ord_id, Cancel(step.why, self._urgent), step)
 
     def _open(
         self, order_nursery: trio.Nursery, spec: NewOrder, role: Role, why: str, step: Step | None = None
@@ -378,6 +414,10 @@ class BracketScope:
 
     def _now(self) -> int:
         return self._services.clock.now_ns()
+
+
+def _until(wish: CloseWish) -> int:
+    return wish.until_ns
 
 
 def outcome_of(bracket: Bracket) -> Outcome:

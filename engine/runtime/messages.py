@@ -34,9 +34,10 @@ class Denied(msgspec.Struct, frozen=True):
 
 
 class Cancel(msgspec.Struct, frozen=True):
-    """Bracket to order: take it back."""
+    """Bracket to order: take it back. ``urgent``: before all else, whatever the counter says."""
 
     why: str
+    urgent: bool = False
 
 
 class Amend(msgspec.Struct, frozen=True):

@@ -75,6 +75,7 @@ class OrderScope:
         self._taken = 0
         self._why = ""  # of the change under way
         self._entry_cancels = 0
+        self._urgent = False  # its cancel goes before all else
         self._undecided: Loose | None = None  # the venue is being asked whether it was sent after all
         self._deadline_s = math.inf
         services.desk.open(self.handle)
@@ -194,6 +195,7 @@ class OrderScope:
                 return []  # evidence came first
             case Cancel():
                 self._taken += 1
+                self._urgent |= message.urgent
                 return self._ask_cancel(message.why)
             case Amend():
                 self._taken += 1
@@ -262,7 +264,8 @@ class OrderScope:
             self._start(AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, wish.order_qty))
 
     def _start(self, request: Request) -> None:
-        lane = Lane.CANCEL if isinstance(request, CancelOrder) else LANE_OF_ROLE[self._order.role]
+        cancel = Lane.EMERGENCY if self._urgent else Lane.CANCEL
+        lane = cancel if isinstance(request, CancelOrder) else LANE_OF_ROLE[self._order.role]
         self._order.outgoing = request
         self._outgoing = self._services.sender.start(lane, request, self.handle, self._signal.signal_id, self._cause)
 

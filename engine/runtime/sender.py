@@ -123,7 +123,7 @@ class Sender:
 
     async def _send_cancels(self) -> None:
         """Send the cancels of one tick: a few apart, where each gets its own answer; many in batches of ids."""
-        jobs, self._cancels = self._cancels, []
+        jobs, self._cancels = sorted(self._cancels, key=lambda job: job.lane), []
         size = BATCH_MOST if len(jobs) >= BATCH_FROM else 1
         for start in range(0, len(jobs), size):
             part = jobs[start : start + size]
