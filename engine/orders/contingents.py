@@ -14,8 +14,16 @@ import msgspec
 from engine.orders.order import OrderView
 from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
+from engine.orders.steps import AmendStop as AmendStop
+from engine.orders.steps import CancelEntry as CancelEntry
+from engine.orders.steps import CancelExit as CancelExit
+from engine.orders.steps import PlaceClose as PlaceClose
+from engine.orders.steps import PlaceStop as PlaceStop
+from engine.orders.steps import PlaceTarget as PlaceTarget
+from engine.orders.steps import Step as Step
+from engine.orders.steps import Swap as Swap
 from engine.values.instrument import Instrument
-from engine.values.money import NO_QTY, ZERO, Price, Qty, Side, other_side, sign
+from engine.values.money import NO_QTY, ZERO, Price, Qty, other_side, sign
 
 Phase = Literal["entering", "covering", "covered", "naked", "exiting", "flat", "abandoned", "taken_over"]
 
@@ -30,83 +38,6 @@ THROUGH_STOP = "price is through the stop"
 BARE = "uncovered past its bound"
 PASSING = frozenset({THROUGH_STOP, BARE})
 """Reasons to close that may pass again: the price comes back, a stop in doubt turns out to rest."""
-
-
-class PlaceStop(msgspec.Struct, frozen=True, tag="place_stop"):
-    """Rest a further stop for ``qty``."""
-
-    qty: Qty
-
-    def key(self) -> tuple[str, ...]:
-        """Name the command: refused once, it is not sent again unchanged."""
-        return ("place_stop", str(self.qty.normalize()))
-
-
-class AmendStop(msgspec.Struct, frozen=True, tag="amend_stop"):
-    """Set a stop's total quantity, its fills included."""
-
-    cl_ord_id: str
-    order_qty: Qty
-
-    def key(self) -> tuple[str, ...]:
-        """Name the command."""
-        return ("amend", self.cl_ord_id, str(self.order_qty.normalize()))
-
-
-class CancelExit(msgspec.Struct, frozen=True, tag="cancel_exit"):
-    """Take a stop, target or close back."""
-
-    cl_ord_id: str
-    why: str
-
-    def key(self) -> tuple[str, ...]:
-        """Name the command."""
-        return ("cancel", self.cl_ord_id)
-
-
-class CancelEntry(msgspec.Struct, frozen=True, tag="cancel_entry"):
-    """Take the entry's remainder back."""
-
-    why: str
-
-    def key(self) -> tuple[str, ...]:
-        """Name the command."""
-        return ("cancel_entry",)
-
-
-class PlaceTarget(msgspec.Struct, frozen=True, tag="place_target"):
-    """Send an immediate-or-cancel limit at the target for ``qty``."""
-
-    qty: Qty
-
-    def key(self) -> tuple[str, ...]:
-        """Name the command."""
-        return ("place_target", str(self.qty.normalize()))
-
-
-class PlaceClose(msgspec.Struct, frozen=True, tag="place_close"):
-    """Trade ``qty`` on ``side`` through the emergency lane: at market, or at once at ``limit_price`` or better."""
-
-    qty: Qty
-    side: Side
-    why: str
-    limit_price: Price | None = None
-
-    def key(self) -> tuple[str, ...]:
-        """Name the command."""
-        limit = () if self.limit_price is None else (str(self.limit_price.normalize()),)
-        return ("place_close", self.side, str(self.qty.normalize()), *limit)
-
-
-Step = PlaceStop | AmendStop | CancelExit | CancelEntry | PlaceTarget | PlaceClose
-
-
-class Swap(msgspec.Struct, frozen=True):
-    """Stop out, target in: ``qty`` leaves the stop's protection until ``target`` (its cl_ord_id) has ended."""
-
-    qty: Qty
-    started_ns: int
-    target: str = ""
 
 
 class Situation(msgspec.Struct, frozen=True):

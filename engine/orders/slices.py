@@ -63,9 +63,7 @@ def slice_terms(
     return SliceTerms(_worth_ordering(instrument, held, size, book.best(other_side(side))), limit)
 
 
-def _wished(
-    book: Book, instrument: Instrument, side: Side, held: Qty, slices: int, wish: CloseWish
-) -> SliceTerms:
+def _wished(book: Book, instrument: Instrument, side: Side, held: Qty, slices: int, wish: CloseWish) -> SliceTerms:
     bid, ask = book.best("buy"), book.best("sell")
     if bid is None or ask is None:
         return SliceTerms(NO_QTY)

@@ -1,0 +1,91 @@
+"""What the planner may ask for: each step names the command it stands for, so that a refused one is not repeated."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.values.money import Price, Qty, Side
+
+
+class PlaceStop(msgspec.Struct, frozen=True, tag="place_stop"):
+    """Rest a further stop for ``qty``."""
+
+    qty: Qty
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command: refused once, it is not sent again unchanged."""
+        return ("place_stop", str(self.qty.normalize()))
+
+
+class AmendStop(msgspec.Struct, frozen=True, tag="amend_stop"):
+    """Set a resting exit's total quantity, its fills included; of a stop that moves, trigger and limit with it."""
+
+    cl_ord_id: str
+    order_qty: Qty
+    trigger_price: Price | None = None
+    limit_price: Price | None = None
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        prices = (self.trigger_price, self.limit_price)
+        moved = tuple(str(price.normalize()) for price in prices if price is not None)
+        return ("amend", self.cl_ord_id, str(self.order_qty.normalize()), *moved)
+
+
+class CancelExit(msgspec.Struct, frozen=True, tag="cancel_exit"):
+    """Take a stop, target or close back."""
+
+    cl_ord_id: str
+    why: str
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        return ("cancel", self.cl_ord_id)
+
+
+class CancelEntry(msgspec.Struct, frozen=True, tag="cancel_entry"):
+    """Take the entry's remainder back."""
+
+    why: str
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        return ("cancel_entry",)
+
+
+class PlaceTarget(msgspec.Struct, frozen=True, tag="place_target"):
+    """Send the target at ``place`` (0 is the nearest) for ``qty``: at once or not at all, or to ``rest``."""
+
+    qty: Qty
+    place: int = 0
+    rest: bool = False
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        how = (str(self.place), "rest" if self.rest else "now") if self.place or self.rest else ()
+        return ("place_target", str(self.qty.normalize()), *how)
+
+
+class PlaceClose(msgspec.Struct, frozen=True, tag="place_close"):
+    """Trade ``qty`` on ``side`` through the emergency lane: at market, or at once at ``limit_price`` or better."""
+
+    qty: Qty
+    side: Side
+    why: str
+    limit_price: Price | None = None
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        limit = () if self.limit_price is None else (str(self.limit_price.normalize()),)
+        return ("place_close", self.side, str(self.qty.normalize()), *limit)
+
+
+Step = PlaceStop | AmendStop | CancelExit | CancelEntry | PlaceTarget | PlaceClose
+
+
+class Swap(msgspec.Struct, frozen=True):
+    """Stop out, target in: ``qty`` leaves the stop's protection until ``target`` (its cl_ord_id) has ended."""
+
+    qty: Qty
+    started_ns: int
+    target: str = ""
