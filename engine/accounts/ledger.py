@@ -1,103 +1,144 @@
-"""Positions and profit of all our fills, by strategy and symbol, at average cost.
+"""Positions and profit of all our fills, by strategy and symbol, at average cost. Pure: a fold in journal order.
 
-Pure: a fold over fills in journal order. A position is the net of our own fills after fees taken in base, never the
-account's balance. Money is in the accounting currency: ``rate`` units of it for one unit of a symbol's quote.
+A position is the net of our own fills after fees taken in base, never the account's balance. Amounts stay in the
+market's quote currency, as the venue books them, and no digit is lost: at any time, for each market, realised profit
+less the cost of what is held equals the money that has moved. Rates turn them into the accounting currency when asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
 
+from engine.accounts.exact import exactly, part_of
+from engine.accounts.results import Result
+from engine.orders.reports import Fee
 from engine.values.money import ZERO, Side, sign
 
 DAY_NS = 86_400 * 1_000_000_000
 
+Rates = Mapping[str, Decimal]
+"""Units of the accounting currency for one unit of an asset. What has no rate is left out of sums, never guessed."""
+
 
 class Fact(msgspec.Struct, frozen=True):
-    """One fill as the books see it: quantity and ``base_fee`` in base units, price and ``quote_fee`` in quote units."""
+    """One fill as the ledger sees it: ``qty`` base units, ``cost`` quote units as the venue has rounded them."""
 
     strategy_id: str
     symbol: str
+    base: str
+    quote: str
     side: Side
     qty: Decimal
-    price: Decimal
-    base_fee: Decimal
-    quote_fee: Decimal
+    cost: Decimal
     ts_ns: int
-    rate: Decimal = Decimal(1)
+    fees: tuple[Fee, ...] = ()
 
 
 class Position(msgspec.Struct, frozen=True):
-    """``qty`` signed base units, ``cost`` what they cost (negative for a short: what they brought)."""
+    """``qty`` signed base units, ``cost`` the quote units they cost (negative for a short: what they brought)."""
 
     strategy_id: str
     symbol: str
+    base: str = ""
+    quote: str = ""
     qty: Decimal = ZERO
     cost: Decimal = ZERO
 
+    @property
+    def avg_px(self) -> Decimal:
+        """Average cost of one unit, not rounded; zero for no position."""
+        return self.cost / self.qty if self.qty else ZERO
+
 
 class Books(msgspec.Struct, frozen=True):
-    """Everything the ledger knows, for the journal: a replay begins here. Money in the accounting currency.
+    """Everything the ledger knows, for the journal: a replay begins here.
 
-    ``today`` holds the realised profit of UTC day ``day`` by strategy; ``peak`` the highest equity since the last
-    reset. Equity is counted from zero at the journal's first fill.
+    ``ended`` are the results of days that have ended since the books before these: each day stands in one books.
+    ``peak`` is the highest equity since the last reset, in the accounting currency; equity is counted from zero at the
+    journal's first fill.
     """
 
     day: int
-    realized: Decimal
-    today: dict[str, Decimal]
     peak: Decimal
     positions: tuple[Position, ...]
+    results: tuple[Result, ...]
+    today: tuple[Result, ...]
+    ended: tuple[Result, ...] = ()
 
 
-EMPTY_BOOKS = Books(0, ZERO, {}, ZERO, ())
+EMPTY_BOOKS = Books(0, ZERO, (), (), ())
+Key = tuple[str, str]
 
 
 class Ledger:
-    """The one mutable record of positions and profit. Feed it every fill once, in journal order."""
+    """The one mutable record of positions and profit. Feed it every fill once, in journal order.
+
+    ``positions`` are those that are not flat; ``results`` count from the first fill on, ``today`` from midnight UTC;
+    ``ended`` are the days since the last ``forget_days``.
+    """
 
     def __init__(self, books: Books = EMPTY_BOOKS) -> None:
-        self.day, self.realized, self.peak = books.day, books.realized, books.peak
-        self.today = dict(books.today)
+        self.day, self.peak = books.day, books.peak
         self.positions = {(one.strategy_id, one.symbol): one for one in books.positions}
+        self.results = {(one.strategy_id, one.symbol): one.copy() for one in books.results}
+        self.today = {(one.strategy_id, one.symbol): one.copy() for one in books.today}
+        self.ended: list[Result] = []
         self._by_symbol: dict[str, Decimal] = {}
         for one in books.positions:
             self._by_symbol[one.symbol] = self._by_symbol.get(one.symbol, ZERO) + one.qty
 
     def books(self) -> Books:
         """Copy everything, for the journal."""
-        held = tuple(one for one in self.positions.values() if one.qty)
-        return Books(self.day, self.realized, dict(self.today), self.peak, held)
+        return Books(
+            self.day,
+            self.peak,
+            tuple(self.positions.values()),
+            tuple(one.copy() for one in self.results.values()),
+            tuple(one.copy() for one in self.today.values()),
+            tuple(self.ended),
+        )
+
+    def forget_days(self) -> None:
+        """Drop the days that have ended: they are in the journal."""
+        self.ended = []
 
     def turn(self, now_ns: int) -> bool:
         """Begin a new UTC day if one has come; returns whether it has."""
         day = now_ns // DAY_NS
         if day <= self.day:  # a clock that steps back does not bring yesterday back
             return False
+        self.ended += self.today.values()
         self.day, self.today = day, {}
         return True
 
     def book(self, fact: Fact) -> Decimal:
-        """Book one fill and return what it realised, fees included, in the accounting currency."""
+        """Book one fill and return what it realised in quote units, after fees in quote and in base."""
         self.turn(fact.ts_ns)
         key = (fact.strategy_id, fact.symbol)
-        before = self.positions.get(key) or Position(*key)
-        after, gained = _traded(before, sign(fact.side) * fact.qty, fact.price * fact.rate)
-        if fact.base_fee:  # it leaves the position for nothing: what it had cost is lost
-            after, lost = _traded(after, -fact.base_fee, ZERO)
-            gained += lost
-        realized = gained - fact.quote_fee * fact.rate
+        before = self.positions.get(key) or Position(*key, fact.base, fact.quote)
+        with exactly():
+            after, realized = _traded(before, sign(fact.side) * fact.qty, fact.cost)
+            for fee in fact.fees:
+                if fee.asset == fact.base:  # it leaves the position for nothing: what it had cost is lost
+                    after, lost = _traded(after, -fee.qty, ZERO)
+                    realized += lost
+                elif fee.asset == fact.quote:
+                    realized -= fee.qty
+            self._by_symbol[fact.symbol] = self._by_symbol.get(fact.symbol, ZERO) + after.qty - before.qty
+            fees = [(fee.asset, fee.qty) for fee in fact.fees]
+            for results, day in ((self.results, 0), (self.today, self.day)):
+                if key not in results:
+                    results[key] = Result(*key, fact.base, fact.quote, day, ZERO, {})
+                results[key].add(realized, fees)
         self.positions[key] = after
         if not after.qty:
             del self.positions[key]
-        self._by_symbol[fact.symbol] = self._by_symbol.get(fact.symbol, ZERO) + after.qty - before.qty
-        self.realized += realized
-        self.today[fact.strategy_id] = self.today.get(fact.strategy_id, ZERO) + realized
-        self.peak = max(self.peak, self.realized)
         return realized
+
+    # --- in the markets' currencies ---------------------------------------------------------------------------------
 
     def qty(self, symbol: str, strategy_id: str | None = None) -> Decimal:
         """Return the signed position in base units, of all strategies or of one."""
@@ -106,42 +147,72 @@ class Ledger:
         one = self.positions.get((strategy_id, symbol))
         return one.qty if one is not None else ZERO
 
-    def realized_today(self, strategy_id: str | None = None) -> Decimal:
-        """Return today's realised profit (negative: loss), of all strategies or of one."""
-        return sum(self.today.values(), ZERO) if strategy_id is None else self.today.get(strategy_id, ZERO)
+    def strategies(self) -> list[str]:
+        """Return every strategy that holds something or has traded today."""
+        return list(dict.fromkeys(name for name, _ in (*self.positions, *self.today)))
 
-    def unrealized(self, values: Mapping[str, Decimal], strategy_id: str | None = None) -> Decimal:
-        """Return the profit that closing at ``values`` would realise: price times rate, by symbol.
+    def fee_assets(self) -> set[str]:
+        """Return the assets other than base and quote in which fees were ever taken."""
+        return {asset for one in self.results.values() for asset in one.apart}
+
+    # --- in the accounting currency ---------------------------------------------------------------------------------
+
+    def realized(self, rates: Rates) -> Decimal:
+        """Return all realised profit; a fee in a third asset is a loss at its present rate."""
+        return _worth(self.results.values(), rates)
+
+    def realized_today(self, rates: Rates, strategy_id: str | None = None) -> Decimal:
+        """Return today's realised profit (negative: loss), of all strategies or of one."""
+        return _worth((one for one in self.today.values() if strategy_id in (None, one.strategy_id)), rates)
+
+    def unrealized(self, values: Mapping[str, Decimal], rates: Rates, strategy_id: str | None = None) -> Decimal:
+        """Return the profit that closing at ``values`` (currency for one base unit, by symbol) would realise.
 
         A symbol without a value counts at its cost.
         """
         total = ZERO
         for one in self.positions.values():
-            value = values.get(one.symbol)
-            if value is not None and strategy_id in (None, one.strategy_id):
-                total += one.qty * value - one.cost
+            value, rate = values.get(one.symbol), rates.get(one.quote)
+            if value is not None and rate is not None and strategy_id in (None, one.strategy_id):
+                total += one.qty * value - one.cost * rate
         return total
 
-    def mark(self, values: Mapping[str, Decimal]) -> Decimal:
+    def raise_peak(self, rates: Rates) -> None:
+        """Raise the peak to the realised profit if that is higher: all that a replay can know of equity."""
+        self.peak = max(self.peak, self.realized(rates))
+
+    def mark(self, values: Mapping[str, Decimal], rates: Rates) -> Decimal:
         """Raise the peak to the equity at these values if it is higher; returns the drawdown from the peak."""
-        equity = self.realized + self.unrealized(values)
+        equity = self.realized(rates) + self.unrealized(values, rates)
         self.peak = max(self.peak, equity)
         return self.peak - equity
 
-    def reset_peak(self, values: Mapping[str, Decimal]) -> None:
+    def reset_peak(self, values: Mapping[str, Decimal], rates: Rates) -> None:
         """Measure the drawdown anew from the equity at these values."""
-        self.peak = self.realized + self.unrealized(values)
+        self.peak = self.realized(rates) + self.unrealized(values, rates)
 
 
-def _traded(before: Position, change: Decimal, price: Decimal) -> tuple[Position, Decimal]:
-    """Add a signed quantity at a price; returns the position after it and what was realised."""
-    qty, cost = before.qty, before.cost
+def _worth(results: Iterable[Result], rates: Rates) -> Decimal:
+    total = ZERO
+    for one in results:
+        total += one.realized * rates.get(one.quote, ZERO)
+        if len(one.fees) > (one.quote in one.fees):
+            total -= sum((qty * rates.get(asset, ZERO) for asset, qty in one.apart.items()), ZERO)
+    return total
+
+
+def _traded(before: Position, change: Decimal, cost: Decimal) -> tuple[Position, Decimal]:
+    """Add a signed quantity that cost (or brought) this much; returns the position after it and what was realised."""
+    qty, held_cost = before.qty, before.cost
+    if not change:
+        return before, ZERO
     if not qty or (qty > 0) == (change > 0):
-        return msgspec.structs.replace(before, qty=qty + change, cost=cost + change * price), ZERO
+        paid = cost if change > 0 else -cost
+        return msgspec.structs.replace(before, qty=qty + change, cost=held_cost + paid), ZERO
     closed = min(abs(change), abs(qty))
-    signed = closed if qty > 0 else -closed
-    part = cost if closed == abs(qty) else cost * closed / abs(qty)
-    gained = signed * price - part
-    rest = change + signed  # beyond flat: a position the other way
-    left = msgspec.structs.replace(before, qty=qty - signed + rest, cost=cost - part + rest * price)
-    return left, gained
+    got = part_of(cost, closed, abs(change))  # the rest of the fill opens a position the other way
+    gave = part_of(held_cost, closed, abs(qty))
+    gained = got - gave if qty > 0 else -got - gave
+    rest = cost - got
+    left = held_cost - gave + (rest if change > 0 else -rest)
+    return msgspec.structs.replace(before, qty=qty + change, cost=left), gained

@@ -8,8 +8,9 @@ from decimal import Decimal
 import msgspec
 
 from engine.orders.order import OrderView
+from engine.orders.signal import Signal
 from engine.values.instrument import Instrument
-from engine.values.money import ZERO, Side, sign
+from engine.values.money import ZERO, sign
 
 
 class BracketMoney(msgspec.Struct, frozen=True):
@@ -24,9 +25,14 @@ class BracketMoney(msgspec.Struct, frozen=True):
     fees: Decimal
 
 
-def money_of(side: Side, instrument: Instrument, orders: Iterable[OrderView]) -> BracketMoney:
-    """Sum up the orders of one bracket whose entry stands on ``side``. Exact: nothing is rounded here."""
-    in_qty = in_cost = out_qty = out_cost = fees = base_fees = ZERO
+def money_of(signal: Signal, instrument: Instrument, orders: Iterable[OrderView]) -> BracketMoney:
+    """Sum up the orders of one bracket. Exact: nothing is rounded here.
+
+    Coins that were there before it came in at the signal's ``limit_price``: what they were worth then.
+    """
+    side, out_qty, out_cost, fees, base_fees = signal.side, ZERO, ZERO, ZERO, ZERO
+    in_qty = ZERO if signal.entered else signal.order_qty
+    in_cost = in_qty * (signal.limit_price or ZERO)
     for order in orders:
         if order.spec.side == side:
             in_qty, in_cost = in_qty + order.cum_qty, in_cost + order.cum_cost

@@ -82,7 +82,10 @@ class _MortalStream(trio.abc.HalfCloseableStream):
 
 
 class Process:
-    """Runs one engine until it is stopped in order or killed. ``make_venue`` builds the adapter on a given wire."""
+    """Runs one engine until it is stopped in order or killed. ``make_venue`` builds the adapter on a given wire.
+
+    ``forgives`` is asked about the error that a running engine ended with: what it takes upon itself does not rise.
+    """
 
     def __init__(
         self,
@@ -93,11 +96,12 @@ class Process:
         clock: Clock,
         chance: Chance,
         halt_check: HaltCheck | None = None,
+        forgives: Callable[[BaseException], bool] = lambda _: False,
     ) -> None:
         self._wire = ProcessWire(wire)
         self._make_venue, self._open_journal = make_venue, open_journal
         self._settings, self._clock, self._chance = settings, clock, chance
-        self._halt_check = halt_check
+        self._halt_check, self._forgives = halt_check, forgives
         self._stop = trio.Event()
         self._scope = trio.CancelScope()
         self._up = False
@@ -108,8 +112,8 @@ class Process:
         try:
             with self._scope:
                 await self._live(task_status)
-        except BaseException:
-            if not self._wire.dead:
+        except BaseException as error:
+            if not self._wire.dead and not (self._up and self._forgives(error)):
                 raise
         finally:
             self.ended.set()

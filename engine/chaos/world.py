@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, closing
 
 import msgspec
@@ -50,6 +50,8 @@ class WireTrace:
 class World:
     """All parts of one run. ``exchange.house`` moves the market, ``exchange.truth`` knows what really happened.
 
+    ``clock`` is the engine's machine's: the exchange has one of its own, so that steps of the one do not move the other.
+
     ``engine`` and ``journal`` belong to the process that runs now; after ``kill`` and ``boot`` they are new ones.
     """
 
@@ -64,11 +66,13 @@ class World:
     ) -> None:
         self.seed, self.wire, self.settings = seed, wire, settings
         self.chance, self.clock, self.trace, self.disk = SeededChance(seed), VirtualClock(), WireTrace(), Disk()
-        self.exchange = Exchange(sim, self.clock, self.chance)
+        self.exchange = Exchange(sim, VirtualClock(), self.chance)
         self.nonces = MemoryNonceStore()
         self.lives = 0
         self.halt_check: HaltCheck | None = None
         """Given to the engine at its next ``boot``."""
+        self.forgives: Callable[[BaseException], bool] = lambda _: False
+        """Asked about the error that a running engine ended with; see Process."""
         self._venue_changes, self._nursery = venue_changes, process_nursery
         self._power = self.chance.stream("power")
         self._process: Process | None = None
@@ -85,6 +89,7 @@ class World:
             self.clock,
             self._chance_of_life(),
             self.halt_check,
+            lambda error: self.forgives(error),
         )
         self.lives += 1
         born: tuple[Engine, Journal] | None = await self._nursery.start(self._process.run)
@@ -92,6 +97,16 @@ class World:
             return None
         self.engine, self.journal = born
         return self.engine
+
+    @property
+    def running(self) -> bool:
+        """Whether an engine process lives that has not ended by itself."""
+        return self._process is not None and not self._process.ended.is_set()
+
+    async def wait_ended(self) -> None:
+        """Return when no process runs: killed, ended by itself, or stopped."""
+        while self._process is not None and not self._process.ended.is_set():
+            await self._process.ended.wait()
 
     async def stop(self) -> None:
         """End the process in order."""
@@ -144,18 +159,21 @@ async def open_world(
     sim: SimSettings | None = None,
     settings: EngineSettings | None = None,
     latency_s: float = 0.01,
+    prepare: Callable[[World], None] | None = None,
     **venue_changes: object,
 ) -> AsyncIterator[World]:
     """Run engine and exchange together while the block stands. Needs trio's MockClock with autojump.
 
     Everything depends on ``seed`` and the arguments alone when the run stands inside ``deterministic(seed)``.
-    ``venue_changes`` are members of KrakenSettings. Leaving the block stops the engine in order.
+    ``venue_changes`` are members of KrakenSettings; ``prepare`` is called before the first engine boots. Leaving the block stops the engine in order.
     """
     async with open_virtual_wire(SeededChance(seed).stream("wire"), latency_s) as wire, trio.open_nursery() as nursery:
         world = World(seed, wire, settings or EngineSettings(), sim or SimSettings(), nursery, venue_changes)
         wire.observers.append(world.trace)
         wire.listen(HOST, PORT, world.exchange.serve)
         async with world.exchange.running():
+            if prepare is not None:
+                prepare(world)
             await world.boot()
             try:
                 yield world

@@ -69,6 +69,10 @@ def run(
     seed: Seed = None,
     market: Annotated[str | None, Parameter(help="Of its own exchange; see exchange --help.")] = None,
     faults: Annotated[Path | None, Parameter(help="What goes wrong on its own exchange, as TOML.")] = None,
+    on_stop: Annotated[
+        Literal["flatten", "detach"] | None,
+        Parameter(help="At the end: close everything, or leave stops on the venue for the next start (the default)."),
+    ] = None,
     as_json: Json = False,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -84,7 +88,8 @@ def run(
 
     own = {name: value for name, value in (("source", market), ("faults", faults)) if value is not None}
     log = {"level": log_level, "file": log_file}
-    settings = _settings(config, log, data_dir=data_dir, seed=seed, exchange=own or None)
+    end = None if on_stop is None else {"on_stop": on_stop}
+    settings = _settings(config, log, data_dir=data_dir, seed=seed, exchange=own or None, engine=end)
     options = RunOptions(
         settings=settings, logs=_logs(settings), signals=signals, until_idle=until_idle, as_json=as_json
     )

@@ -41,8 +41,12 @@ def show_answer(
     *,
     as_json: bool,
     lines: Callable[[Any], Iterable[str]],
+    code: Callable[[Any], Exit] = lambda result: Exit.DONE,  # noqa: ARG005 - one shape
 ) -> Exit:
-    """Carry out a verb and print its result, as ``lines`` words it or as JSON; a refusal becomes its exit code."""
+    """Carry out a verb and print its result, as ``lines`` words it or as JSON; a refusal becomes its exit code.
+
+    ``code`` is the exit code that a result means.
+    """
     output = Output()
     try:
         arguments = command.arguments(given)
@@ -53,7 +57,7 @@ def show_answer(
         output.json(result)
     else:
         output.text("".join(f"{line}\n" for line in lines(result)))
-    return Exit.DONE
+    return code(result)
 
 
 def show_refusal(output: Output, refusal: Refusal, *, as_json: bool) -> Exit:

@@ -52,6 +52,8 @@ def closing_lines(summary: RunSummary) -> list[Text]:
     """Return what a run came to: a line for each bracket and fault, and the proof."""
     lines = [_bracket_line(bracket) for bracket in summary.brackets]
     lines += [Text(f"line {fault.line} is no signal: {'; '.join(fault.errors)}", "red") for fault in summary.faults]
+    for close in summary.closes:
+        lines += [Text(line, "" if close.flat else "red") for line in close.lines()]
     kept = summary.journal
     proof = "chain verified" if kept.verified else "NOT verified"
     said = f"{summary.reports} reports; journal {kept.path}: {kept.rows} rows, {proof}"

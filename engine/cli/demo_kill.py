@@ -67,6 +67,16 @@ async def _tell_death(show: DemoShow, pid: int) -> None:
 _COMMAND = (sys.executable, "-m", "engine")
 
 
+class _Ready(msgspec.Struct):
+    """What an engine needs of the exchange's ready line; that line may tell more."""
+
+    rest: str
+    ws: str
+    ws_auth: str
+    api_key: str
+    api_secret: str
+
+
 def _environment() -> dict[str, str]:
     """Nobody's settings count here; the package is found wherever this one was."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("ENGINE_")}
@@ -85,14 +95,14 @@ async def _start_exchange(nursery: trio.Nursery, directory: Path) -> dict[str, s
     with trio.fail_after(READY_S):
         while not line.endswith(b"\n") and (more := await process.stdout.receive_some(4096)):
             line += more
-    ready = msgspec.json.decode(line, type=dict[str, str])
+    ready = msgspec.json.decode(line, type=_Ready)
     return {
         "ENGINE_VENUE": "simulated",
-        "ENGINE_API_KEY": ready["api_key"],
-        "ENGINE_API_SECRET": ready["api_secret"],
-        "ENGINE_KRAKEN__REST_URL": ready["rest"],
-        "ENGINE_KRAKEN__WS_URL": ready["ws"],
-        "ENGINE_KRAKEN__WS_AUTH_URL": ready["ws_auth"],
+        "ENGINE_API_KEY": ready.api_key,
+        "ENGINE_API_SECRET": ready.api_secret,
+        "ENGINE_KRAKEN__REST_URL": ready.rest,
+        "ENGINE_KRAKEN__WS_URL": ready.ws,
+        "ENGINE_KRAKEN__WS_AUTH_URL": ready.ws_auth,
         "ENGINE_ENGINE__VISIBILITY_LAG_BROKEN_S": "3",  # the REST of this exchange does not lag by a minute
     }
 

@@ -46,7 +46,7 @@ async def run(options: RunOptions) -> Exit:
     session = RunSession(options)
     code = Exit.DONE
     try:
-        async with open_interrupts() as stop:
+        async with open_interrupts(session.detach) as stop:
             await session.run(stop)
     except Exception as error:  # whatever it was, what the journal holds is still to be told
         code = complain(error, options.logs)
@@ -60,9 +60,14 @@ class RunSession:
         self._options, self._output = options, Output()
         self._journal = options.settings.directory / JOURNAL_FILE
         self._lines: SignalLines | None = None
+        self._engine: Engine | None = None
         self._after = self._shown = 0  # journal rows before this run; the last row whose report was shown
         self._started = False
         self._resumed: tuple[str, ...] = ()  # left unfinished by an earlier run: told of with this one's
+
+    def detach(self) -> bool:
+        """Break the flatten at the end off; False when none is under way."""
+        return self._engine is not None and self._engine.detach()
 
     async def run(self, stop: trio.CancelScope) -> None:
         """Open everything, feed signals, and leave in order when idle or when ``stop`` is cancelled."""
@@ -77,6 +82,7 @@ class RunSession:
                     open_engine(engine_settings, venue) as engine,
                 ):
                     control.attach(engine)
+                    self._engine = engine
                     self._after = self._shown = engine.journal.head[0]
                     self._started, self._resumed = True, engine.resumed
                     log.info("run.ready", venue=settings.venue, journal=str(self._journal))

@@ -80,6 +80,11 @@ VERBS = {
         "Let a strategy go on that was throttled for repeated executions.",
         'rearm --strategy momentum --reason "the signals were right"',
     ),
+    "close": Verb(
+        "engine.cli.closing:close",
+        "Make a market, a signal or everything of ours flat and prove it, or say what is not flat and why.",
+        "close BTC/USD --max-slippage-bps 20",
+    ),
     "watch": Verb(
         "engine.cli.watch:watch",
         "Show the live book and the trades of a market. Needs no key.",

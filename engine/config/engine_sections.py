@@ -14,6 +14,9 @@ from engine.runtime.settings import EngineSettings
 Queue = Annotated[int, Field(ge=16, le=1_000_000)]
 Failures = Annotated[int, Field(ge=1, le=1000)]
 
+CloseBound = Annotated[float, Field(ge=15, le=300)]
+"""Not below what a lost answer's proof takes, nor beyond what the door waits for."""
+
 _ENGINE, _POLICY = EngineSettings(), Policy()
 
 
@@ -31,6 +34,9 @@ class EngineSection(Section):
     book_wait_s: Seconds = _ENGINE.book_wait_s
     resume_bound_s: Seconds = _ENGINE.resume_bound_s
     shutdown_bound_s: Seconds = _ENGINE.shutdown_bound_s
+    close_wish_s: Seconds = _ENGINE.close_wish_s
+    close_bound_s: CloseBound = _ENGINE.close_bound_s
+    on_stop: Literal["detach", "flatten"] = _ENGINE.on_stop
     send_bound_s: Seconds = _ENGINE.send_bound_s
     breaker_failures: Failures = _ENGINE.breaker_failures
     breaker_rest_s: Seconds = _ENGINE.breaker_rest_s

@@ -24,8 +24,6 @@ from engine.errors import EngineError
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 64 * 1024
-REQUEST_BOUND_S = 20.0
-"""From a request's head to its answer; a search through a long journal takes seconds."""
 MAX_STREAMS = 32
 
 JSON, JSON_LINES = "application/json", "application/x-ndjson"
@@ -49,11 +47,11 @@ def make_app(desk: GetDesk) -> Litestar:
 
 def _route(command: Command, desk: GetDesk, streams: trio.CapacityLimiter) -> HTTPRouteHandler:
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
-        with trio.move_on_after(REQUEST_BOUND_S):
+        with trio.move_on_after(command.bound_s):
             arguments = await _arguments(command, request)
             assert command.answer is not None  # noqa: S101 - the table's test holds it
             return Response(ENCODER.encode(await command.answer(desk(), arguments)), media_type=JSON)
-        raise overloaded(f"no answer within {REQUEST_BOUND_S:g} s")
+        raise overloaded(f"no answer within {command.bound_s:g} s")
 
     async def stream(request: Request[Any, Any, Any]) -> ASGIApp:
         return _Lines(command, desk(), await _arguments(command, request), streams)

@@ -16,7 +16,8 @@ from engine.control.place import find_socket
 from engine.control.refusal import Complaint, Refusal, no_engine
 
 CONNECT_BOUND_S = 3.0
-ANSWER_BOUND_S = 30.0
+BEHIND_S = 10.0
+"""How much longer than the door we wait: it is the one to say that there is no answer."""
 LINES_AHEAD = 256
 """Lines of a stream held for a reader that is slower than the socket."""
 
@@ -43,7 +44,7 @@ class ControlClient:
         """Receive a verb's records until the stream ends; leave the block to stop earlier."""
         send, receive = trio.open_memory_channel[Any](LINES_AHEAD)
         async with trio.open_nursery() as stream_nursery:
-            pump = _Pump(self._http, self._request(command, arguments, timeout_s=None), command, send)
+            pump = _Pump(self._http, self._request(command, arguments, endless=True), command, send)
             stream_nursery.start_soon(pump.run)
             async with receive:
                 yield receive
@@ -53,10 +54,10 @@ class ControlClient:
             raise refusal
 
     def _request(
-        self, command: Command, arguments: Arguments, timeout_s: float | None = ANSWER_BOUND_S
+        self, command: Command, arguments: Arguments, *, endless: bool = False
     ) -> httpx.Request:
         apart = {name: value for name, value in arguments.items() if name not in command.in_path}
-        timeout = httpx.Timeout(timeout_s, connect=CONNECT_BOUND_S)
+        timeout = httpx.Timeout(None if endless else command.bound_s + BEHIND_S, connect=CONNECT_BOUND_S)
         if command.method == "GET":
             return self._http.build_request("GET", command.url(arguments), params=apart, timeout=timeout)
         return self._http.build_request(command.method, command.url(arguments), json=apart, timeout=timeout)

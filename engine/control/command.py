@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -12,6 +14,10 @@ from engine.control.refusal import bad_request
 
 Value = str | int | bool
 Arguments = dict[str, Value]
+
+ANSWER_BOUND_S = 20.0
+"""From a request's head to its answer; a search through a long journal takes seconds."""
+_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 
 MAX_TEXT = 500
 """Characters of one argument: a reason is a sentence, not a page."""
@@ -23,7 +29,7 @@ class Parameter:
 
     name: str
     doc: str
-    kind: Literal["text", "number", "flag"] = "text"
+    kind: Literal["text", "number", "flag", "amount"] = "text"
     required: bool = False
     choices: tuple[str, ...] = ()
     least: int = 0
@@ -45,6 +51,10 @@ class Parameter:
                 if not self.least <= int(text) <= self.most:
                     raise ValueError(f"must lie between {self.least} and {self.most}")
                 return int(text)
+            case "amount":
+                if not isinstance(value, str) or not _AMOUNT.fullmatch(value) or not Decimal(value):
+                    raise ValueError("must be a plain positive decimal, as text, such as 0.02")
+                return value
             case "flag":
                 if isinstance(value, bool):
                     return value
@@ -59,7 +69,7 @@ class Command:
 
     ``answer`` returns one value of type ``result``; ``stream`` yields values of that type instead, a line each. Both
     may raise Refusal. ``needs_engine`` tells a verb that a journal alone cannot answer. ``exits`` names each exit code
-    of the command line that can follow.
+    of the command line that can follow. ``bound_s`` is how long the door waits for the answer.
     """
 
     name: str
@@ -70,6 +80,7 @@ class Command:
     exits: Mapping[int, str]
     parameters: tuple[Parameter, ...] = ()
     needs_engine: bool = False
+    bound_s: float = ANSWER_BOUND_S
     answer: Callable[[Desk, Arguments], Awaitable[Any]] | None = None
     stream: Callable[[Desk, Arguments], AsyncGenerator[Any, None]] | None = None
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from engine.control.acting import Canceling, Resolved, cancel, resolve
+from engine.control.closing import close
 from engine.control.command import Command, Parameter
 from engine.control.halting import Halted, Rearmed, Released, halt, rearm, resume
 from engine.control.reading import OrderDetail, OrderList, explain, follow_reports, list_orders, show_order
 from engine.control.status import Status, tell_status
 from engine.orders.events import ExecutionReport
+from engine.runtime.close_report import CloseReport
 from engine.runtime.executions import MAX_EXECUTIONS
 from engine.runtime.story import Story
+
+CLOSE_ANSWER_S = 330.0
+"""Longer than the longest close that can be set (close_bound_s)."""
 
 _ORDER = Parameter(
     name="order",
@@ -156,4 +161,30 @@ REARM = Command(
     answer=rearm,
 )
 
-TABLE: tuple[Command, ...] = (ORDERS, ORDER, WHY, STATUS, REPORTS, CANCEL, RESOLVE, HALT, RESUME, REARM)
+CLOSE = Command(
+    name="close",
+    method="POST",
+    path="/api/close",
+    doc="Make a market, a signal or everything of ours flat, prove it, or say exactly what is not flat and why.",
+    parameters=(
+        Parameter(name="symbol", doc="a market in any spelling, such as BTC/USD"),
+        Parameter(name="signal", doc="signal_id or any unique beginning of it"),
+        Parameter(name="all", kind="flag", doc="every position of ours; never another program's"),
+        Parameter(
+            name="max_slippage_bps",
+            kind="number",
+            least=1,
+            most=5000,
+            doc="hundredths of a percent from the mid, for ten seconds; then at market. Left out: at market at once",
+        ),
+        Parameter(name="include_holdings", kind="flag", doc="also coins there that no bracket of ours holds"),
+        Parameter(name="reason", doc="why, for the journal"),
+    ),
+    result=CloseReport,
+    exits={**_DONE, 0: "flat, with the proof", 4: "not flat, or refused, with the reason"},
+    needs_engine=True,
+    bound_s=CLOSE_ANSWER_S,
+    answer=close,
+)
+
+TABLE: tuple[Command, ...] = (ORDERS, ORDER, WHY, STATUS, REPORTS, CANCEL, RESOLVE, HALT, RESUME, REARM, CLOSE)

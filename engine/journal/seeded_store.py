@@ -90,6 +90,11 @@ def file_of(rows: Iterable[Row]) -> bytes:
     return b"".join(_line(row) for row in rows)
 
 
+def read_line(line: bytes) -> Row:
+    """Read one line as a disk's observer sees it appended. Raises JournalCorrupt."""
+    return _parse(line.rstrip(b"\n"), 0)
+
+
 def _line(row: Row) -> bytes:
     return row.hash.encode() + b" " + canonical_row(row) + b"\n"
 

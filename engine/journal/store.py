@@ -14,7 +14,10 @@ Durability = Literal["power", "process"]
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which rows are wanted. ``after`` is exclusive, ``upto`` inclusive; None = any."""
+    """Which rows are wanted. ``after`` is exclusive, ``upto`` inclusive; None = any.
+
+    ``signal_id`` "" wants the rows that belong to no signal.
+    """
 
     after: int
     upto: int

@@ -24,7 +24,7 @@ from engine.kraken.venue_time import VenueTime
 from engine.orders.reports import OrderReport
 from engine.seams.clock import Clock
 from engine.values.time import NS
-from engine.venue.protocol import Balance
+from engine.venue.protocol import Balance, EnoughFills
 
 Page = TypeVar("Page")
 
@@ -154,15 +154,16 @@ class Queries:
         early = await self._known_orders(order_ids[:middle], urgency)
         return early | await self._known_orders(order_ids[middle:], urgency)
 
-    async def trades_since(self, since_ns: int) -> list[OrderReport]:
-        """Return our fills from a moment on, one per match, oldest first.
+    async def trades_since(self, since_ns: int, enough: EnoughFills | None = None) -> list[OrderReport]:
+        """Return our fills from a moment on, one per match, oldest first; no further back than is ``enough``.
 
         New fills shift the pages while we read: a row can come twice, none is lost. So they are collected by id.
         """
         found: list[OrderReport] = []
         async with aclosing(self.trade_pages(since_ns)) as pages:
-            async for read in pages:
-                found = read
+            async for found in pages:
+                if enough is not None and enough(found):
+                    break
         return found
 
     async def trade_pages(

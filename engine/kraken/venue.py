@@ -39,6 +39,7 @@ from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
 from engine.venue.protocol import (
     Balance,
+    EnoughFills,
     Headroom,
     Lane,
     RestartBound,
@@ -309,9 +310,9 @@ class KrakenLink:
         """See VenueLink. Orders the venue does not name are missing from the answer."""
         return await self.queries.query_orders(order_ids)
 
-    async def trades_since(self, since_ns: int) -> list[OrderReport]:
+    async def trades_since(self, since_ns: int, enough: EnoughFills | None = None) -> list[OrderReport]:
         """See VenueLink."""
-        return await self.queries.trades_since(since_ns)
+        return await self.queries.trades_since(since_ns, enough)
 
     async def balances(self) -> list[Balance]:
         """See VenueLink."""

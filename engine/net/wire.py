@@ -56,6 +56,7 @@ class _Pipe:
         self.eof = False
         self.broken = False
         self.stalled_until = 0.0
+        self.trickle: tuple[int, float, float] | None = None  # bytes, pause between them, until when
         self._changed = trio.Event()
 
     def poke(self) -> None:
@@ -64,7 +65,13 @@ class _Pipe:
 
     def put(self, data: bytes, latency: float) -> None:
         self.last_at = max(self.last_at, trio.current_time() + latency)
-        self.queue.append((self.last_at, data))
+        if self.trickle is not None and trio.current_time() < self.trickle[2]:
+            size, pause_s, _ = self.trickle
+            for start in range(0, len(data), size):
+                self.queue.append((self.last_at, data[start : start + size]))
+                self.last_at += pause_s
+        else:
+            self.queue.append((self.last_at, data))
         self.poke()
 
     def readable(self) -> bool:
@@ -186,6 +193,11 @@ class Connection:
         self.to_client.eof = True
         self.to_client.poke()
 
+    def trickle(self, seconds: float, piece_bytes: int, pause_s: float) -> None:
+        """Let what is sent from now on arrive in pieces with pauses between them, for a while."""
+        for pipe in (self.to_server, self.to_client):
+            pipe.trickle = (piece_bytes, pause_s, trio.current_time() + seconds)
+
     def stall(self, seconds: float, *, to_server: bool = True, to_client: bool = True) -> None:
         """Deliver nothing for a while in the chosen directions (half-open)."""
         for wanted, pipe in ((to_server, self.to_server), (to_client, self.to_client)):
@@ -206,6 +218,7 @@ class VirtualWire:
         self.observers: list[Callable[[str, bytes], None]] = []
         self.connections: list[Connection] = []
         self.refused_until = 0.0
+        self.refusals = 0
         self._handlers: dict[tuple[str, int], Handler] = {}
         self._count = 0
 
@@ -228,6 +241,7 @@ class VirtualWire:
         """Open a virtual connection; TLS is left out on the virtual wire."""
         await trio.sleep(self._latency() * 2)
         if trio.current_time() < self.refused_until or (host, port) not in self._handlers:
+            self.refusals += 1
             raise ConnectionRefusedError(f"connection refused by {host}:{port} (virtual)")
         self._count += 1
         name = f"{host}:{port}#{self._count}"

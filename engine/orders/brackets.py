@@ -6,9 +6,15 @@ from decimal import Decimal
 from typing import Final, Literal, cast
 
 import msgspec
-from statemachine import State, StateMachine
 
 from engine.errors import OrderInvariantError
+from engine.orders.bracket_events import BracketEvent as BracketEvent  # their old place: others import them from here
+from engine.orders.bracket_events import MarketFacts as MarketFacts
+from engine.orders.bracket_events import Policy as Policy
+from engine.orders.bracket_machine import BRACKET_ENDED as BRACKET_ENDED
+from engine.orders.bracket_machine import BRACKET_ROWS as BRACKET_ROWS
+from engine.orders.bracket_machine import MOVE_TO
+from engine.orders.bracket_machine import BracketMachine as BracketMachine
 from engine.orders.contingents import (
     BARE,
     AmendStop,
@@ -20,128 +26,35 @@ from engine.orders.contingents import (
     Situation,
     Step,
     Swap,
+    entered_of,
     exposure_of,
     plan,
     would_fire,
 )
 from engine.orders.events import OrderEvent
-from engine.orders.machine import compile_rows, fire
+from engine.orders.exit_terms import STILL, ExitTerms, Moved
+from engine.orders.machine import fire
 from engine.orders.order import OrderView
 from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
+from engine.orders.steps import TRANSIENT_CODES as TRANSIENT_CODES
+from engine.orders.targets import portions, rests, targets_rest
 from engine.values.instrument import Instrument
-from engine.values.money import NO_QTY, ZERO, Qty
+from engine.values.money import NO_QTY, ZERO, Price, Qty
 from engine.values.time import NS
 
 Outcome = Literal["target", "stop", "abandoned", "denied", "flattened", "detached", "taken_over"]
 
-BRACKET_ENDED: Final = frozenset({"flat", "abandoned", "taken_over"})
-
 MAX_VANISHED: Final = 2
 """A stop that was taken away is put back once; the second time a person means it."""
+TIME_BARRIER: Final = "its time has run out"
+OTHER_EXIT: Final = "the other exit has traded"
+CHILD_NS: Final = NS
+"""The stop of a conditional close is told with the fill that makes it; missing for so long, the venue is asked."""
+GAUGE_STEP: Final = Decimal("1E-9")
+"""Base units times seconds: finer than any lot for the least time that a frame takes."""
 ONE_LOSS_NS: Final = 10 * NS
 """Stops that go within this time are lost at once: REST tells of them in rounds of a second or two."""
-
-TRANSIENT_CODES: Final = frozenset(
-    {
-        "RATE_LIMIT",
-        "DOMAIN_RATE_LIMIT",
-        "REST_RATE_LIMIT",
-        "AUTH_RATE_LIMIT",
-        "MESSAGE_RATE",
-        "TOO_MANY_REQUESTS",
-        "THROTTLED",
-        "CANCEL_ONLY",
-        "POST_ONLY_MODE",
-        "DEADLINE_ELAPSED",
-        "NOT_SENT",
-        "NOT_APPLIED",
-        "INVALID_NONCE",
-        "INVALID_SESSION",
-        "UNKNOWN_ORDER",
-    }
-)
-"""Refusals that say "not now": the same command may be sent again after a pause."""
-
-
-class BracketMachine(StateMachine):
-    """Where a bracket stands. ``flat abandoned taken_over`` end it; a late report reopens it."""
-
-    allow_event_without_transition = False
-    enable_self_transition_entries = False
-    atomic_configuration_update = True
-    catch_errors_as_events = False
-
-    entering = State("entering", initial=True)  # the entry works, nothing is held
-    covering = State("covering")  # held quantity waits for its stop
-    covered = State("covered")
-    naked = State("naked")  # uncovered past its bound: alarm and action
-    exiting = State("exiting")  # target, fired stop or close is trading
-    flat = State("flat")
-    abandoned = State("abandoned")  # ended without a fill
-    taken_over = State("taken_over")  # a person holds what is left
-
-    begin_cover = entering.to(covering) | covered.to(covering) | exiting.to(covering) | naked.to(covering)
-    hold = entering.to(covered) | covering.to(covered) | exiting.to(covered) | naked.to(covered)
-    bare = entering.to(naked) | covering.to(naked) | covered.to(naked) | exiting.to(naked)
-    leave = entering.to(exiting) | covering.to(exiting) | covered.to(exiting) | naked.to(exiting)
-    finish = entering.to(flat) | covering.to(flat) | covered.to(flat) | naked.to(flat) | exiting.to(flat)
-    abandon = entering.to(abandoned)
-    hand_over = (
-        entering.to(taken_over)
-        | covering.to(taken_over)
-        | covered.to(taken_over)
-        | naked.to(taken_over)
-        | exiting.to(taken_over)
-    )
-    reopen = flat.to(covering) | abandoned.to(covering) | taken_over.to(covering)
-
-
-BRACKET_ROWS: Final = compile_rows(BracketMachine)
-
-MOVE_TO: Final[dict[Phase, str]] = {
-    "covering": "begin_cover",
-    "covered": "hold",
-    "naked": "bare",
-    "exiting": "leave",
-    "flat": "finish",
-    "abandoned": "abandon",
-    "taken_over": "hand_over",
-}
-
-
-class Policy(msgspec.Struct, frozen=True):
-    """How brackets behave; durations in seconds. Defaults and reasons stand in config/engine.toml."""
-
-    cover_window_s: float = 0.2
-    cover_bound_s: float = 2.0
-    swap_bound_s: float = 2.0
-    swap_pause_s: float = 5.0
-    retry_pause_s: float = 1.0
-    naked_action: Literal["alert", "close"] = "close"
-
-
-class MarketFacts(msgspec.Struct, frozen=True):
-    """What a bracket may know of the market now; all empty while its book is not usable."""
-
-    usable: bool
-    touch_qty: Qty = NO_QTY
-    trigger_passed: bool = False
-
-
-class BracketEvent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One conclusion about a bracket, journalled and folded on replay. ``move`` is "" when only ``closing`` is new."""
-
-    move: str
-    from_state: str
-    to_state: str
-    ts_ns: int
-    exposure: Decimal
-    uncovered: Qty
-    why: str = ""
-    alarm: str = ""
-    closing: str = ""
-    close_all: bool = False
 
 
 def _phase(state: str) -> Phase:
@@ -151,11 +64,18 @@ def _phase(state: str) -> Phase:
 class Bracket:
     """The one mutable record of a bracket. Exactly one task may touch it.
 
-    ``uncovered_qty_s`` is the gauge: uncovered base units times seconds since the first fill.
+    ``uncovered_qty_s`` is the gauge: uncovered base units times seconds since the first fill. ``signal`` is what was
+    asked for; ``terms`` is the same signal with its exits where they stand now.
     """
 
     def __init__(self, signal: Signal, instrument: Instrument, policy: Policy) -> None:
         self.signal, self.instrument, self.policy = signal, instrument, policy
+        self._exits = ExitTerms(signal, instrument)
+        self._moves: list[Moved] = []  # made since the last thought: the journal does not know them yet
+        self._first_fill_ns = self._last_fill_ns = 0  # of the entry
+        self._filled = NO_QTY  # of the entry, as of the last view
+        self._triggered_ns: dict[str, int] = {}  # stops that have fired
+        self.children_asked_ns = 0  # when the venue was last asked for what it made of a conditional close
         self.state: Phase = "entering"
         self.orders: dict[str, OrderView] = {}
         self.walk: list[tuple[str, str, str]] = []
@@ -195,6 +115,30 @@ class Bracket:
         """Held quantity without a sure stop, as of the last plan."""
         return self._uncovered
 
+    @property
+    def terms(self) -> Signal:
+        """The signal with its exits where they stand now."""
+        return self._exits.signal
+
+    @property
+    def watched(self) -> Signal:
+        """The terms with the one target that is watched now: none while targets rest beside the stop."""
+        terms = self.terms
+        if terms.take_profit is None or (not terms.more_targets and terms.exits != "both-rest"):
+            return terms
+        resting = targets_rest(terms, self.orders.values(), frozenset(self._asked_to_cancel))
+        nearest = None if resting else terms.targets[self._next_place()]
+        return msgspec.structs.replace(terms, take_profit=nearest, more_targets=())
+
+    def _next_place(self) -> int:
+        """Which target comes next; the last one when all are done."""
+        orders = tuple(self.orders.values())
+        entered = entered_of(self.signal, self.instrument, orders)
+        if not self.terms.more_targets or not entered:
+            return 0
+        parts = portions(self.terms, self.instrument, entered, self.exposure)
+        return parts[0].place if parts else len(self.terms.targets) - 1
+
     # --- what it learns -------------------------------------------------------------------------------------------
 
     def learn(self, view: OrderView, events: list[OrderEvent], now_ns: int) -> None:
@@ -209,6 +153,21 @@ class Bracket:
                 self._put_back.add(view.cl_ord_id)
             if event.move in ("cancel", "expire") and view.role == "close":
                 self._close_ready_at = now_ns + round(self.policy.retry_pause_s * NS)  # the book was empty
+        if view.role == "entry" and view.done_qty:
+            self._note_fill(now_ns)
+        if view.role == "stop" and view.triggered:
+            self._triggered_ns.setdefault(view.cl_ord_id, now_ns)
+        if view.ended and rests(view):
+            self._unblock("place_stop", "amend")  # what it held may have been what they lacked
+
+    def _note_fill(self, now_ns: int) -> None:
+        filled = Qty(sum((o.done_qty for o in self.orders.values() if o.role == "entry"), ZERO))
+        if filled != self._filled:
+            self._first_fill_ns = self._first_fill_ns or now_ns
+            self._last_fill_ns, self._filled = now_ns, filled
+
+    def _unblock(self, *commands: str) -> None:
+        self._blocked = {key: at for key, at in self._blocked.items() if key[0] not in commands}
 
     def _lose(self, view: OrderView, now_ns: int) -> None:
         """Count a loss: several stops that rested side by side and go together are one."""
@@ -224,13 +183,35 @@ class Bracket:
             self._asked_to_cancel.add(cl_ord_id)
         if isinstance(step, AmendStop | CancelExit):
             self.orders[cl_ord_id] = self._as_commanded(msgspec.structs.replace(self.orders[cl_ord_id], busy=True))
-        if isinstance(step, PlaceTarget) and self.swap is not None:
+        if isinstance(step, PlaceTarget) and not step.rest and self.swap is not None:
             self.swap = msgspec.structs.replace(self.swap, target=cl_ord_id)
+
+    def move_exits(self, stop: Price | None, target: Price | None) -> None:
+        """Move the stop's trigger, the next target, or both; what rests is amended in place. None = unchanged.
+
+        Raises ValueError with the reason, and changes nothing, when these exits cannot move so. Whether the market has
+        passed the new stop is for the caller to judge: such a stop fires, or is closed at market.
+        """
+        self._fold_move(self._exits.checked(stop, target, self._next_place()))
+
+    def _fold_move(self, moved: Moved, *, told: bool = False) -> None:
+        """Take a move over; a command that was refused with the old prices is another command now."""
+        self._exits.fold(moved)
+        if moved.stop is not None:
+            self._unblock("place_stop")
+        if moved.target is not None:
+            self._unblock("place_target")
+        if not told:
+            self._moves.append(moved)
 
     def close(self, why: str) -> None:
         """Latch: from now on everything held is traded at market, and resting stops give way to that."""
         self.closing = self.closing or why
         self.close_all = True
+
+    def keep(self) -> None:
+        """Take a close back: the next plan protects what is held."""
+        self.closing, self.close_all, self.slice_terms = "", False, None
 
     def _as_commanded(self, view: OrderView) -> OrderView:
         """Widen a busy stop's doubt by our last command: its order may not have looked at that yet."""
@@ -269,20 +250,91 @@ class Bracket:
         """Plan the missing steps and move the machine to where the bracket now stands."""
         self._run_gauge(now_ns)
         self._blocked = {k: at for k, at in self._blocked.items() if at is None or at > now_ns}
+        self._follow(market, now_ns)
+        self._judge_end(now_ns)
         had_swap = self.swap
         result = self._plan(market, now_ns)
+        if had_swap and not result.swap:
+            self._pause_swaps(had_swap, now_ns)
+            if not result.steps:
+                result = self._plan(market, now_ns)  # nothing else will wake us for the next swap
         bare = self._too_long_bare(now_ns)
         if bare and self.policy.naked_action == "close" and not self.closing and not self._taken:
             self.closing = BARE  # not close(): a stop that turns out to rest keeps its quantity
             result = self._plan(market, now_ns)  # nothing else will wake us for it
-        if had_swap and not result.swap:
-            self._pause_swaps(had_swap, now_ns)
         phase: Phase = "naked" if bare and result.phase in ("covering", "exiting") else result.phase
         why = self.closing or ("target touched" if self.swap else "")
         alarm = {"naked": "NAKED", "taken_over": "TAKEN_OVER" if self._taken else ""}.get(phase, "")
         if phase == "taken_over" and self._taken:
             why = "protection was taken away twice"
         return result, self._move(phase, result, now_ns, why, alarm)
+
+    def _follow(self, market: MarketFacts, now_ns: int) -> None:
+        """Let the stop follow the market: to break-even, or behind the peak."""
+        if market.best is None or not market.usable or self.closing or self.exposure <= 0:
+            return
+        moved = self._exits.follow(market.best, self.entry_px, now_ns)
+        if moved is not None:
+            self._fold_move(moved)
+
+    @property
+    def entry_px(self) -> Decimal:
+        """Average price of what was entered, zero before any fill; of coins that were there, what they were worth."""
+        if not self.signal.entered:
+            return self.signal.limit_price or ZERO
+        entries = [o for o in self.orders.values() if o.role == "entry" and o.cum_qty]
+        qty = sum((o.cum_qty for o in entries), ZERO)
+        return sum((o.cum_cost for o in entries), ZERO) / qty if qty else ZERO
+
+    def _judge_end(self, now_ns: int) -> None:
+        """Close at market what its time has run out for, or what a target of one-cancels-other has left over."""
+        if self.closing or self._taken:
+            return
+        at = self.barrier_ns
+        if at is not None and now_ns >= at:
+            self.close(TIME_BARRIER)
+        elif (
+            self.signal.contingency == "oco" and self.exposure > 0 and any(_has_traded(o) for o in self.orders.values())
+        ):
+            self.close(OTHER_EXIT)
+
+    @property
+    def barrier_ns(self) -> int | None:
+        """When what is held is closed at market; None without a bound, or while nothing has filled to count from."""
+        if self.signal.exit_at_ns is not None:
+            return self.signal.exit_at_ns
+        if self.signal.exit_after_s is None or not self._first_fill_ns:
+            return None
+        return self._first_fill_ns + int(self.signal.exit_after_s * NS)
+
+    def lacks_children(self, now_ns: int) -> bool:
+        """Tell whether the stops that a conditional close makes are overdue and the venue is to be asked for them."""
+        due = self._conditional and self._last_fill_ns and now_ns >= self._last_fill_ns + CHILD_NS
+        return bool(due) and self.children_asked_ns < self._last_fill_ns + CHILD_NS and self._uncovered > 0
+
+    @property
+    def _conditional(self) -> bool:
+        return self.signal.exits == "conditional-close"
+
+    def _cover_ready(self, now_ns: int) -> bool:
+        """Whether missing cover is placed now: no fills are gathered any more, no stop of the venue's may be coming."""
+        if self._conditional:
+            return self.children_asked_ns >= self._last_fill_ns + CHILD_NS
+        if self._entry_over:
+            return True
+        window = round(self.policy.cover_window_s * NS)
+        gathered = self._deficit_since is not None and now_ns >= self._deficit_since + window
+        return gathered and self.signal.protect_from == "first_fill"
+
+    def _stuck(self, now_ns: int) -> frozenset[str]:
+        """Fired stops with a limit whose watchdog has run out."""
+        return frozenset(name for name, at in self._watchdogs() if now_ns >= at)
+
+    def _watchdogs(self) -> list[tuple[str, int]]:
+        stop = self.signal.stop_loss
+        limit_ns = int(stop.watchdog_s * NS) if stop is not None else 0
+        fired = [(name, at, self.orders[name]) for name, at in self._triggered_ns.items()]
+        return [(name, at + limit_ns) for name, at, o in fired if not o.ended and o.spec.limit_price is not None]
 
     @property
     def _entry_over(self) -> bool:
@@ -321,21 +373,23 @@ class Bracket:
             moments.append(self.swap.started_ns + self._swap_bound)
         moments += [o.dispatched_ns + self._swap_bound for o in self.orders.values() if _immediate(o)]
         moments += [self._swap_ready_at, self._close_ready_at]
+        moments += [at for _, at in self._watchdogs()]
+        if self._conditional and self._uncovered:
+            moments.append(self._last_fill_ns + CHILD_NS)
+        moments += [at for at in (self.barrier_ns, self._exits.wake_ns()) if at is not None]
         return min((at for at in moments if at > now_ns), default=None)
 
     def _situation(self, market: MarketFacts, now_ns: int) -> Situation:
-        window = round(self.policy.cover_window_s * NS)
-        gathered = self._deficit_since is not None and now_ns >= self._deficit_since + window
         swap_ready = self.swap is not None or now_ns >= self._swap_ready_at
         expired = self.swap is not None and now_ns >= self.swap.started_ns + self._swap_bound
         return Situation(
-            signal=self.signal,
+            signal=self.terms,
             instrument=self.instrument,
             orders=tuple(self.orders.values()),
             now_ns=now_ns,
             touch_qty=market.touch_qty if market.usable and swap_ready else NO_QTY,
             trigger_passed=market.usable and market.trigger_passed,
-            cover_ready=self._entry_over or gathered,
+            cover_ready=self._cover_ready(now_ns),
             swap=self.swap,
             swap_expired=expired,
             closing=self.closing,
@@ -348,6 +402,8 @@ class Bracket:
             blocked=frozenset(self._blocked),
             deferred=frozenset(key for key, at in self._blocked.items() if at is not None),
             slice_terms=self.slice_terms,
+            stuck=self._stuck(now_ns),
+            past_triggers=self._exits.past_triggers,
         )
 
     def _watch_cover(self, result: Plan, now_ns: int) -> None:
@@ -355,7 +411,8 @@ class Bracket:
         self._deficit_since = _since(self._deficit_since, now_ns) if missing else None
         # a swap leaves its quantity bare on purpose, and it and its target have bounds of their own
         targeting = result.swap is not None or self._targets_in_time(now_ns)
-        bare = result.uncovered > 0 and result.phase in ("covering", "exiting") and not targeting
+        chosen = self.signal.protect_from == "full_fill" and not self._entry_over
+        bare = result.uncovered > 0 and result.phase in ("covering", "exiting") and not targeting and not chosen
         self._uncovered_since = _since(self._uncovered_since, now_ns) if bare else None
         self._uncovered = result.uncovered
 
@@ -364,11 +421,14 @@ class Bracket:
         return since is not None and now_ns >= since + round(self.policy.cover_bound_s * NS)
 
     def _run_gauge(self, now_ns: int) -> None:
-        self.uncovered_qty_s += self._uncovered * Decimal(now_ns - self._gauge_at) / NS if self._gauge_at else ZERO
+        if self._gauge_at:
+            bare = self._uncovered * Decimal(now_ns - self._gauge_at) / NS
+            self.uncovered_qty_s = (self.uncovered_qty_s + bare).quantize(GAUGE_STEP)
         self._gauge_at = now_ns
 
     def _move(self, phase: Phase, result: Plan, now_ns: int, why: str, alarm: str) -> list[BracketEvent]:
-        events: list[BracketEvent] = []
+        events = [self._step("", result, now_ns, moved.by, "", moved) for moved in self._moves]
+        self._moves = []
         if self.state in BRACKET_ENDED and phase not in ("entering", *BRACKET_ENDED):
             events.append(self._step("reopen", result, now_ns, "the venue had more to say", ""))
         stays = phase == self.state or self.state in BRACKET_ENDED or (self.state == "naked" and phase == "covering")
@@ -379,7 +439,7 @@ class Bracket:
         self._told = (self.closing, self.close_all)
         return events
 
-    def _step(self, move: str, result: Plan, now_ns: int, why: str, alarm: str) -> BracketEvent:
+    def _step(self, move: str, result: Plan, now_ns: int, why: str, alarm: str, moved: Moved = STILL) -> BracketEvent:
         before = self.state
         if move:
             self.state = _phase(fire(BRACKET_ROWS, self.state, move))
@@ -395,6 +455,11 @@ class Bracket:
             alarm,
             self.closing,
             self.close_all,
+            moved.by,
+            moved.stop,
+            moved.target,
+            moved.place,
+            self.uncovered_qty_s,
         )
 
     def apply(self, event: BracketEvent) -> None:
@@ -408,6 +473,10 @@ class Bracket:
             self.walk.append((event.from_state, event.move, event.to_state))
         self.closing, self.close_all = event.closing, event.close_all
         self._told = (self.closing, self.close_all)
+        if event.moved:
+            self._fold_move(Moved(event.moved, event.stop, event.target, event.place), told=True)
+        self.uncovered_qty_s = event.uncovered_qty_s
+        self._uncovered, self._gauge_at = event.uncovered, event.ts_ns  # what was bare then stays so while nobody looks
 
 
 def _since(start: int | None, now_ns: int) -> int:
@@ -415,4 +484,8 @@ def _since(start: int | None, now_ns: int) -> int:
 
 
 def _immediate(order: OrderView) -> bool:
-    return order.role == "target" and not order.ended and order.dispatched_ns > 0
+    return order.role == "target" and not order.ended and order.dispatched_ns > 0 and not rests(order)
+
+
+def _has_traded(order: OrderView) -> bool:
+    return order.role == "target" and order.done_qty > 0 and (order.ended or rests(order))

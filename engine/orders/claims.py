@@ -17,7 +17,7 @@ from engine.values.money import ZERO, Price, Qty, Side
 
 ORPHAN = "orphan"
 """Strategy of a bracket made for a forgotten entry: it only ends that entry and trades back what has filled."""
-STOPS = frozenset({"stop-loss", "stop-loss-limit"})
+STOPS = frozenset({"stop-loss", "stop-loss-limit", "trailing-stop"})
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ def claim(bracket: Bracket, found: Found) -> Claim | None:
     if found.side == signal.side:
         return _entry(bracket, found)
     close = close_order(instrument, found.cl_ord_id, found.side, found.order_qty)
-    candidates = [*_contingents(signal, instrument, found), Claim("close", close)]
+    candidates = [*_contingents(bracket.terms, instrument, found), Claim("close", close)]
     return next((one for one in candidates if _same(one.spec, found)), None)
 
 
@@ -83,8 +83,10 @@ def _contingents(signal: Signal, instrument: Instrument, found: Found) -> list[C
     claims: list[Claim] = []
     if signal.stop_loss is not None:
         claims.append(Claim("stop", stop_order(signal, instrument, found.cl_ord_id, found.order_qty)))
-    if signal.take_profit is not None:
-        claims.append(Claim("target", target_order(signal, instrument, found.cl_ord_id, found.order_qty)))
+    for place in range(len(signal.targets)):
+        for rest in (False, True):
+            spec = target_order(signal, instrument, found.cl_ord_id, found.order_qty, place, rest=rest)
+            claims.append(Claim("target", spec))
     return claims
 
 

@@ -14,6 +14,7 @@ import msgspec
 from engine.orders.order import OrderView
 from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
+from engine.orders.specs import stop_order
 from engine.orders.steps import AmendStop as AmendStop
 from engine.orders.steps import CancelEntry as CancelEntry
 from engine.orders.steps import CancelExit as CancelExit
@@ -22,6 +23,7 @@ from engine.orders.steps import PlaceStop as PlaceStop
 from engine.orders.steps import PlaceTarget as PlaceTarget
 from engine.orders.steps import Step as Step
 from engine.orders.steps import Swap as Swap
+from engine.orders.targets import Portion, portions, rests, target_prices, targets_rest
 from engine.values.instrument import Instrument
 from engine.values.money import NO_QTY, ZERO, Price, Qty, other_side, sign
 
@@ -47,7 +49,8 @@ class Situation(msgspec.Struct, frozen=True):
     ``blocked`` are keys of refused steps, ``deferred`` those of them that were refused for now only, ``asked`` are
     orders whose cancel is under way. ``cover_ready`` is False while fills are still being gathered. ``close_all``:
     resting stops give way to the close too, by slices of ``slice_terms`` (None: all at once). ``taken``: a person took
-    protection away and meant it.
+    protection away and meant it. ``stuck`` are stops that triggered and stand unfilled past their watchdog. ``signal``
+    has the exits as they stand now; ``past_triggers`` are where its stop stood before: one that rests there moves.
     """
 
     signal: Signal
@@ -69,6 +72,8 @@ class Situation(msgspec.Struct, frozen=True):
     deferred: frozenset[tuple[str, ...]] = frozenset()
     asked: frozenset[str] = frozenset()
     slice_terms: SliceTerms | None = None
+    stuck: frozenset[str] = frozenset()
+    past_triggers: frozenset[Price] = frozenset()
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -91,19 +96,25 @@ def exposure_of(signal: Signal, instrument: Instrument, orders: tuple[OrderView,
 
     Negative = the exits traded more than the entry: an excess.
     """
-    total = ZERO
+    total = ZERO if signal.entered else signal.order_qty
     for order in orders:
         total += order.done_qty if order.spec.side == signal.side else -order.done_qty
         total -= sign(signal.side) * order.fees.get(instrument.base, ZERO)
     return total
 
 
+def entered_of(signal: Signal, instrument: Instrument, orders: tuple[OrderView, ...]) -> Decimal:
+    """Base units that have come in, whatever has left since."""
+    return exposure_of(signal, instrument, tuple(order for order in orders if order.role == "entry"))
+
+
 def reference_price(signal: Signal, orders: tuple[OrderView, ...]) -> Price:
     """Return the price by which minima are judged: the stop's, where quantity is worth least on a sale."""
     if signal.stop_loss is not None:
         return signal.stop_loss.limit_price or signal.stop_loss.trigger_price
-    if signal.limit_price is not None:
-        return signal.limit_price
+    asked = signal.limit_price or signal.trigger_price
+    if asked is not None:
+        return asked
     return next((Price(order.avg_px) for order in orders if order.cum_qty), Price(Decimal(1)))
 
 
@@ -121,9 +132,11 @@ class _Planner:
         self.exits = [o for o in s.orders if o.role != "entry" and o.spec.side != s.signal.side]
         self.returns = [o for o in s.orders if o.role != "entry" and o.spec.side == s.signal.side]  # of an excess
         self.stops = [o for o in self.exits if o.role == "stop" and o.most > 0]
-        self.immediate = [o for o in self.exits if o.role != "stop" and o.most > 0 and o.cl_ord_id not in s.overdue]
+        trading = [o for o in self.exits if o.role != "stop" and o.most > 0]
+        self.resting = [o for o in trading if rests(o)]  # targets beside the stop: they protect nothing
+        self.immediate = [o for o in trading if not rests(o) and o.cl_ord_id not in s.overdue]
         self.entry_live = s.entry_pending or any(not o.ended for o in self.entries)
-        self.filled_any = any(o.done_qty for o in self.entries)
+        self.filled_any = not s.signal.entered or any(o.done_qty for o in self.entries)
         self.excess = self.orderable(-self.exposure)
         self.closing = ("" if self._recovered() else s.closing) or self._must_close()
 
@@ -172,7 +185,8 @@ class _Planner:
             return "stop ended with quantity left"
         if any(o.triggered for o in stops) and self.want > self.exit_most:
             return "quantity beyond the fired stop"
-        if self.s.signal.stop_loss and self.s.trigger_passed and self.want > self.exit_most and self.s.cover_ready:
+        ready = self.s.cover_ready or self.s.signal.protect_from == "full_fill"
+        if self.s.signal.stop_loss and self.s.trigger_passed and self.want > self.exit_most and ready:
             return THROUGH_STOP
         return ""
 
@@ -218,12 +232,14 @@ class _Planner:
         """What no stop will sell is sold at market; stops that still rest keep their quantity, unless all is to go."""
         self.swap = None
         self._end_entry(self.closing or "stop fired")
+        self._cancel(self.resting, self.closing or "stop fired")
+        self._cancel([o for o in self.stops if o.cl_ord_id in self.s.stuck], "triggered and left behind")
         if self.s.close_all and not self.fired:
             self._close_slice(self.s.slice_terms or SliceTerms(self.want))
             return
         if self.s.close_all:
             self._cancel(self.stops, self.closing)
-        need = self.orderable(self.want - self.exit_most)
+        need = self.orderable(self.want - self.exit_most - sum((o.most for o in self.resting), ZERO))
         if self.closing and need and self.s.close_ready:
             self.steps.append(PlaceClose(need, other_side(self.s.signal.side), self.closing))
         elif self.exit_most > self.want and not self.s.close_all:
@@ -231,7 +247,7 @@ class _Planner:
 
     def _close_slice(self, terms: SliceTerms) -> None:
         """Free one slice from the stops, then trade it; the stops keep the rest. One slice at a time."""
-        if self.immediate:
+        if self.immediate or self.resting:
             return
         size = self.orderable(min(terms.qty, self.want))
         if not size:
@@ -268,12 +284,15 @@ class _Planner:
 
     def _begin_swap(self) -> Swap | None:
         s = self.s
-        if s.signal.take_profit is None or not s.touch_qty or any(o.role != "stop" and not o.ended for o in self.exits):
+        parts = [] if self.both_rest or not s.touch_qty else self._portions()
+        if not parts or any(o.role != "stop" and not o.ended for o in self.exits):
             return None  # an overdue target may have traded: no second one before it has answered
-        qty = self.orderable(min(self.want, s.touch_qty))
+        place, part = parts[0]
+        qty = self.orderable(min(self.want, part) if s.signal.contingency == "oco" else min(part, s.touch_qty))
         if qty and not self.orderable(self.want - qty):
             qty = self.want  # no stop could stay for so little
-        return Swap(qty, s.now_ns) if qty and PlaceTarget(qty).key() not in s.blocked else None
+        step = PlaceTarget(qty, place)
+        return Swap(qty, s.now_ns, place=place) if qty and step.key() not in s.blocked else None
 
     def _make_room(self, swap: Swap) -> None:
         """Free the swap's quantity from the stops, then send the target."""
@@ -284,7 +303,7 @@ class _Planner:
             return
         qty = self.orderable(min(swap.qty, self.want - self.stop_most))
         if qty:
-            self.steps.append(PlaceTarget(qty))
+            self.steps.append(PlaceTarget(qty, swap.place))
 
     def _cover(self) -> None:
         """Bring resting stops to the position: what is missing is added, what is too much is taken back."""
@@ -295,6 +314,55 @@ class _Planner:
             self._reduce(self.want - (self.exit_most - self.stop_most))
         elif deficit > 0 and (self.s.cover_ready or self.s.swap is not None):
             self._add(deficit)  # what a swap leaves over gets its stop back in the very plan that ends the swap
+        self._move_stops()
+        self._rest_targets()
+
+    def _move_stops(self) -> None:
+        """Take stops that rest where the signal's stop stood before to where it stands now, in place.
+
+        One that rests anywhere else was moved by a person: it stays.
+        """
+        touched = {step.cl_ord_id for step in self.steps if isinstance(step, AmendStop | CancelExit)}
+        for stop in self.stops:
+            idle = not stop.busy and not stop.triggered and stop.cl_ord_id not in touched
+            if idle and stop.trigger_price in self.s.past_triggers:
+                self.steps.append(self._amend(stop, ZERO))
+
+    # --- targets that rest beside the stop ------------------------------------------------------------------------
+
+    @property
+    def both_rest(self) -> bool:
+        return targets_rest(self.s.signal, self.exits, self.s.asked)
+
+    def _portions(self) -> list[Portion]:
+        s = self.s
+        return portions(s.signal, s.instrument, entered_of(s.signal, s.instrument, s.orders), self.exposure)
+
+    def _rest_targets(self) -> None:
+        """Bring resting targets to their portions; none is added while the stops do not surely hold everything."""
+        if not self.both_rest:
+            self._cancel(self.resting, "targets are watched from here on")
+            return
+        if any(o.done_qty or o.triggered for o in self.exits):
+            self._end_entry("target traded")
+        prices = target_prices(self.s.signal, self.s.instrument)
+        wanted: dict[int, Qty] = dict(self._portions())
+        for order in self.resting:
+            price = (order.spec.trigger_price and order.trigger_price) or order.limit_price
+            place = prices.index(price) if price in prices else -1
+            self._fit_target(order, wanted.pop(place, NO_QTY))
+        if not self.uncovered:
+            places = [PlaceTarget(qty, place, rest=True) for place, qty in wanted.items()]
+            self.steps += [step for step in places if step.key() not in self.s.blocked]
+
+    def _fit_target(self, order: OrderView, qty: Qty) -> None:
+        if order.busy or order.triggered or order.most == qty:
+            return
+        amend = AmendStop(order.cl_ord_id, Qty(order.done_qty + qty))
+        if not qty or amend.key() in self.s.blocked:
+            self._cancel([order], "its quantity goes elsewhere")
+        elif qty < order.most or not self.uncovered:
+            self.steps.append(amend)
 
     def _add(self, deficit: Decimal) -> None:
         idle = [o for o in self.stops if not o.busy and not o.triggered]
@@ -318,7 +386,7 @@ class _Planner:
                 surplus -= stop.most  # its answer changes the sum: wait before touching the next
                 continue
             left = self.s.instrument.lots(stop.most - surplus)
-            amend = AmendStop(stop.cl_ord_id, Qty(stop.done_qty + left)) if self.orderable(left) else None
+            amend = self._amend(stop, left - stop.leaves_qty) if self.orderable(left) else None
             if amend and amend.key() not in self.s.blocked:
                 self.steps.append(amend)
                 return
@@ -326,7 +394,12 @@ class _Planner:
             surplus -= stop.most
 
     def _amend(self, stop: OrderView, deficit: Decimal) -> AmendStop:
-        return AmendStop(stop.cl_ord_id, Qty(stop.order_qty + self.s.instrument.lots(deficit)))
+        """Change a stop's quantity by whole lots; one that rests where the signal's stop stood before moves as well."""
+        total = Qty(stop.order_qty + self.s.instrument.lots(deficit))
+        if stop.trigger_price is None or stop.trigger_price not in self.s.past_triggers:
+            return AmendStop(stop.cl_ord_id, total)
+        spec = stop_order(self.s.signal, self.s.instrument, stop.cl_ord_id, total)
+        return AmendStop(stop.cl_ord_id, total, spec.trigger_price, spec.limit_price)
 
     def _amend_cost(self, stop: OrderView) -> int:
         age_s = (self.s.now_ns - stop.changed_ns) / STEP_NS

@@ -117,6 +117,8 @@ class Order:
             reason=self.reason,
             code=self.code,
             states=self.states(),
+            trigger_price=self.trigger_price,
+            limit_price=self.limit_price,
         )
 
     @property

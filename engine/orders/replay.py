@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -14,6 +14,7 @@ from engine.orders.events import Numbers, OrderEvent, Role
 from engine.orders.order import Order
 from engine.orders.reports import Answer
 from engine.orders.signal import Signal
+from engine.orders.specs import target_order
 from engine.values.instrument import Instrument
 from engine.values.money import Qty
 
@@ -100,10 +101,11 @@ def rebuild_bracket(facts: list[tuple[str, Fact]], policy: Policy) -> Bracket | 
         match fact:
             case Intent(spec=spec, role=role, why=why):
                 bracket.learn(orders[cl_ord_id].view(), [], 0)
-                if role in STEP_OF_ROLE:
-                    bracket.commanded(cl_ord_id, STEP_OF_ROLE[role](spec, why))
-            case Requested(request=AmendOrder(order_qty=qty)):
-                bracket.commanded(cl_ord_id, AmendStop(cl_ord_id, qty))
+                step = step_of(bracket, spec, role, why)
+                if step is not None:
+                    bracket.commanded(cl_ord_id, step)
+            case Requested(request=AmendOrder(order_qty=qty, trigger_price=trigger, limit_price=limit)):
+                bracket.commanded(cl_ord_id, AmendStop(cl_ord_id, qty, trigger, limit))
             case Requested(request=CancelOrder()):
                 entry = orders[cl_ord_id].role == "entry"
                 bracket.commanded(cl_ord_id, CancelEntry("") if entry else CancelExit(cl_ord_id, ""))
@@ -118,12 +120,32 @@ def rebuild_bracket(facts: list[tuple[str, Fact]], policy: Policy) -> Bracket | 
     return bracket
 
 
-STEP_OF_ROLE: dict[Role, Callable[[NewOrder, str], Step]] = {
-    "stop": lambda spec, _: PlaceStop(spec.order_qty),
-    "target": lambda spec, _: PlaceTarget(spec.order_qty),
-    "close": lambda spec, why: PlaceClose(spec.order_qty, spec.side, why, spec.limit_price),
-}
-"""The planner's step that an exit's intent came from."""
+def step_of(bracket: Bracket, spec: NewOrder, role: Role, why: str) -> Step | None:
+    """Return the planner's step that an intent came from; None for an entry."""
+    match role:
+        case "stop":
+            return PlaceStop(spec.order_qty)
+        case "target":
+            rest = spec.time_in_force == "gtc" and spec.order_type != "market"
+            return PlaceTarget(spec.order_qty, _place(bracket, spec), rest)
+        case "close":
+            return PlaceClose(spec.order_qty, spec.side, why, spec.limit_price)
+        case "entry":
+            return None
+
+
+def _place(bracket: Bracket, spec: NewOrder) -> int:
+    """Which target an order was for: the one whose prices it carries, the nearest where none does."""
+    for place in range(len(bracket.terms.targets)):
+        for rest in (False, True):
+            made = target_order(bracket.terms, bracket.instrument, spec.cl_ord_id, spec.order_qty, place, rest=rest)
+            if (made.order_type, made.limit_price, made.trigger_price) == (
+                spec.order_type,
+                spec.limit_price,
+                spec.trigger_price,
+            ):
+                return place
+    return 0
 
 
 def _fold(orders: dict[str, Order], cl_ord_id: str, fact: Fact) -> None:

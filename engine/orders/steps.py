@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from engine.values.money import Price, Qty, Side
+
+NO_FUNDS: Final = "INSUFFICIENT_FUNDS"
+TRANSIENT_CODES: Final = frozenset(
+    {
+        "RATE_LIMIT",
+        "DOMAIN_RATE_LIMIT",
+        "REST_RATE_LIMIT",
+        "AUTH_RATE_LIMIT",
+        "MESSAGE_RATE",
+        "TOO_MANY_REQUESTS",
+        "THROTTLED",
+        "CANCEL_ONLY",
+        "POST_ONLY_MODE",
+        "DEADLINE_ELAPSED",
+        "NOT_SENT",
+        "NOT_APPLIED",
+        "INVALID_NONCE",
+        "INVALID_SESSION",
+        "UNKNOWN_ORDER",
+    }
+)
+"""Refusals that say "not now": the same command may be sent again after a pause."""
 
 
 class PlaceStop(msgspec.Struct, frozen=True, tag="place_stop"):
@@ -89,3 +113,4 @@ class Swap(msgspec.Struct, frozen=True):
     qty: Qty
     started_ns: int
     target: str = ""
+    place: int = 0

@@ -9,14 +9,15 @@ import msgspec
 from engine.orders.commands import NewOrder
 from engine.orders.events import Role
 from engine.orders.machine import ENDED
-from engine.values.money import NO_QTY, ZERO, Qty
+from engine.values.money import NO_QTY, ZERO, Price, Qty
 
 
 class OrderView(msgspec.Struct, frozen=True):
     """What others may know of an order; a copy, never the order itself.
 
     ``least`` and ``most`` bound the quantity that may still rest on the venue: the arithmetic of doubt.
-    ``done_qty`` counts fills the venue has told of, even those whose details are missing.
+    ``done_qty`` counts fills the venue has told of, even those whose details are missing. Trigger and limit are what
+    they were last amended to.
     """
 
     cl_ord_id: str
@@ -40,6 +41,8 @@ class OrderView(msgspec.Struct, frozen=True):
     reason: str
     code: str
     states: tuple[str, ...]
+    trigger_price: Price | None = None
+    limit_price: Price | None = None
 
     @property
     def ended(self) -> bool:

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 from engine.market.book import Book
 from engine.orders.signal import Signal
-from engine.risk.denials import Denial
+from engine.orders.targets import sell_price
+from engine.risk.denials import Denial, over
 from engine.values.instrument import Instrument
-from engine.values.money import Price, limit_not_worse, other_side, trimmed
+from engine.values.money import NO_QTY, ZERO, Price, Qty, limit_not_worse, other_side, trimmed
 from engine.values.time import rfc3339
 
 
@@ -33,18 +34,18 @@ def check_entry(signal: Signal, instrument: Instrument, book: Book) -> Denial | 
     if not book.usable:
         return Denial("BOOK_NOT_FRESH", f"no verified book of {instrument.symbol}")
     facing = book.best(other_side(signal.side))
-    entry = signal.limit_price if signal.order_type == "limit" else facing
+    entry = facing if signal.order_type == "market" else signal.limit_price or signal.trigger_price
     if entry is None:
         return Denial("BOOK_EMPTY", f"nobody {'sells' if signal.side == 'buy' else 'buys'} {instrument.symbol}")
-    return _check_prices(signal, entry) or _check_minima(signal, instrument, entry)
+    return _check_prices(signal, entry) or _check_minima(signal, instrument, entry) or _check_exits(signal, instrument)
 
 
 def _check_prices(signal: Signal, entry: Price) -> Denial | None:
     """Stop < entry < target for a buy, reversed for a sell."""
     buy = signal.side == "buy"
     stop = signal.stop_loss.trigger_price if signal.stop_loss else None
-    target = signal.take_profit.price if signal.take_profit else None
-    rising = (("stop", stop), ("entry", entry), ("target", target))
+    targets = [("target", target.price) for target in signal.targets]
+    rising = (("stop", stop), ("entry", entry), *targets)
     named = [(name, price) for name, price in rising if price is not None]
     for (low_name, low), (high_name, high) in pairwise(named):
         if not (low < high if buy else low > high):
@@ -69,6 +70,37 @@ def _check_stop_limit(signal: Signal) -> Denial | None:
         "STOP_LIMIT_OUT_OF_ORDER",
         f"limit {trimmed(stop.limit_price)} must not lie inside trigger {trimmed(stop.trigger_price)}",
     )
+
+
+def _check_exits(signal: Signal, instrument: Instrument) -> Denial | None:
+    """Deny what could not leave again: the stop, or a target's share of the quantity, below the venue's minima.
+
+    Shares are judged for the whole quantity; of a partial fill a share too small is taken with the target after it.
+    """
+    lots = instrument.lots(signal.order_qty)
+    stop = signal.stop_loss
+    if stop is not None:
+        denial = _below_minima("stop", lots, stop.limit_price or stop.trigger_price, instrument)
+        if denial is not None:
+            return denial
+    share, gone = ZERO, NO_QTY
+    for place, target in enumerate(signal.targets):
+        share += target.share if target.share is not None else 1
+        last = place == len(signal.targets) - 1
+        part = Qty((lots if last else instrument.lots(lots * share)) - gone)
+        denial = _below_minima(f"target {trimmed(target.price)}", part, sell_price(target), instrument)
+        if denial is not None:
+            return denial
+        gone = Qty(gone + part)
+    return None
+
+
+def _below_minima(what: str, qty: Qty, price: Price, instrument: Instrument) -> Denial | None:
+    if qty < instrument.qty_min:
+        return over("EXIT_BELOW_MINIMUM", f"{what}, at least", instrument.qty_min, qty, unit=instrument.base)
+    if qty * price < instrument.cost_min:
+        return over("EXIT_BELOW_MINIMUM", f"{what}, at least", instrument.cost_min, qty * price, unit=instrument.quote)
+    return None
 
 
 def _check_minima(signal: Signal, instrument: Instrument, entry: Price) -> Denial | None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from engine.orders.brackets import Bracket
 from engine.orders.commands import AmendOrder, NewOrder
+from engine.orders.targets import rests
 from engine.orders.view import OrderView
 from engine.risk.denials import Denial, over
 from engine.values.instrument import Instrument
@@ -27,13 +28,20 @@ def check_exit(bracket: Bracket, request: NewOrder | AmendOrder, side: Side, now
 
 
 def _reduces(bracket: Bracket, request: NewOrder | AmendOrder, side: Side, now_ns: int) -> Denial | None:
-    """Quantity at most the position minus the exits that may live."""
+    """Quantity at most the position minus the exits that may live.
+
+    A target that rests beside the stop is held against other targets, a stop against other stops: whichever trades
+    first shrinks the other.
+    """
     own = bracket.orders.get(request.cl_ord_id) if isinstance(request, AmendOrder) else None
     if own is not None and request.order_qty <= own.order_qty:
         return None  # it shrinks what rests already: to stop that would help nobody
     done = own.done_qty if own is not None else ZERO
     held = bracket.exposure if side == other_side(bracket.signal.side) else -bracket.exposure
-    others = (one for one in bracket.orders.values() if one.cl_ord_id != request.cl_ord_id)
+    others = [one for one in bracket.orders.values() if one.cl_ord_id != request.cl_ord_id]
+    if bracket.signal.exits == "both-rest":
+        beside = "stop" if _rests_beside(bracket, request) else "target"
+        others = [one for one in others if one.role != beside or not (one.role == "stop" or rests(one))]
     living = may_live(others, side, round(bracket.policy.swap_bound_s * NS), now_ns)
     asked = request.order_qty - done
     if asked <= max(ZERO, held) - living:
@@ -42,6 +50,11 @@ def _reduces(bracket: Bracket, request: NewOrder | AmendOrder, side: Side, now_n
     return over(
         "EXIT_EXCEEDS_POSITION", what, max(ZERO, held), asked + living, in_flight=living, unit=bracket.instrument.base
     )
+
+
+def _rests_beside(bracket: Bracket, request: NewOrder | AmendOrder) -> bool:
+    view = bracket.orders.get(request.cl_ord_id)  # a new order is among them from its intent on
+    return view is not None and rests(view)
 
 
 def may_live(orders: Iterable[OrderView], side: Side, bound_ns: int, now_ns: int) -> Decimal:
@@ -54,7 +67,7 @@ def may_live(orders: Iterable[OrderView], side: Side, bound_ns: int, now_ns: int
 
 
 def _overdue(one: OrderView, bound_ns: int, now_ns: int) -> bool:
-    immediate = one.role == "target" and not one.ended and one.dispatched_ns > 0
+    immediate = one.role == "target" and not one.ended and one.dispatched_ns > 0 and not rests(one)
     return immediate and now_ns >= one.dispatched_ns + bound_ns
 
 

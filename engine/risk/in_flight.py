@@ -67,7 +67,7 @@ def commitment_of(bracket: Bracket, price: Decimal) -> Commitment:
         quote=instrument.quote,
         side=signal.side,
         qty=qty,
-        cost=qty * (signal.limit_price or price),
+        cost=qty * (signal.limit_price or signal.trigger_price or price),
         exit_qty=sum((view.most for view in exits), ZERO),
         orders=len(exits) + sum(not view.ended for view in entries) + due,
     )
@@ -75,7 +75,7 @@ def commitment_of(bracket: Bracket, price: Decimal) -> Commitment:
 
 def awaited(bracket: Bracket, entries: list[OrderView]) -> bool:
     """Tell whether an attempt at the entry is still to be made."""
-    if bracket.ended or bracket.closing:
+    if bracket.ended or bracket.closing or not bracket.signal.entered:
         return False
     return not entries or (bracket.entry_pending and all(view.ended for view in entries))
 

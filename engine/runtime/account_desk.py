@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
-from engine.accounts.ledger import EMPTY_BOOKS, Books, Fact, Ledger
+from engine.accounts.ledger import Fact
 from engine.journal.journal import Journal
-from engine.orders.events import OrderEvent
-from engine.orders.replay import Intent, Opened
 from engine.orders.reports import Fill
 from engine.orders.signal import Signal
 from engine.risk.limits import ONE, Limits
 from engine.risk.trading_state import EVERY_STRATEGY
+from engine.runtime.ledger_rows import LEDGER_ROW, fact_of, read_ledger
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
-from engine.values.money import ZERO, Side, other_side, trimmed
+from engine.values.money import Price, Side, other_side, trimmed
 from engine.venue.protocol import VenueLink
 
-BOOKS_ROW: Final = "books"
-"""The journal's kind for Books: from the last one on, fills are folded anew at a start."""
+SNAPSHOT_FILLS: Final = 1000
+"""After so many fills the ledger is journalled: a start folds no more than these, in about a tenth of a second."""
 PEAK_STEP: Final = Decimal("0.05")
 """A peak is journalled when it has risen by this share of the drawdown's limit: rows stay few, a kill loses little."""
 
@@ -42,22 +41,49 @@ class Losses(msgspec.Struct, frozen=True):
     total: Decimal
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """What a position would be closed at: the executable side of a usable book, at our time ``ts_ns``."""
+
+    price: Price
+    ts_ns: int
+
+
+def _nobody(fact: Fact, fill: Fill) -> None:
+    """Stand in until somebody listens."""
+
+
 class AccountDesk:
     """Books every fill once and values positions by the books of their markets.
 
-    A market whose book is away keeps its last value; one that was never seen counts at its cost.
+    A market whose book is away keeps its last value; one that was never seen counts at its cost. ``on_fact`` is called
+    with each fill once it is booked.
     """
 
     def __init__(self, limits: Limits, journal: Journal, link: VenueLink, clock: Clock) -> None:
         self._limits, self._journal, self._link, self._clock = limits, journal, link, clock
         self.values: dict[str, Decimal] = {}
         """Accounting currency for one base unit, by symbol."""
-        self.ledger = _read_ledger(journal, limits)
+        self.marks: dict[str, Mark] = {}
+        self.rates: dict[str, Decimal] = {**limits.rates, limits.currency: ONE}
+        """Accounting currency for one unit of an asset: as the limits say, else by the book of that asset."""
+        self.ledger, self._fresh = read_ledger(journal, self.rates)
+        self.on_fact: Callable[[Fact, Fill], object] = _nobody
+        self._unbooked = 0
+        self._due = False
         self._told_peak, self._told_day = self.ledger.peak, self.ledger.day
+
+    def journalled(self) -> None:
+        """Learn that a fill's row was appended; its bracket books it when it has looked at it."""
+        self._unbooked += 1
 
     def book(self, signal: Signal, instrument: Instrument, side: Side, fill: Fill, ts_ns: int) -> None:
         """Book one fill; its row is in the journal already."""
-        self.ledger.book(_fact(signal, instrument, side, fill, ts_ns, self._limits))
+        self._unbooked -= 1
+        self._fresh += 1
+        fact = fact_of(signal, instrument, side, fill, ts_ns)
+        self.ledger.book(fact)
+        self.ledger.raise_peak(self.rates)
+        self.on_fact(fact, fill)
 
     def look(self, others: list[str]) -> None:
         """Value every market with a position, and these others, by what it would pay now."""
@@ -67,22 +93,44 @@ class AccountDesk:
                 continue
             side: Side = "buy" if self.ledger.qty(symbol) >= 0 else "sell"  # a long is sold into bids
             price, rate = book.best(side) or book.best(other_side(side)), self._limits.rate(instrument)
+            if price is not None:
+                self.marks[symbol] = Mark(price, self._clock.now_ns())
             if price is not None and rate is not None:
                 self.values[symbol] = price * rate
+        for asset in self.ledger.fee_assets() - {self._limits.currency, *self._limits.rates}:
+            rate = self.worth(asset, self._limits.currency)
+            if rate is not None:
+                self.rates[asset] = rate
+
+    def worth(self, asset: str, currency: str) -> Decimal | None:
+        """Return what one unit of an asset brings on its own market now, None when no usable book says so."""
+        if asset == currency:
+            return ONE
+        book = self._link.book(f"{asset}/{currency}")
+        return book.best("buy") if book is not None and book.usable else None
 
     def losses(self, strategy_id: str | None = None) -> Losses:
         """Return today's losses, of the account or of one strategy."""
-        realized = self.ledger.realized_today(strategy_id)
-        return Losses(-realized, -(realized + self.ledger.unrealized(self.values, strategy_id)))
+        realized = self.realized_today(strategy_id)
+        return Losses(-realized, -(realized + self.unrealized(strategy_id)))
+
+    def realized_today(self, strategy_id: str | None = None) -> Decimal:
+        """Return today's realised profit in the accounting currency, of all strategies or of one."""
+        return self.ledger.realized_today(self.rates, strategy_id)
+
+    def unrealized(self, strategy_id: str | None = None) -> Decimal:
+        """Return what closing everything at its last value would realise, in the accounting currency."""
+        return self.ledger.unrealized(self.values, self.rates, strategy_id)
 
     def drawdown(self) -> Decimal:
         """Return how far equity lies below its highest."""
-        return self.ledger.mark(self.values)
+        return self.ledger.mark(self.values, self.rates)
 
     def reset_peak(self) -> None:
         """Measure the drawdown anew from now: a person has seen it."""
-        self.ledger.reset_peak(self.values)
-        self._write()
+        self.ledger.reset_peak(self.values, self.rates)
+        self._due = True
+        self._keep()
 
     def breaches(self) -> list[Breach]:
         """Return every loss that has reached its limit now; begins a new day where one has come."""
@@ -95,10 +143,7 @@ class AccountDesk:
         limits, found = self._limits, list(self._of(self.losses(), EVERY_STRATEGY))
         if limits.drawdown_most is not None and drawdown >= limits.drawdown_most:
             found.append(Breach("DRAWDOWN", self._said("drawdown", drawdown, limits.drawdown_most)))
-        strategies = {one.strategy_id: None for one in self.ledger.positions.values()} | dict.fromkeys(
-            self.ledger.today
-        )
-        for strategy_id in strategies:
+        for strategy_id in self.ledger.strategies():
             found += self._of(self.losses(strategy_id), strategy_id)
         return found
 
@@ -116,53 +161,17 @@ class AccountDesk:
         return f"{what} {trimmed(loss)} {self._limits.currency}, the limit is {trimmed(most)}"
 
     def _keep(self) -> None:
-        """Journal the books on a new day, and when the peak has risen: no start folds more than a day."""
+        """Journal the ledger on a new day, when the peak has risen, and when many fills have come.
+
+        Only while every fill in the journal is booked: a replay begins behind the row, and would miss the others.
+        """
         ledger, most = self.ledger, self._limits.drawdown_most
-        risen = most is not None and ledger.peak - self._told_peak >= most * PEAK_STEP
-        new_day = ledger.day != self._told_day and self._told_day != 0
-        if risen or new_day:
-            self._write()
+        self._due |= most is not None and ledger.peak - self._told_peak >= most * PEAK_STEP
+        self._due |= self._fresh >= SNAPSHOT_FILLS or (ledger.day != self._told_day and self._told_day != 0)
         self._told_day = ledger.day
-
-    def _write(self) -> None:
-        books = self.ledger.books()
-        self._journal.append(BOOKS_ROW, books, ts_ns=self._clock.now_ns())
-        self._told_peak, self._told_day = books.peak, books.day
-
-
-def _read_ledger(journal: Journal, limits: Limits) -> Ledger:
-    """Fold every fill of the journal behind the last books in it."""
-    books, after = EMPTY_BOOKS, 0
-    for row in journal.rows(kind=BOOKS_ROW):
-        books, after = row.decode(Books), row.seq
-    ledger = Ledger(books)
-    opened: dict[str, Opened] = {}
-    sides: dict[str, Side] = {}
-    for row in journal.rows(after=after, kind="order"):
-        event = row.decode(OrderEvent)
-        if event.fill is None:
-            continue
-        if row.signal_id not in opened:
-            first = next(journal.rows(signal_id=row.signal_id, kind="signal"))
-            opened[row.signal_id] = first.decode(Opened)
-        if row.cl_ord_id not in sides:
-            intent = next(journal.rows(cl_ord_id=row.cl_ord_id, kind="intent"))
-            sides[row.cl_ord_id] = intent.decode(Intent).spec.side
-        one = opened[row.signal_id]
-        ledger.book(_fact(one.signal, one.instrument, sides[row.cl_ord_id], event.fill, event.ts_ns, limits))
-    return ledger
-
-
-def _fact(signal: Signal, instrument: Instrument, side: Side, fill: Fill, ts_ns: int, limits: Limits) -> Fact:
-    paid = {fee.asset: fee.qty for fee in fill.fees}
-    return Fact(
-        strategy_id=signal.strategy_id,
-        symbol=instrument.symbol,
-        side=side,
-        qty=fill.last_qty,
-        price=fill.last_px,
-        base_fee=paid.get(instrument.base, ZERO),
-        quote_fee=paid.get(instrument.quote, ZERO),
-        ts_ns=ts_ns,
-        rate=limits.rate(instrument) or ONE,
-    )
+        if not self._due or self._unbooked > 0:
+            return
+        books = ledger.books()
+        self._journal.append(LEDGER_ROW, books, ts_ns=self._clock.now_ns())
+        ledger.forget_days()
+        self._told_peak, self._due, self._fresh = books.peak, False, 0

@@ -91,7 +91,7 @@ class _Trail:
     def written(self, row: Row, requested: Requested) -> None:
         self.transport, self.gone = requested.transport, True
         self.deadline = rfc3339(requested.request.deadline_ns)
-        self._note(row, "its request row is synced before its bytes leave; nothing later tells of it")
+        self._note(row, "its request row is synced before its bytes leave; no later row answers it")
 
     def answered(self, row: Row, answer: Answer) -> None:
         said = f"{answer.code}: {answer.text}" if answer.code and answer.text else answer.code or answer.text

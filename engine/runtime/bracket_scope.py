@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from engine.accounts.pnl import money_of
+from engine.errors import VenueError
 from engine.orders.brackets import Bracket, BracketEvent, Outcome
 from engine.orders.commands import NewOrder
 from engine.orders.contingents import (
@@ -27,7 +28,7 @@ from engine.orders.order import Order
 from engine.orders.replay import Closed, Intent, rebuild_orders
 from engine.orders.reports import OrderReport
 from engine.orders.slices import CloseWish, slice_terms
-from engine.orders.specs import close_order, entry_order, stop_order, target_order
+from engine.orders.specs import child_order, close_order, entry_order, stop_order, target_order
 from engine.orders.view import OrderView
 from engine.runtime.denying import deny_signal
 from engine.runtime.entry_attempts import EntryAttempts
@@ -37,6 +38,7 @@ from engine.runtime.messages import (
     Amend,
     BracketMessage,
     Cancel,
+    ChildrenAsked,
     EndEntry,
     LateReport,
     MarketMoved,
@@ -46,11 +48,13 @@ from engine.runtime.order_desk import OrderHandle
 from engine.runtime.order_scope import OrderScope
 from engine.runtime.recovery import WHY_ADOPTED, Loose, opened_ns
 from engine.runtime.services import Services
-from engine.values.money import ZERO, Qty, other_side
+from engine.values.money import ZERO, Qty, other_side, sign
 from engine.values.time import NS
 
 log = structlog.get_logger()
 
+CHILDREN_PAUSE_S = 1.0
+"""Until the venue is asked again for the stops of a conditional close; meanwhile they are counted as missing."""
 SLICE_LOOK_NS = NS // 4
 """How often a close looks again at the book: no book message tells it that a slice fits now."""
 
@@ -88,6 +92,7 @@ class BracketScope:
         self._wish: CloseWish | None = None
         self._attempts = EntryAttempts(bracket.signal, services.pauses)
         self._adopted: dict[str, OrderScope] = {}
+        self._asking = False  # the venue is being asked for stops of a conditional close
         resumed = loose is not None or late is not None
         born_ns = opened_ns(services.journal, self.signal_id) if resumed else self._now()
         services.risk.open(bracket, born_ns)
@@ -122,6 +127,12 @@ class BracketScope:
         self._close_why = self._close_why or why
         self.end_entry(why, urgent=True)
 
+    def stay(self) -> None:
+        """Take a close back: what is held is protected again."""
+        self._close_why, self._wish = "", None
+        self.bracket.keep()
+        self.market_moved()
+
     def release(self) -> None:
         """Let a resumed bracket act: the venue has been asked about its orders."""
         self._released = True
@@ -145,6 +156,36 @@ class BracketScope:
         self._adopted[spec.cl_ord_id] = scope
         self._put(Adopted(spec.cl_ord_id))
         return scope.handle
+
+    def adopt_child(self, report: OrderReport) -> bool:
+        """Take in a stop that the venue has made of a fill of this bracket's entry; later reports find it by its id.
+
+        False when it is none of this bracket's, or nobody is there to take it.
+        """
+        desk, entries = self._services.desk, [o for o in self.bracket.orders.values() if o.role == "entry"]
+        parent = next((o for o in entries if o.order_id is not None and o.order_id == report.ord_ref_id), None)
+        if parent is None or desk.name_of(report.order_id) is not None:
+            return False
+        spec = child_order(self.bracket.signal, self.bracket.instrument, self._services.new_cl_ord_id(), report)
+        handle = None if spec is None else self.adopt(spec, "stop", parent.dispatched_ns)
+        if spec is None or handle is None:
+            return False
+        desk.name(report.order_id, spec.cl_ord_id)
+        log.info("child.adopted", cl_ord_id=spec.cl_ord_id, order_id=report.order_id, entry=parent.cl_ord_id)
+        return handle.put(msgspec.structs.replace(report, cl_ord_id=spec.cl_ord_id))
+
+    async def _ask_children(self) -> None:
+        """Ask for the stops that a conditional close must have made; what is missing then gets a stop of ours."""
+        asked_ns = self._now()
+        try:
+            for report in await self._services.link.open_orders():
+                if report.cl_ord_id is None and report.ord_ref_id is not None:
+                    self.adopt_child(report)
+        except VenueError as error:
+            log.warning("children.not_asked", error=str(error))
+            await trio.sleep(CHILDREN_PAUSE_S)
+            asked_ns = 0
+        await self._inbox_send.send(ChildrenAsked(asked_ns))
 
     def _put(self, message: BracketMessage) -> bool:
         try:
@@ -171,7 +212,7 @@ class BracketScope:
         """Hold the symbol's subscription until the bracket ends. Protection never waits for it, entries do."""
         signal, market = self.bracket.signal, self._services.market
         async with self._services.link.watch(signal.symbol, f"bracket/{self.signal_id}") as book:
-            market.watch(signal.symbol, signal, book, self.market_moved)
+            market.watch(signal.symbol, self.bracket.watched, book, self.market_moved)
             self.market_moved()
             try:
                 await trio.sleep_forever()
@@ -181,7 +222,7 @@ class BracketScope:
     async def _live(self, order_nursery: trio.Nursery) -> None:
         for loose in self._loose:
             self._start(order_nursery, loose.order, self._cause, loose)
-        if not self.bracket.orders and not self.bracket.closing:
+        if not self.bracket.orders and not self.bracket.closing and self.bracket.signal.entered:
             self._attempts.want(self._now())
         if self._late is not None:
             self._reopen(order_nursery, self._late)
@@ -217,6 +258,8 @@ class BracketScope:
                 self._market_waiting = False
             case LateReport():
                 self._reopen(order_nursery, message.report)
+            case ChildrenAsked():
+                self.bracket.children_asked_ns, self._asking = message.asked_ns, False
             case EndEntry():
                 pass  # the wish is remembered; this only woke us
             case Adopted():
@@ -243,9 +286,12 @@ class BracketScope:
 
     def _act(self, order_nursery: trio.Nursery) -> int | None:
         """Plan until nothing is missing; returns the moment to look again."""
-        market = self._services.market.facts(self.bracket.instrument.symbol, self.bracket.signal)
+        watched, symbol = self.bracket.watched, self.bracket.instrument.symbol
+        self._services.market.rewatch(symbol, watched)
+        market = self._services.market.facts(symbol, watched)
         if self._entry_ends:
             self._cancel_entries(CancelEntry(self._entry_ends))
+        if self._entry_ends or self.bracket.closing:
             self._attempts.drop()
         self._judge_close()
         self._enter(order_nursery)
@@ -254,6 +300,9 @@ class BracketScope:
         self._record(events)
         for step in plan.steps:
             self._do(order_nursery, step, plan)
+        if not self._asking and self.bracket.lacks_children(self._now()):
+            self._asking = True
+            order_nursery.start_soon(self._ask_children, name=f"children/{symbol}")
         self._services.risk.moved(self.bracket)
         self._progressed()
         moments = [self.bracket.wake_ns(self._now()), self._attempts.due_ns]
@@ -301,19 +350,20 @@ class BracketScope:
         self._open(order_nursery, spec, "entry", why)
 
     def _do(self, order_nursery: trio.Nursery, step: Step, plan: Plan) -> None:
-        signal, instrument, name = self.bracket.signal, self.bracket.instrument, self._services.new_cl_ord_id
+        signal, instrument, name = self.bracket.terms, self.bracket.instrument, self._services.new_cl_ord_id
         why = plan.closing or plan.phase
         match step:
             case PlaceStop():
                 self._open(order_nursery, stop_order(signal, instrument, name(), step.qty), "stop", why, step)
             case PlaceTarget():
-                order = target_order(signal, instrument, name(), step.qty)
-                self._open(order_nursery, order, "target", "target touched", step)
+                order = target_order(signal, instrument, name(), step.qty, step.place, rest=step.rest)
+                self._open(order_nursery, order, "target", why if step.rest else "target touched", step)
             case PlaceClose():
                 order = close_order(instrument, name(), step.side, step.qty, step.limit_price)
                 self._open(order_nursery, order, "close", step.why, step)
             case AmendStop():
-                self._command(step.cl_ord_id, Amend(step.order_qty, why), step)
+                amend = Amend(step.order_qty, why, step.trigger_price, step.limit_price)
+                self._command(step.cl_ord_id, amend, step)
             case CancelExit():
                 self._command(step.cl_ord_id, Cancel(step.why, self.bracket.close_all), step)
             case CancelEntry():
@@ -392,17 +442,18 @@ class BracketScope:
 
     def _close(self) -> None:
         outcome = outcome_of(self.bracket)
-        money = money_of(self.bracket.signal.side, self.bracket.instrument, self.bracket.orders.values())
+        money = money_of(self.bracket.signal, self.bracket.instrument, self.bracket.orders.values())
+        left = Qty(sign(self.bracket.signal.side) * self.bracket.exposure)
         denial = self._attempts.denial
         reason = f"{denial.code}: {denial.reason}" if denial else end_reason(self.bracket)
         self._services.journal.append(
             "closed",
-            Closed(outcome, Qty(money.net_qty), reason),
+            Closed(outcome, left, reason),
             ts_ns=self._now(),
             signal_id=self.signal_id,
             causation_id=self._cause,
         )
-        log.info("bracket.ended", outcome=outcome, net_qty=str(money.net_qty), pnl=str(money.realized_pnl), why=reason)
+        log.info("bracket.ended", outcome=outcome, net_qty=str(left), pnl=str(money.realized_pnl), why=reason)
 
     def _record(self, events: list[BracketEvent]) -> None:
         for event in events:

@@ -11,16 +11,18 @@ from typing import Literal, Protocol
 import structlog
 import trio
 
-from engine.errors import VenueError
+from engine.errors import ConfigError, VenueError
 from engine.journal.journal import Journal
 from engine.orders.brackets import Bracket
 from engine.orders.events import ExecutionReport
 from engine.orders.order import OrderView
-from engine.orders.replay import rebuild_bracket, rebuild_orders
+from engine.orders.replay import Opened, rebuild_bracket, rebuild_orders
 from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal
 from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.bus import Lagged, Subscription, call_each, reports_from
+from engine.runtime.close_report import CloseReport, CloseScope
+from engine.runtime.closing import CloseDesk
 from engine.runtime.executions import MAX_EXECUTIONS, executions
 from engine.runtime.history import facts_of
 from engine.runtime.intake import Intake, Submitted
@@ -66,6 +68,9 @@ class Engine:
         self._idle.set()
         self._progress = trio.Event()
         self._intake = Intake(services, self._start)
+        self._flattening: trio.CancelScope | None = None
+        self._detached = False
+        self._closing = CloseDesk(services, self, bracket_nursery)
         services.trading.on_tightened = self._end_entries
         self.resumed: tuple[str, ...] = ()
         """Signals whose brackets an earlier process had left unfinished."""
@@ -96,6 +101,43 @@ class Engine:
         if scope is not None:
             scope.end_entry(why)
         return scope is not None
+
+    async def close(
+        self,
+        symbol: str | None = None,
+        *,
+        signal_id: str | None = None,
+        everything: bool = False,
+        max_slippage_bps: Decimal | None = None,
+        include_holdings: bool = False,
+        reason: str = "asked by the user",
+    ) -> CloseReport:
+        """Make one market, one signal or everything of ours flat, and return the proof or what is not flat and why.
+
+        Entries of it are cancelled and kept back meanwhile; held quantity is traded in slices, each stop staying until
+        its slice is. ``max_slippage_bps`` (from the mid) is a wish for ``close_wish_s``, then it goes at market;
+        without it at once. At most the net fills of our own brackets, with ``include_holdings`` all coins of these
+        markets' bases. Ends within ``close_bound_s``; cancelled, the close itself goes on. Raises ConfigError for a name that
+        nobody knows, VenueUnavailable when the engine ends first (the next start goes on).
+        """
+        if [symbol is not None, signal_id is not None, everything].count(True) != 1:
+            raise ConfigError("close one thing: a symbol, a signal_id or everything")
+        scope, name = self._closable(symbol, signal_id)
+        return await self._closing.close(
+            scope, name, reason, max_slippage_bps=max_slippage_bps, include_holdings=include_holdings
+        )
+
+    def _closable(self, symbol: str | None, signal_id: str | None) -> tuple[CloseScope, str]:
+        if symbol is not None:
+            instrument = self._services.link.instrument(symbol)
+            if instrument is None:
+                raise ConfigError(f"the venue lists no {symbol!r}; write it as BTC/USD")
+            return "symbol", instrument.symbol
+        if signal_id is None:
+            return "all", ""
+        if next(self.journal.rows(signal_id=signal_id, kind="signal"), None) is None:
+            raise ConfigError(f"no accepted signal is named {signal_id!r}")
+        return "signal", signal_id
 
     def halt(self, reason: str, *, strategy_id: str = "", reducing: bool = False) -> bool:
         """Let no entry pass, of one strategy or of all; with ``reducing`` only what reduces. Exits always pass.
@@ -218,7 +260,7 @@ class Engine:
         self._services.risk.close(scope.bracket)
         del self._scopes[scope.signal_id]  # not after a failure: resting_entries() is asked then
         self._idle.set()
-        self._progress.set()
+        self._progressed()
 
     def rebuild(self, left: list[Unfinished]) -> list[BracketScope]:
         """Give the brackets an earlier process left a scope again; they act only after ``resume``."""
@@ -305,6 +347,31 @@ class Engine:
             and (not one.orders or any(o.role == "entry" and not o.ended for o in one.orders.values()))
         )
 
+    def reopen_to_close(self, bracket: Bracket) -> BracketScope:
+        """Give an ended bracket that still holds something a scope again."""
+        return self._start(bracket, self.journal.head[0])
+
+    def hold(self, signal: Signal) -> BracketScope:
+        """Open a bracket without an entry for coins that are there. The caller has checked that they are."""
+        instrument = self._services.link.instrument(signal.symbol)
+        if instrument is None:
+            raise ConfigError(f"the venue lists no {signal.symbol!r}")
+        row = self.journal.append(
+            "signal",
+            Opened(signal, instrument),
+            ts_ns=self._services.clock.now_ns(),
+            signal_id=signal.signal_id,
+        )
+        return self._start(Bracket(signal, instrument, self._services.settings.policy), row)
+
+    async def wait_progress(self) -> None:
+        """Return when any bracket has planned or ended."""
+        await self._progress.wait()
+
+    def resume_closes(self) -> None:
+        """After a start: go on with closes that an earlier process has left unfinished."""
+        self._closing.resume()
+
     def enforce_halt(self) -> None:
         """After a start: end what an earlier process left resting though trading is halted."""
         self._end_entries("", "trading is halted")
@@ -328,6 +395,29 @@ class Engine:
         views = [view for scope in self._scopes.values() for view in scope.bracket.orders.values()]
         return [view for view in views if view.role == "entry" and not view.ended and view.order_id is not None]
 
+    async def flatten(self) -> None:
+        """Close everything before the end, bounded by the close itself; ``detach`` breaks it off."""
+        self._intake.closed = True
+        if self._detached:
+            return
+        with trio.CancelScope() as self._flattening:
+            report = await self._closing.close("all", "", "shutdown")
+            log.info("shutdown.flattened", flat=report.flat, took_s=report.took_s)
+        self._flattening = None
+
+    def detach(self) -> bool:
+        """End by detach after all: a flatten at the end is broken off, or never begun. False when none is under way.
+
+        What is held by then is protected again and left to the next start.
+        """
+        self._detached = True
+        if self._flattening is None:
+            return False
+        log.warning("shutdown.detached", why="the flatten was broken off")
+        self._closing.abandon("broken off: detached instead")
+        self._flattening.cancel("detached instead")
+        return True
+
     async def shut_down(self, bound_s: float) -> None:
         """Detach: end entries, wait at most ``bound_s`` until they have ended, leave protection on the venue."""
         self._intake.closed = True
@@ -335,15 +425,16 @@ class Engine:
             scope.end_entry("shutdown")
         with trio.move_on_after(max(0.0, bound_s)) as bound:
             while any(_has_work(scope.bracket) for scope in self._scopes.values()):
-                self._progress = trio.Event()
-                await self._progress.wait()
+                await self.wait_progress()
         if bound.cancelled_caught:
             log.warning("shutdown.bound_reached", brackets=len(self._scopes))
         for scope in self._scopes.values():
             log.info("bracket.detached", signal_id=scope.signal_id, state=scope.bracket.state)
 
     def _progressed(self) -> None:
+        """Wake everyone who waits for the next step; whoever looks after this waits for the one behind it."""
         self._progress.set()
+        self._progress = trio.Event()
 
 
 def tell_bound(bound: RestartBound) -> None:

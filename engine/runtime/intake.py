@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from engine.risk.denials import Denial
 from engine.runtime.denying import deny_signal
 from engine.runtime.services import Services
 from engine.values.instrument import Instrument
+from engine.values.money import ZERO, Qty
 
 log = structlog.get_logger()
 
@@ -62,7 +64,7 @@ class Intake:
         return result
 
     def _known(self, signal: Signal, known: Opened | Refused) -> Submitted:
-        if known.signal == signal:
+        if _same(known.signal, signal):
             if isinstance(known, Refused):
                 return Submitted(signal.signal_id, "denied", known.code, known.reason)
             return Submitted(signal.signal_id, "repeat")
@@ -95,6 +97,8 @@ class Intake:
     def _decide(self, signal: Signal, instrument: Instrument, book: Book) -> Submitted:
         services = self._services
         listed = services.link.instrument(signal.symbol)
+        if signal.cash_order_qty is not None:
+            signal = msgspec.structs.replace(signal, order_qty=bought_by(signal.cash_order_qty, instrument, book))
         denial = self._early(signal, listed) or services.risk.entry(signal, listed, book)
         if denial is not None:
             return self._deny(signal, denial)
@@ -113,6 +117,28 @@ class Intake:
         else:
             deny_signal(services.journal, services.bus, services.clock, signal, denial)
         return Submitted(signal.signal_id, "denied", denial.code, denial.reason)
+
+
+def bought_by(cash: Decimal, instrument: Instrument, book: Book) -> Qty:
+    """Return the whole lots that ``cash`` quote units buy from the book as it stands; fees come on top.
+
+    Sized here and not by Kraken's ``cash_order_qty``: an order whose outcome is unknown must have a known quantity, or
+    nobody could say what may live.
+    """
+    left, bought = cash, ZERO
+    for price, qty in book.levels("sell"):
+        part = min(qty, left / price)
+        bought, left = bought + part, left - part * price
+        if left <= 0:
+            break
+    return instrument.lots(bought)
+
+
+def _same(known: Signal, signal: Signal) -> bool:
+    """Tell whether a line repeats a signal; what a quote quantity came to is ours, not the line's."""
+    if signal.cash_order_qty is not None:
+        known = msgspec.structs.replace(known, order_qty=signal.order_qty)
+    return known == signal
 
 
 def known_signal(journal: JournalReader, signal_id: str) -> Opened | Refused | None:

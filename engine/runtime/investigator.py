@@ -2,8 +2,8 @@
 
 An attempt is dead only when all of this holds: its wire deadline has certainly passed; one private stream stood
 unbroken from before the send until then and never named it, or a snapshot taken after then lacks it; the lists of open
-and of closed orders, asked for after the deadline and the time REST may lag, lack it; and no fill on that symbol and
-side since the send is without an owner.
+and of closed orders, asked for after the deadline and the time REST may lag, lack it; and no fill since the send
+that could be its own is without an owner.
 
 The long lag is for what REST alone could tell: an order that opened and closed while no stream stood. A snapshot from
 after the deadline whose fills reach back before the send leaves nothing of that kind but an order that ended without
@@ -46,7 +46,7 @@ class Investigator:
         self.queries = 0
 
     async def run(self) -> None:
-        """Go round until cancelled, exits first: they are what somebody is bare of. A query that fails is asked again."""
+        """Go round until cancelled, exits first: they are what somebody is bare of. A failed query is asked again."""
         while True:
             await trio.sleep(self._settings.poll_every_s / 2)
             doubtful = [h for h in self._desk.live.values() if h.view.in_doubt]
@@ -129,5 +129,5 @@ class Investigator:
         return standing is not None and standing.fills_since_ns < handle.deadline_ns - LONGEST_DEADLINE_NS
 
     def _unexplained(self, handle: OrderHandle) -> bool:
-        spec = handle.view.spec
-        return self._desk.unexplained_since(handle.sent_s, spec.symbol, spec.side)
+        earliest_ns = handle.deadline_ns - LONGEST_DEADLINE_NS
+        return self._desk.unexplained.may_be(handle.view.spec, handle.sent_s, earliest_ns)

@@ -1,4 +1,4 @@
-"""Keeps the journal's log short: its pages are moved into the file in quiet moments, off the loop."""
+"""Keeps the journal whole on disk and its log short: nothing is left open, and pages are moved in quiet moments."""
 
 from __future__ import annotations
 
@@ -29,8 +29,12 @@ class JournalKeeper:
 
     async def run(self) -> None:
         """Look until cancelled. Raises JournalError when the file cannot be written: nothing is tried again on it."""
+        seen = 0
         while True:
             await trio.sleep(self._look_every_s)
+            if self._journal.durable < seen:  # a last answer, say: nothing waits for it, and a kill would lose it
+                await self._journal.sync()
+            seen, _ = self._journal.head
             rows = self._journal.statistics().since_checkpoint
             if rows >= (BUSY_ROWS if self._busy() else CHECKPOINT_ROWS):
                 await self._keep(rows)

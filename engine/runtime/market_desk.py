@@ -8,13 +8,14 @@ from collections.abc import Callable
 from engine.market.book import Book
 from engine.orders.brackets import MarketFacts
 from engine.orders.signal import Signal
+from engine.orders.trailing import carried_trail
 from engine.values.money import NO_QTY, other_side
 
 
 def market_facts(signal: Signal, book: Book | None) -> MarketFacts:
     """Judge the executable side of a book: bids for a bracket that sells out, asks for one that buys back.
 
-    A last price touches nothing. An unusable book gives no facts at all.
+    ``signal`` has the exits that are watched now. A last price touches nothing. An unusable book gives no facts at all.
     """
     if book is None or not book.usable:
         return MarketFacts(usable=False)
@@ -23,11 +24,12 @@ def market_facts(signal: Signal, book: Book | None) -> MarketFacts:
     if signal.take_profit is not None:
         touch = book.executable(exit_side, signal.take_profit.price)
     best = book.best(signal.side)  # a long is sold into bids, a short bought back from asks
+    follows = signal.break_even is not None or carried_trail(signal) is not None
     passed = False
     if signal.stop_loss is not None and best is not None:
         trigger = signal.stop_loss.trigger_price
         passed = best <= trigger if exit_side == "sell" else best >= trigger
-    return MarketFacts(True, touch, passed)
+    return MarketFacts(True, touch, passed, best if follows else None)
 
 
 class MarketDesk:
@@ -48,6 +50,12 @@ class MarketDesk:
         if not self._watchers[symbol]:
             del self._watchers[symbol]
             self._books.pop(symbol, None)
+
+    def rewatch(self, symbol: str, signal: Signal) -> None:
+        """Judge for exits that have moved: the same bracket's signal as it stands now."""
+        watcher = self._watchers[symbol].get(signal.signal_id) if symbol in self._watchers else None
+        if watcher is not None:
+            watcher.signal = signal
 
     def facts(self, symbol: str, signal: Signal) -> MarketFacts:
         """Return what this signal's bracket may act on now."""

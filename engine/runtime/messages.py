@@ -10,7 +10,7 @@ from engine.orders.events import OrderEvent
 from engine.orders.order import OrderView
 from engine.orders.reports import Answer, OrderReport
 from engine.risk.denials import Denial
-from engine.values.money import Qty
+from engine.values.money import Price, Qty
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -41,10 +41,12 @@ class Cancel(msgspec.Struct, frozen=True):
 
 
 class Amend(msgspec.Struct, frozen=True):
-    """Bracket to order: set the total quantity."""
+    """Bracket to order: set the total quantity; of a stop that moves, trigger and limit with it."""
 
     order_qty: Qty
     why: str
+    trigger_price: Price | None = None
+    limit_price: Price | None = None
 
 
 class ProvenDead(msgspec.Struct, frozen=True):
@@ -104,4 +106,10 @@ class Adopted(msgspec.Struct, frozen=True):
     cl_ord_id: str
 
 
-BracketMessage = OrderChanged | MarketMoved | EndEntry | LateReport | Adopted
+class ChildrenAsked(msgspec.Struct, frozen=True):
+    """To a bracket: the venue was asked for stops of a conditional close at ``asked_ns``; 0 = in vain."""
+
+    asked_ns: int
+
+
+BracketMessage = OrderChanged | MarketMoved | EndEntry | LateReport | Adopted | ChildrenAsked

@@ -63,7 +63,7 @@ async def open_engine(
     chance: Chance | None = None,
     halt_check: HaltCheck | None = None,
 ) -> AsyncIterator[Engine]:
-    """Run an engine on ``venue`` while the block stands; leaving it, also by cancellation, detaches in order.
+    """Run an engine on ``venue`` while the block stands; leaving it, also by cancellation, ends in order.
 
     ``halt_check`` is called once a second, on the engine's loop: whatever reason it returns halts trading, and so does
     an exception in it.
@@ -110,6 +110,8 @@ class _Core:
                     scope.shield = running = True
                     task_status.started(engine)
                     await self.stop.wait()
+                    if self._settings.on_stop == "flatten":
+                        await engine.flatten()
                     await engine.shut_down(self._settings.shutdown_bound_s - LAST_ANSWERS_S - LINK_CLOSE_S)
             except EngineError as error:
                 if running:
@@ -147,6 +149,7 @@ class _Core:
                     scopes = engine.rebuild(left)
                     services.halt_watch.look()  # before anything resumes: a halt file may lie there already
                     engine.enforce_halt()
+                    engine.resume_closes()  # its brackets are latched before they are let act
                     service_nursery.start_soon(services.halt_watch.run, name="halt/watch")
                     strays = Strays(services, engine)
                     await engine.resume(scopes, strays)
@@ -230,6 +233,7 @@ class _Core:
             id_stream=self._chance.stream("cl_ord_id"),
             pauses=self._chance.stream("pauses"),
             mark_key=self._venue.mark_key,
+            balances=sink.balances,
         )
 
 

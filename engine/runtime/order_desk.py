@@ -13,6 +13,7 @@ from engine.orders.machine import ENDED
 from engine.orders.order import OrderView
 from engine.orders.reports import OrderReport
 from engine.runtime.messages import OrderMessage
+from engine.runtime.unexplained import Unexplained
 
 log = structlog.get_logger()
 
@@ -48,6 +49,22 @@ class Doubt:
         self._ask_pause_s = min(2 * self._ask_pause_s, most_pause_s)
 
 
+class Repeated:
+    """When a question may be asked (again): at once, then after pauses that double (trio's clock)."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Let the next question be asked at once."""
+        self.ask_s, self._pause_s = -math.inf, 1.0
+
+    def asked(self, most_pause_s: float) -> None:
+        """Note a question."""
+        self.ask_s = trio.current_time() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, most_pause_s)
+
+
 class OrderHandle:
     """What the rest of the engine holds of a running order: its inbox and its last view."""
 
@@ -60,6 +77,7 @@ class OrderHandle:
         self.sent_s = -math.inf  # of the new-order request; -inf: by a process before this one
         self.deadline_ns = NEVER_NS  # its wire deadline in venue time
         self.doubt = Doubt()
+        self.fills = Repeated()  # the question for fills that it lacks
         self.cancel_lost_s: float | None = None  # when a cancel ended without an answer
         self.change_deadline_ns = NEVER_NS  # of the last amend or cancel
 
@@ -92,7 +110,7 @@ class OrderDesk:
         self._by_order_id: OrderedDict[str, str] = OrderedDict()  # ended ones too: REST tells fills by order_id alone
         self.open_at_snapshot: frozenset[str] = frozenset()
         """Names of the orders that were open when the private stream last began."""
-        self.unexplained: deque[tuple[float, str, str]] = deque(maxlen=MAX_STRAYS)
+        self.unexplained = Unexplained()
         self._strays: deque[OrderReport] = deque(maxlen=MAX_STRAYS)
         self._settled: OrderedDict[str, OrderView] = OrderedDict()
         self._strays_wake = trio.Event()
@@ -106,6 +124,8 @@ class OrderDesk:
     def open(self, handle: OrderHandle) -> None:
         """Let an order receive."""
         self.live[handle.view.cl_ord_id] = handle
+        if handle.view.order_id is not None:
+            self.name(handle.view.order_id, handle.view.cl_ord_id)
 
     def close(self, cl_ord_id: str) -> None:
         """End an order's receiving; once it has settled, its last view is kept for a while."""
@@ -119,10 +139,19 @@ class OrderDesk:
         """Remember an order's newest view."""
         handle = self.live[view.cl_ord_id]
         handle.view, handle.last_news_s = view, trio.current_time()
-        if view.order_id is not None and view.order_id not in self._by_order_id:
-            self._by_order_id[view.order_id] = view.cl_ord_id
+        if view.order_id is not None:
+            self.name(view.order_id, view.cl_ord_id)
+
+    def name(self, order_id: str, cl_ord_id: str) -> None:
+        """Remember what we call an order that the venue knows by this id."""
+        if order_id not in self._by_order_id:
+            self._by_order_id[order_id] = cl_ord_id
             if len(self._by_order_id) > MAX_NAMES:
                 self._by_order_id.popitem(last=False)
+
+    def name_of(self, order_id: str) -> str | None:
+        """Return what we call an order with this venue id, None when it is not known to be ours."""
+        return self._by_order_id.get(order_id)
 
     def knows(self, order_id: str) -> bool:
         """Tell whether a live order has this venue id."""
@@ -179,15 +208,6 @@ class OrderDesk:
             resting = handle.view.order_id is not None and handle.view.state not in ENDED
             if resting and cl_ord_id not in open_orders:
                 handle.suspect = True
-
-    def note_unexplained(self, report: OrderReport) -> None:
-        """Remember a fill whose order has no name of ours: a person's, or the trace of an unknown order."""
-        if report.fill is not None:
-            self.unexplained.append((trio.current_time(), report.symbol or "", report.side or ""))
-
-    def unexplained_since(self, since_s: float, symbol: str, side: str) -> bool:
-        """Tell whether such a fill has come on this symbol and side."""
-        return any(at >= since_s and {s, d} <= {symbol, side, ""} for at, s, d in self.unexplained)
 
     async def strays_come(self) -> None:
         """Wait until a report waits whose order has no scope."""

@@ -261,7 +261,8 @@ class OrderScope:
         order = self._order
         if order.state in ("open", "partial") and order.outgoing is None and order.order_id is not None:
             self._why = wish.why
-            self._start(AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, wish.order_qty))
+            terms = wish.order_qty, wish.limit_price, wish.trigger_price
+            self._start(AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, *terms))
 
     def _start(self, request: Request) -> None:
         cancel = Lane.EMERGENCY if self._urgent else Lane.CANCEL
@@ -279,6 +280,8 @@ class OrderScope:
                 cl_ord_id=self._order.cl_ord_id,
                 causation_id=self._cause,
             )
+            if event.fill is not None:
+                self._services.accounts.journalled()
             self._services.bus.post(self._tally.report(event, self._signal, row))
             if event.alarm:
                 log.warning("order.alarm", alarm=event.alarm, why=event.why, state=self._order.state)

@@ -5,7 +5,8 @@ Its answers enter the same inboxes as the stream's reports, so there is one door
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 import trio
@@ -17,6 +18,7 @@ from engine.orders.reports import OrderReport
 from engine.runtime.messages import Shown
 from engine.runtime.order_desk import OrderDesk, OrderHandle
 from engine.runtime.settings import EngineSettings
+from engine.values.money import ZERO, Qty
 from engine.values.time import NS
 from engine.venue.protocol import VenueLink
 
@@ -25,7 +27,10 @@ log = structlog.get_logger()
 CANCEL_LAG_S = 0.5
 """A cancel whose answer was lost shows on a complete stream within about a round trip."""
 FILLS_MARGIN_NS = 60 * NS
-"""Fills are asked for from this long before the order was sent: REST may lag the stream by a minute."""
+"""Fills are looked for back to this long before the order was sent: our clock may be ahead of the venue's."""
+MOST_FILLS_PAUSE_S = 8.0
+"""Missing fills are asked for at once, after a second, and after pauses that double up to this: REST may lag the stream
+by a minute, and a list costs four points of a counter that refills by half a point a second."""
 
 
 class PollTask:
@@ -38,7 +43,15 @@ class PollTask:
         self.queries = 0
 
     async def run(self) -> None:
-        """Look round until cancelled. A failed query is asked again next round: bounded by the round's length."""
+        """Look round until cancelled. A failed query is asked again next round: bounded by the round's length.
+
+        Fills have rounds of their own: a long list waits for room in the venue's counter, and states must not.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_states, name="poll/states")
+            nursery.start_soon(self._watch_fills, name="poll/fills")
+
+    async def _watch_states(self) -> None:
         while True:
             with trio.move_on_after(self._settings.poll_every_s):
                 await self._desk.hurried()
@@ -47,21 +60,29 @@ class PollTask:
             except VenueError as error:
                 log.warning("poll.failed", error=str(error))
 
+    async def _watch_fills(self) -> None:
+        while True:
+            await trio.sleep(self._settings.poll_every_s)
+            try:
+                await self._ask_fills([handle for handle in self._desk.live.values() if self._misses_fills(handle)])
+            except VenueError as error:
+                log.warning("poll.failed", error=str(error))
+
     async def _round(self) -> None:
         due = [handle for handle in self._desk.live.values() if self._is_due(handle)]
         for handle in due:
             handle.asked_s = trio.current_time()
         await self._ask_states(due)
-        await self._ask_fills([h for h in due if _lacks_fills(h.view)])
 
     def _is_due(self, handle: OrderHandle) -> bool:
         view, now_s = handle.view, trio.current_time()
         if view.order_id is None or view.state in ("settled", "denied"):
             return False  # nothing to ask by: unanswered orders wait for their sender, unknown ones are investigated
         silent_s = now_s - max(handle.last_news_s, handle.asked_s)
-        if handle.suspect or _lacks_fills(view):
+        if handle.suspect:
             return True
-        if not self._stream_up() or _is_immediate(view):
+        known = view.state in ENDED and _lacks_fills(view)  # its state is: only the fills are wanted
+        if not known and (not self._stream_up() or _is_immediate(view)):
             return silent_s >= self._settings.silent_immediate_s
         return silent_s >= self._settings.silent_resting_s
 
@@ -104,20 +125,40 @@ class PollTask:
         lost_s = handle.cancel_lost_s if handle.view.state == "pending_cancel" else None
         return lost_s is not None and self._stream_up() and now_s >= lost_s + CANCEL_LAG_S
 
+    def _misses_fills(self, handle: OrderHandle) -> bool:
+        if not _lacks_fills(handle.view):
+            handle.fills.begin()
+            return False
+        return handle.view.order_id is not None and trio.current_time() >= handle.fills.ask_s
+
     async def _ask_fills(self, handles: list[OrderHandle]) -> None:
+        """Read our fills backwards until those of these orders are complete; no further."""
         if not handles:
             return
         self.queries += 1
+        for handle in handles:
+            handle.fills.asked(MOST_FILLS_PAUSE_S)
         since_ns = min(h.view.dispatched_ns for h in handles) - FILLS_MARGIN_NS
-        wanted = {h.view.order_id for h in handles}
-        for report in await self._link.trades_since(since_ns):
+        wanted = {h.view.order_id: _filled_qty(h.view) for h in handles if h.view.order_id is not None}
+        for report in await self._link.trades_since(since_ns, partial(_complete, wanted)):
             if report.order_id in wanted:
                 await self._desk.deliver(report)
 
 
 def _lacks_fills(view: OrderView) -> bool:
-    missing = view.done_qty > view.cum_qty
-    return missing or (view.state == "filled" and view.cum_qty < view.order_qty)
+    return _filled_qty(view) > view.cum_qty
+
+
+def _filled_qty(view: OrderView) -> Qty:
+    return max(view.done_qty, view.order_qty) if view.state == "filled" else view.done_qty
+
+
+def _complete(wanted: Mapping[str, Qty], found: Sequence[OrderReport]) -> bool:
+    """Tell whether these fills make up the quantity of every order wanted."""
+    return all(
+        sum((one.fill.last_qty for one in found if one.fill is not None and one.order_id == order_id), ZERO) >= qty
+        for order_id, qty in wanted.items()
+    )
 
 
 def _is_immediate(view: OrderView) -> bool:

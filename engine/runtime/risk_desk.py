@@ -105,7 +105,7 @@ class RiskDesk:
     def learned(self, bracket: Bracket, view: OrderView, events: Iterable[OrderEvent]) -> None:
         """Book the fills of one order, and look whether the entries have come to more than the signal asked for."""
         for event in events:
-            if event.fill is not None:
+            if event.fill is not None and bracket.signal.entered:  # coins that were there are no position of ours
                 self._accounts.book(bracket.signal, bracket.instrument, view.spec.side, event.fill, event.ts_ns)
         if view.role == "entry":
             if view.done_qty and view.cl_ord_id not in self._executed:
@@ -146,8 +146,8 @@ class RiskDesk:
             currency=self._limits.currency,
             exposure=sum((one.exposure() for one in standings), ZERO),
             orders=self._in_flight.orders(),
-            realized_today=accounts.ledger.realized_today(),
-            unrealized=accounts.ledger.unrealized(accounts.values),
+            realized_today=accounts.realized_today(),
+            unrealized=accounts.unrealized(),
             drawdown=accounts.drawdown(),
             throttled=self._throttle.tripped(),
         )
@@ -248,7 +248,7 @@ class RiskDesk:
 
     def _candidate(self, signal: Signal, instrument: Instrument, book: Book) -> Candidate:
         facing = book.best(other_side(signal.side)) or ZERO
-        price = signal.limit_price if signal.limit_price is not None else facing
+        price = signal.limit_price or signal.trigger_price or facing
         if signal.side == "sell":
             price = max(price, facing)  # it trades at the bid, or higher
         return Candidate(

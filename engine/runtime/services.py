@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine.journal.journal import Journal
@@ -21,7 +21,7 @@ from engine.runtime.settings import EngineSettings
 from engine.runtime.trading_desk import TradingDesk
 from engine.seams.clock import Clock
 from engine.values.ids import new_cl_ord_id
-from engine.venue.protocol import VenueLink
+from engine.venue.protocol import Balance, VenueLink
 
 
 @dataclass
@@ -48,6 +48,8 @@ class Services:
     accounts: AccountDesk
     risk: RiskDesk
     halt_watch: HaltWatch
+    balances: Mapping[str, Balance]
+    """What the private stream last said of the spot wallets; positions never come from here."""
 
     def new_cl_ord_id(self) -> str:
         """Name a new attempt."""

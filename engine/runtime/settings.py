@@ -39,6 +39,12 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """How long protection waits for REST after a restart while the private stream stands: its bound is 10 s in all."""
     shutdown_bound_s: float = 15.0
     """From the wish to end to the last socket closed, also against a half-open venue."""
+    close_wish_s: float = 10.0
+    """How long a close keeps to its slippage; then it trades at market."""
+    close_bound_s: float = 60.0
+    """From the word to the report. What is not flat by then is told, and goes on being closed."""
+    on_stop: Literal["detach", "flatten"] = "detach"
+    """At shutdown: leave protection on the venue for the next start, or close everything first."""
     send_bound_s: float = 30.0
     """A sender gives up after this long: more than Kraken's longest default deadline (5 s) and any REST time-out."""
     breaker_failures: int = FAILURES
@@ -49,8 +55,9 @@ class EngineSettings(msgspec.Struct, frozen=True):
     visibility_lag_s: float = 5.0
     """REST may lag an unbroken stream by this much; without one, by ``visibility_lag_broken_s`` (krakenex #60)."""
     visibility_lag_broken_s: float = 60.0
-    silent_immediate_s: float = 2.0
-    """Market, IOC, fired stop, pending cancel: asked for by REST after this long without news."""
+    silent_immediate_s: float = 1.0
+    """Market, IOC, fired stop, pending cancel, and every order while the stream is away: asked for by REST after this
+    long without news. With a round of ``poll_every_s`` that is within two seconds, and before a swap's bound."""
     silent_resting_s: float = 30.0
     order_inbox: int = 256
     """A burst of one frame's reports for one order is tens; beyond that the order is read by REST instead."""

@@ -35,7 +35,8 @@ class Sink:
         """Route everything, then suspect resting orders the snapshot does not hold."""
         for report in (*trades, *open_orders):
             self._desk.route(report)
-        self._desk.opened_with(frozenset(r.cl_ord_id for r in open_orders if r.cl_ord_id))
+        names = (report.cl_ord_id or self._desk.name_of(report.order_id) for report in open_orders)
+        self._desk.opened_with(frozenset(name for name in names if name))
 
     def on_private_link(self, *, up: bool, why: str) -> None:
         """Remember whether the stream is complete up to now; entries wait for it."""

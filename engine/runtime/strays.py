@@ -1,4 +1,4 @@
-"""Reports whose order has no scope: old news, a late fill, an orphan of ours, or somebody else's order."""
+"""Reports whose order has no scope: old news, a late fill, an orphan of ours, a venue's own stop, somebody's order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import trio
 
 from engine.orders.replay import rebuild_orders
 from engine.orders.reports import OrderReport
+from engine.runtime.children import Children
 from engine.runtime.engine import Engine
 from engine.runtime.history import facts_of, signal_of
 from engine.runtime.orphans import Orphanage
@@ -27,11 +28,13 @@ class Strays:
     def __init__(self, services: Services, engine: Engine) -> None:
         self._services, self._engine = services, engine
         self._orphanage = Orphanage(services, engine.scopes, engine.open_adopted)
+        self._children = Children(services, engine.scopes)
 
     async def run(self) -> None:
         """Look reports up until cancelled."""
         while True:
-            with trio.move_on_after(LOOK_AGAIN_S if self._orphanage.news else math.inf):
+            waiting = self._orphanage.news or self._children.news
+            with trio.move_on_after(LOOK_AGAIN_S if waiting else math.inf):
                 await self._services.desk.strays_come()
             await self.place()
 
@@ -43,6 +46,8 @@ class Strays:
     async def place(self) -> None:
         """Look everything up and give orphans their owners."""
         self.look_up()
+        for report in await self._children.place():
+            self._not_journalled(report)
         await self._orphanage.place()
 
     def _look_up(self, report: OrderReport) -> None:
@@ -52,6 +57,8 @@ class Strays:
             return
         if desk.is_old_news(report):
             desk.counts["old_news"] += 1
+            return
+        if report.cl_ord_id is None and self._children.hear(report):
             return
         signal_id = signal_of(self._services.journal, report.cl_ord_id) if report.cl_ord_id else None
         if signal_id is None or report.cl_ord_id is None:
@@ -78,6 +85,6 @@ class Strays:
         ours = is_marked(report.cl_ord_id, self._services.mark_key)
         self._services.desk.counts["orphans" if ours else "foreign"] += 1
         if report.cl_ord_id is None:
-            self._services.desk.note_unexplained(report)
+            self._services.desk.unexplained.note(report)
         if ours:
             self._orphanage.hear(report)

@@ -16,6 +16,7 @@ from engine.orders.brackets import Bracket, Outcome, Policy
 from engine.orders.events import Role
 from engine.orders.order import OrderView
 from engine.orders.replay import Closed, Refused, rebuild_bracket
+from engine.runtime.close_report import CLOSED_ROW, CloseReport
 from engine.runtime.history import facts_of
 from engine.values.money import trimmed
 
@@ -64,20 +65,22 @@ class JournalSummary(msgspec.Struct, frozen=True):
 
 
 class RunSummary(msgspec.Struct, frozen=True):
-    """A whole run. ``reports`` counts the execution reports it published."""
+    """A whole run. ``reports`` counts the execution reports it published, ``closes`` are those that ended in it."""
 
     ok: bool
     brackets: tuple[BracketSummary, ...]
     faults: tuple[FaultSummary, ...]
     reports: int
     journal: JournalSummary
+    closes: tuple[CloseReport, ...] = ()
 
     @property
     def clean(self) -> bool:
         """Nothing was malformed, denied or refused."""
         statuses = {order.ord_status for bracket in self.brackets for order in bracket.orders}
         denied = any(bracket.outcome == "denied" for bracket in self.brackets)
-        return not self.faults and not denied and not statuses & {"rejected", "denied"}
+        open_end = bool(self.closes) and not self.closes[-1].flat
+        return not self.faults and not denied and not open_end and not statuses & {"rejected", "denied"}
 
 
 def summarize(
@@ -90,6 +93,7 @@ def summarize(
     for a journal that is missing or broken: then it is not verified, and as much is told as can be read.
     """
     brackets: list[BracketSummary] = []
+    closes: tuple[CloseReport, ...] = ()
     reports, rows, verified = 0, 0, False
     try:
         with read_journal(path) as journal:
@@ -99,10 +103,11 @@ def summarize(
                 said = summarize_signal(journal, signal_id) if denial is None else denied(signal_id, denial)
                 brackets.append(said)
             reports = sum(1 for kind in ("order", "denied") for _ in journal.rows(after=after, kind=kind))
+            closes = tuple(row.decode(CloseReport) for row in journal.rows(after=after, kind=CLOSED_ROW))
     except (JournalError, OrderInvariantError, msgspec.MsgspecError):
         verified = False
     kept = JournalSummary(str(path), rows, verified)
-    summary = RunSummary(verified, tuple(brackets), tuple(faults), reports, kept)
+    summary = RunSummary(verified, tuple(brackets), tuple(faults), reports, kept, closes)
     return msgspec.structs.replace(summary, ok=verified and summary.clean)
 
 
@@ -124,7 +129,7 @@ def denied(signal_id: str, reason: str) -> BracketSummary:
 
 def _summary(bracket: Bracket, closings: list[Closed]) -> BracketSummary:
     views = tuple(bracket.orders.values())
-    money = money_of(bracket.signal.side, bracket.instrument, views)
+    money = money_of(bracket.signal, bracket.instrument, views)
     outcome, reason = "detached", f"{bracket.state}: left to the next start"
     if closings and bracket.ended:
         outcome, reason = closings[-1].outcome, closings[-1].reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.seams.stopwatch import VirtualStopwatch
@@ -37,6 +38,7 @@ class DiskFile:
         if room is not None and self._disk.used + len(data) > room:
             raise OSError(errno.ENOSPC, "no space left on the simulated disk")
         content.cache += data
+        self._disk.tell("append", self._name, data)
 
     def sync(self) -> None:
         """Make what was written survive a loss of power."""
@@ -46,6 +48,7 @@ class DiskFile:
             raise OSError(errno.EIO, "sync failed on the simulated disk")
         content.durable += content.cache
         content.cache.clear()
+        self._disk.tell("sync", self._name, b"")
 
     def truncate(self, size: int) -> None:
         """Keep the first ``size`` bytes, durably."""
@@ -73,7 +76,8 @@ class Disk:
     """The disk of one simulated machine that runs one process. Outlives the process.
 
     ``capacity`` (bytes, None = endless), ``sync_fails`` and ``sync_takes_s`` may be changed at any time; the time a
-    sync takes is added to ``stopwatch`` and is otherwise no time at all.
+    sync takes is added to ``stopwatch`` and is otherwise no time at all. ``observers`` are called with ("append" or
+    "sync", file, bytes) right after it was done.
     """
 
     def __init__(self, stopwatch: VirtualStopwatch | None = None) -> None:
@@ -81,6 +85,7 @@ class Disk:
         self.sync_fails = False
         self.sync_takes_s = 0.0
         self.stopwatch = stopwatch or VirtualStopwatch()
+        self.observers: list[Callable[[str, str, bytes], None]] = []
         self._files: dict[str, _Content] = {}
         self._held: dict[str, DiskFile] = {}
 
@@ -88,6 +93,11 @@ class Disk:
     def used(self) -> int:
         """Return the bytes of all files."""
         return sum(len(content.durable) + len(content.cache) for content in self._files.values())
+
+    def tell(self, act: str, name: str, data: bytes) -> None:
+        """Tell the observers what a handle has done."""
+        for observer in self.observers:
+            observer(act, name, data)
 
     def exists(self, name: str) -> bool:
         """Tell whether there is such a file."""

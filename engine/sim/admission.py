@@ -19,6 +19,7 @@ from engine.sim.orders import (
     TRIGGER_TYPES,
     CloseSpec,
     NewOrder,
+    SimOrder,
 )
 from engine.sim.pricing import Prices
 from engine.sim.settings import SimSettings
@@ -168,22 +169,25 @@ def check_client_ids(new: NewOrder, account: Account, settings: SimSettings) -> 
         raise Refused(settings.error_duplicate_cl_ord_id)
 
 
-def check_mode(status: str, new: NewOrder | None = None) -> None:
-    """Check the venue's mode for a new order (or, without one, for an amend). Raises Refused."""
+def check_mode(status: str, *, post_only: bool) -> None:
+    """Check the venue's mode, or a pair's, for an order that enters or is amended. Raises Refused."""
     if status == "maintenance":
         raise Refused(errors.UNAVAILABLE)
     if status == "cancel_only":
         raise Refused(errors.CANCEL_ONLY)
-    if status == "post_only" and (new is None or not new.post_only):
+    if status == "post_only" and not post_only:
         raise Refused(errors.POST_ONLY_MODE)
 
 
-def check_pair_mode(status: str, new: NewOrder) -> None:
-    """Check the pair's own status for a new order. Raises Refused; the texts of the rarer ones are by analogy."""
-    check_mode(status, new)
-    if status == "limit_only" and new.order_type not in LIMIT_TYPES:
+def check_pair_mode(status: str, order: NewOrder | SimOrder, *, post_only: bool) -> None:
+    """Check the pair's own status for an order that enters or is amended. Raises Refused.
+
+    The texts of the rarer ones are by analogy.
+    """
+    check_mode(status, post_only=post_only)
+    if status == "limit_only" and order.order_type not in LIMIT_TYPES:
         raise Refused(errors.LIMIT_ONLY_MODE)
-    if status == "reduce_only" and not new.reduce_only:
+    if status == "reduce_only" and not order.reduce_only:
         raise Refused(errors.REDUCE_ONLY_MODE)
     if status in ("delisted", "work_in_progress"):
         raise Refused(errors.UNAVAILABLE)

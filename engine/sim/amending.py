@@ -36,14 +36,16 @@ def amend(core: Core, account: Account, asked: Amend) -> tuple[str, SimOrder]:
     try:
         order = find_open(account, asked.order_id, asked.cl_ord_id)
     except Refused:
-        admission.check_mode(core.status)
+        admission.check_mode(core.status, post_only=True)  # what no amend passes
         raise
     ends = asked.order_qty is not None and asked.order_qty <= order.cum_qty
     if not ends:
         core.rates.receive(account, order.symbol, core.now_ns, Decimal(FIXED_COST["amend"]))
-    admission.check_mode(core.status)
-    admission.check_deadline(asked.deadline_ns, core.now_ns)
     market = core.market(order.symbol)
+    post_only = order.post_only if asked.post_only is None else asked.post_only
+    admission.check_mode(core.status, post_only=post_only)
+    admission.check_pair_mode(market.status, order, post_only=post_only)
+    admission.check_deadline(asked.deadline_ns, core.now_ns)
     _check_members(order, asked)
     changed = _changed_copy(order, asked, market)
     if not ends:

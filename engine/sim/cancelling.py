@@ -39,6 +39,7 @@ def cancel_each(core: Core, account: Account, orders: Sequence[SimOrder]) -> int
     with core.together():
         for order in orders:
             if order.is_open:
+                core.check_cancel(core.market(order.symbol))
                 core.rates.pay(account, order.symbol, core.clock.now_ns(), _cost(core, order))
                 core.cancel(order)
                 count += 1
@@ -48,13 +49,13 @@ def cancel_each(core: Core, account: Account, orders: Sequence[SimOrder]) -> int
 def cancel_together(core: Core, account: Account, orders: Sequence[SimOrder]) -> int:
     """Cancel many orders as a batch: charged by age, and taken even beyond the threshold. Raises Refused.
 
-    What a cancel of all costs is not documented; it is counted as a batch.
+    What a cancel of all costs is not documented; it is counted as a batch. Orders of a pair in maintenance stay.
     """
     _check_mode(core)
     count = 0
     with core.together():
         for order in orders:
-            if order.is_open:
+            if order.is_open and core.market(order.symbol).status != "maintenance":
                 core.rates.charge(account.name, order.symbol, core.clock.now_ns(), Decimal(_cost(core, order)))
                 core.cancel(order)
                 count += 1

@@ -22,7 +22,7 @@ from engine.sim.execution import Execution
 from engine.sim.ids import Ids
 from engine.sim.lending import Lending
 from engine.sim.margin import Margin
-from engine.sim.market_state import PAIR_STATUSES, Market
+from engine.sim.market_state import HALTED, PAIR_STATUSES, Market
 from engine.sim.numbers import ZERO
 from engine.sim.orders import AmendRecord, NewOrder, Side, SimOrder, SimTrade
 from engine.sim.rates import EngineRates
@@ -80,6 +80,7 @@ class Core:
         """Enter a mode: ``online``, ``cancel_only``, ``post_only`` or ``maintenance``."""
         self.status = status
         self.emit(StatusChanged(status))
+        self._resume()
 
     def set_pair_status(self, symbol: str, status: str) -> None:
         """Put one pair in a mode of its own (PAIR_STATUSES). Raises Refused for an unknown pair or mode."""
@@ -88,6 +89,19 @@ class Core:
             raise errors.invalid("status")
         market.status = status
         self.emit(StatusChanged(status, symbol))
+        self._resume()
+
+    def is_halted(self, market: Market) -> bool:
+        """Tell whether nothing matches on a market, by the venue's mode or its own."""
+        return self.status in HALTED or market.status in HALTED
+
+    def _resume(self) -> None:
+        """Do on every market that is open what the time and the reference prices have asked for meanwhile."""
+        self.now_ns = self.clock.now_ns()
+        for market in self.markets.values():
+            if not self.is_halted(market):
+                self.entry.look(market)
+        self.expire_due()
 
     # --- commands
 
@@ -121,10 +135,15 @@ class Core:
     def cancel(self, order: SimOrder, reason: str | None = None) -> None:
         """Cancel an open order. Raises Refused when the venue is in maintenance."""
         self.now_ns = self.clock.now_ns()
-        if self.status == "maintenance" and order.account != HOUSE:
-            raise Refused(errors.UNAVAILABLE)
+        if order.account != HOUSE:
+            self.check_cancel(self.markets[order.symbol])
         self.end(order, "canceled", self.settings.reason_user if reason is None else reason)
         self.finish()
+
+    def check_cancel(self, market: Market) -> None:
+        """Refuse a client's cancel in maintenance, of the venue or of the pair alone. Raises Refused."""
+        if "maintenance" in (self.status, market.status):
+            raise Refused(errors.UNAVAILABLE)
 
     def expire_due(self) -> int | None:
         """Do what the time asks for: end GTD orders, let scheduled ones enter, fire dead man's switches, charge
@@ -151,7 +170,8 @@ class Core:
         return list(self.dead_man.values())
 
     def _effective_due(self) -> list[int]:
-        scheduled = [o for a in self.accounts.values() for o in a.open.values() if o.is_scheduled]
+        waiting = [o for a in self.accounts.values() for o in a.open.values() if o.is_scheduled]
+        scheduled = [order for order in waiting if not self.is_halted(self.markets[order.symbol])]
         for order in scheduled:
             if (order.effective_ns or 0) <= self.now_ns:
                 self.entry.begin(order)
@@ -162,7 +182,8 @@ class Core:
         self.now_ns = self.clock.now_ns()
         market = self.market(symbol)
         market.index_price, market.has_index = price, True
-        self.entry.look(market)
+        if not self.is_halted(market):
+            self.entry.look(market)
         self.finish()
 
     def print_trade(self, symbol: str, price: Decimal, qty: Decimal, side: Side) -> None:

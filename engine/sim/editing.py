@@ -46,7 +46,7 @@ def edit(core: Core, account: Account, asked: Edit) -> tuple[SimOrder, SimOrder]
         raise Refused(errors.UNKNOWN_ORDER)
     order = found[0]
     core.rates.receive(account, order.symbol, core.now_ns, Decimal(FIXED_COST["edit"]))
-    admission.check_mode(core.status)
+    admission.check_mode(core.status, post_only=asked.post_only)
     _check_editable(order)
     successor = core.entry.admit(account, _successor(core, order, asked), replaced=order)
     if asked.validate:

@@ -36,8 +36,8 @@ class Entry:
         core = self._core
         market = core.market(new.symbol)
         if not account.unlimited:
-            admission.check_mode(core.status, new)
-            admission.check_pair_mode(market.status, new)
+            admission.check_mode(core.status, post_only=new.post_only)
+            admission.check_pair_mode(market.status, new, post_only=new.post_only)
         admission.check_shape(new, core.now_ns)
         admission.check_client_ids(new, account, core.settings)
         if new.trigger_reference == "index" and not market.has_index:

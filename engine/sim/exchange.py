@@ -101,6 +101,10 @@ class Exchange:
         """The mode the venue is in."""
         return self._venue.core.status
 
+    def status_of(self, symbol: str | None = None) -> str:
+        """Return the mode of the venue, or a pair's own. Raises Refused for an unknown pair."""
+        return self._venue.core.status if symbol is None else self._venue.core.market(symbol).status
+
     def account_named(self, name: str) -> Account:
         """Return an account, the default one for "". Raises KeyError."""
         return self._venue.core.accounts[name or next(iter(self.settings.accounts))]

@@ -72,13 +72,16 @@ def _open_ids(account: Account, symbols: tuple[str, ...]) -> list[str]:
 
 def _status(exchange: Exchange, fault: Fault) -> Deed:
     mode: str = fault.values["mode"]
-    exchange.set_status(mode)
+    symbols = () if EVERY in fault.symbol else fault.symbol
+    for symbol in symbols or (None,):
+        exchange.set_status(mode, symbol)
 
     def end() -> None:
-        if exchange.status == mode:
-            exchange.set_status("online")
+        for symbol in symbols or (None,):
+            if exchange.status_of(symbol) == mode:
+                exchange.set_status("online", symbol)
 
-    return Deed(1, end)
+    return Deed(len(symbols) or 1, end)
 
 
 def _lag(exchange: Exchange, fault: Fault) -> Deed:

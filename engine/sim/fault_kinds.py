@@ -144,6 +144,9 @@ def _failed_then_taken(values: Values) -> Action:
 _SEQUENCED = ("executions", "balances")
 _WHO = choice("all", "private", "public")
 
+PAIR_MODES = ("limit_only", "reduce_only", "delisted", "work_in_progress")
+"""Modes that a pair may be in, and the venue never is."""
+
 _KINDS = (
     # --- requests
     _request("lose_answer", "the request is done, and never answered", lambda _: faults.lose_answer()),
@@ -248,8 +251,8 @@ _KINDS = (
     ),
     _venue(
         "status",
-        "the venue enters a mode, and is online again after a while",
-        mode=choice("cancel_only", "post_only", "maintenance", "online"),
+        "the venue (with symbol: those pairs alone) enters a mode, and is online again after a while",
+        mode=choice("cancel_only", "post_only", "maintenance", "online", *PAIR_MODES),
         hold_s=seconds(math.inf),
     ),
     _venue(

@@ -21,7 +21,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from engine.sim.fault_kinds import KINDS, Kind, Member, seconds, text, whole
+from engine.sim.fault_kinds import KINDS, PAIR_MODES, Kind, Member, seconds, text, whole
 from engine.sim.fault_names import FaultNames
 from engine.sim.fault_plan import Fault, FaultPlan
 from engine.sim.faults import EVERY, Transport
@@ -108,6 +108,8 @@ class _Row:
         values = {name: self._value(name, member) for name, member in kind.members.items()}
         self._check_account(values)
         fault = self._fault(kind, values)
+        if values.get("mode") in PAIR_MODES and fault.symbol == (EVERY,):
+            self._note("mode", f"{values['mode']} is a mode of a pair: name it by symbol")
         self._check_time(fault)
         return fault
 

@@ -39,7 +39,8 @@ class House:
         return self._add(NewOrder(symbol=symbol, side=side, order_type="market", order_qty=qty)).cum_qty
 
     def print_trade(self, symbol: str, price: Decimal, qty: Decimal, side: Side = "sell") -> None:
-        """Print a lone trade: the last price moves and triggers look at it, the book is untouched."""
+        """Print a lone trade: the last price moves and triggers look at it, the book is untouched. Raises Refused."""
+        self._check_open(symbol)
         self._core.print_trade(symbol, price, qty, side)
 
     def set_index(self, symbol: str, price: Decimal | None) -> None:
@@ -104,7 +105,15 @@ class House:
         return [order for order in orders if order.symbol == symbol and owner in (None, order.owner)]
 
     def _add(self, new: NewOrder, account: Account | None = None) -> SimOrder:
+        book, limit = self._core.market(new.symbol).book, new.limit_price
+        if not isinstance(limit, Decimal) or book.crosses(new.side, limit):
+            self._check_open(new.symbol)
         order = self._core.add(account or self._core.house, new)
         if order is None:
             raise ValueError("a house order is never only validated")
         return order
+
+    def _check_open(self, symbol: str) -> None:
+        """Refuse what would trade while the market is halted. Raises Refused."""
+        if self._core.is_halted(self._core.market(symbol)):
+            raise Refused(errors.UNAVAILABLE)

@@ -149,6 +149,8 @@ class Margin:
             return False
         for position in account.positions.values():
             market = self._core.markets[position.symbol]
+            if self._core.is_halted(market):
+                continue
             if level < market.pair.margin_stop and market.book.side(position.side).best_price() is not None:
                 before = account.positions.get(position.position_id)
                 self._core.entry.accept(self._closing(position, account, market), account)

@@ -21,6 +21,8 @@ PAIR_STATUSES = (
     "delisted",
     "work_in_progress",
 )
+HALTED = frozenset(("cancel_only", "post_only", "maintenance", "delisted", "work_in_progress"))
+"""Modes of the venue or of a pair in which nothing matches (protocol section 1.3)."""
 
 
 class Market:

@@ -9,6 +9,9 @@ The house shows every level of the source's book. Three rules say when a client 
   when the order came to rest, then fills it. The tape shows the source's quantity once.
 - A shown level that comes to cross a client's resting order trades with it, the client as the maker.
 
+While the market is halted (by a mode of the venue or of the pair) nothing is shown and no trade printed; afterwards the
+book is at once what the source's is by then, and what it crosses trades.
+
 What leaves a level without a trade leaves from behind the client first: a place in the queue is gained by trades alone.
 """
 
@@ -18,6 +21,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from engine.sim.core import HOUSE, Core
+from engine.sim.events import Event, StatusChanged
 from engine.sim.market_state import Market
 from engine.sim.matching import within
 from engine.sim.numbers import ZERO, decimals_of
@@ -37,6 +41,8 @@ class Mirror:
         self._core, self._state = core, state
         self._books = {symbol: SourceBook(symbol, depth) for symbol in symbols}
         self._shown: dict[tuple[str, Side, Decimal], list[SimOrder]] = {}
+        self._behind: set[str] = set()  # symbols whose source went on while they were halted
+        core.listen(self._on_event)
 
     @property
     def whole(self) -> bool:
@@ -72,13 +78,33 @@ class Mirror:
             self._state.mismatches += 1
             self._state.say(str(mismatch))
             return [row.symbol]
-        core, market = self._core, self._core.markets[row.symbol]
+        market = self._core.markets[row.symbol]
+        if self._core.is_halted(market):
+            self._behind.add(row.symbol)
+        else:
+            self._show_all(market, changed)
+        return []
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, StatusChanged):
+            for symbol in sorted(self._behind):
+                market, book = self._core.markets[symbol], self._books[symbol]
+                if book.whole and not self._core.is_halted(market):
+                    self._behind.discard(symbol)
+                    self._show_all(market, self._difference(book))
+
+    def _difference(self, book: SourceBook) -> dict[tuple[Side, Decimal], Decimal]:
+        """Return what to show at every price that is shown, or is to be."""
+        shown = {(side, price): ZERO for symbol, side, price in self._shown if symbol == book.symbol}
+        return shown | {(side, price): qty for side, levels in book.sides.items() for price, qty in levels.items()}
+
+    def _show_all(self, market: Market, changed: dict[tuple[Side, Decimal], Decimal]) -> None:
+        core, symbol = self._core, market.pair.symbol
         core.now_ns = core.clock.now_ns()
-        less_first = sorted(changed.items(), key=lambda level: level[1] > self._qty_shown(row.symbol, *level[0]))
+        less_first = sorted(changed.items(), key=lambda level: level[1] > self._qty_shown(symbol, *level[0]))
         for (side, price), qty in less_first:
             self._show(market, side, price, qty)
         core.finish()
-        return []
 
     def _qty_shown(self, symbol: str, side: Side, price: Decimal) -> Decimal:
         return sum((order.leaves_qty for order in self._shown.get((symbol, side, price), ())), ZERO)
@@ -124,7 +150,7 @@ class Mirror:
 
     def _take_trade(self, trade: TradeRow) -> None:
         market = self._core.markets.get(trade.symbol)
-        if market is None or trade.symbol not in self._books:
+        if market is None or trade.symbol not in self._books or self._core.is_halted(market):
             return
         core, price, qty = self._core, number_of(trade.price), number_of(trade.qty)
         core.now_ns = core.clock.now_ns()

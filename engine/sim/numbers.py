@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
@@ -13,6 +14,7 @@ ZERO = Decimal(0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # Decimal takes 4_0 and NaN as well
 MOST_DIGITS = 18  # before and after the point: the product of two amounts must fit the decimal context
 
 
@@ -50,7 +52,7 @@ def amount(value: object) -> Decimal:
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise ValueError("not a number")
-    if isinstance(value, str) and len(value) > 64:
+    if isinstance(value, str) and (len(value) > 64 or not _NUMBER.fullmatch(value)):
         raise ValueError("not a number")
     try:
         result = Decimal(value)

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import trio
 
 from engine.sim.core import Core
-from engine.sim.events import Event, OrderReport
+from engine.sim.events import Event, OrderReport, StatusChanged
 from engine.sim.house import House
 from engine.sim.script import Step
 
+_TRADING = ("quote", "take", "print")
+
 
 class ScriptPlayer:
-    """Waits for each step's moment or event, then does it by the house's hand."""
+    """Waits for each step's moment or event, then does it by the house's hand; what may trade waits out a halt."""
 
     def __init__(self, core: Core, steps: Sequence[Step]) -> None:
         self._core, self._steps = core, steps
@@ -38,8 +40,13 @@ class ScriptPlayer:
         if isinstance(event, OrderReport) and event.order.account != self._core.house.name:
             if event.exec_type == "trade":
                 self._fills[event.order.symbol] = self._fills.get(event.order.symbol, 0) + 1
-            self._changed.set()
-            self._changed = trio.Event()
+            self._note_change()
+        elif isinstance(event, StatusChanged):
+            self._note_change()
+
+    def _note_change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
 
     async def _wait(self, step: Step, start: float) -> None:
         if step.at_s is not None:
@@ -47,6 +54,8 @@ class ScriptPlayer:
         while step.when is not None and not self._holds(step):
             await self._changed.wait()
         await trio.sleep(step.after_s)
+        while step.do in _TRADING and self._core.is_halted(self._core.market(step.symbol)):
+            await self._changed.wait()
 
     def _holds(self, step: Step) -> bool:
         if step.when == "after_client_fill":

@@ -15,7 +15,10 @@ OWNER = "maker"
 
 
 class SyntheticMaker:
-    """Makes one symbol's market by the house's hand. Counts in ticks and lots, so that money is never a float."""
+    """Makes one symbol's market by the house's hand; while it is halted nobody quotes or takes.
+
+    Counts in ticks and lots, so that money is never a float.
+    """
 
     def __init__(self, core: Core, spec: SyntheticMarket, makers: Random, takers: Random) -> None:
         self._core, self._spec = core, spec
@@ -38,12 +41,14 @@ class SyntheticMaker:
             await trio.sleep(self._spec.refresh_s)
             step = round(self._makers.gauss(0, self._spec.walk_ticks))
             self._middle = max(self._middle + step, self._lowest_middle())
-            self.refresh()
+            if not self._core.is_halted(self._market):
+                self.refresh()
 
     async def _take(self) -> None:
         while True:
             await trio.sleep(self._takers.expovariate(1 / self._spec.taker_every_s))
-            self.hit()
+            if not self._core.is_halted(self._market):
+                self.hit()
 
     def _lowest_middle(self) -> int:
         return self._spec.half_spread_ticks + self._spec.levels * self._spec.level_step_ticks + 1

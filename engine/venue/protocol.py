@@ -5,7 +5,7 @@ Calls into the sink are plain functions, made in the task that read the frame: d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from decimal import Decimal
 from enum import IntEnum
@@ -21,6 +21,9 @@ from engine.net.link_view import LinkView
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
 from engine.orders.reports import Answer, OrderReport
 from engine.values.instrument import Instrument
+
+EnoughFills = Callable[[Sequence[OrderReport]], bool]
+"""Told all fills found so far, oldest first, says whether older ones are still wanted: True = no."""
 
 
 class Lane(IntEnum):
@@ -293,8 +296,11 @@ class VenueLink(MarketLink, Protocol):
         """Ask for the state of orders by the venue's ids, in fifties."""
         ...
 
-    async def trades_since(self, since_ns: int) -> list[OrderReport]:
-        """Ask for our fills from a moment on, unconsolidated, as TRADE reports, oldest first."""
+    async def trades_since(self, since_ns: int, enough: EnoughFills | None = None) -> list[OrderReport]:
+        """Ask for our fills from a moment on, unconsolidated, as TRADE reports, oldest first.
+
+        A venue that tells them by pages, the newest first, is asked no further back once ``enough`` says so.
+        """
         ...
 
     async def balances(self) -> list[Balance]:

@@ -12,7 +12,7 @@ import trio
 from engine.orders.commands import CancelOrder, NewOrder
 from engine.orders.reports import Answer, OrderReport, Outcome, ReportType
 from engine.values.money import Qty
-from engine.venue.protocol import Ticket, Venue, VenueIdentity, VenueLink, VenueSink
+from engine.venue.protocol import EnoughFills, Ticket, Venue, VenueIdentity, VenueLink, VenueSink
 
 
 class Altered:
@@ -136,8 +136,8 @@ class NeverAnswersCancels(Altered):
 class ShrinksHistory(Altered):
     """Halves every quantity that history tells."""
 
-    async def trades_since(self, since_ns: int) -> list[OrderReport]:
-        found = await self._inner.trades_since(since_ns)
+    async def trades_since(self, since_ns: int, enough: EnoughFills | None = None) -> list[OrderReport]:
+        found = await self._inner.trades_since(since_ns, enough)
         return [
             msgspec.structs.replace(one, fill=msgspec.structs.replace(one.fill, last_qty=Qty(one.fill.last_qty / 2)))
             for one in found

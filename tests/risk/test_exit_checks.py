@@ -83,7 +83,8 @@ def test_immediate_exit_past_its_bound_does_not_count():
     desk = held("2")
     bracket = desk.bracket
     stop = next(o for o in bracket.orders.values() if o.role == "stop")
-    target = msgspec.structs.replace(stop, role="target", state="unknown", dispatched_ns=NOW, most=qty(2))
+    spec = msgspec.structs.replace(stop.spec, order_type="limit", time_in_force="ioc")
+    target = msgspec.structs.replace(stop, role="target", spec=spec, state="unknown", dispatched_ns=NOW, most=qty(2))
     bracket.orders[stop.cl_ord_id] = target
     bound_ns = round(bracket.policy.swap_bound_s * 1e9)
     assert check_exit(bracket, stop_of(desk, "2"), "sell", NOW + bound_ns - 1) is not None

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import trio
 
-from engine.journal import open_journal
-from engine.runtime.journal_keeper import BUSY_ROWS, MOST_ROWS, JournalKeeper
+from engine.journal import open_journal, seeded_journal
+from engine.runtime.journal_keeper import BUSY_ROWS, LOOK_EVERY_S, MOST_ROWS, JournalKeeper
+from engine.seams.disk import Disk
 from tests.journal.conftest import IDENTITY, StillClock
 
 ROWS = 20_000
@@ -46,3 +47,16 @@ async def test_log_stays_bounded_without_any_pause(tmp_path: Path) -> None:
     most, checkpoints = await _write(tmp_path / "busy" / "j.db", busy=True)
     assert checkpoints >= 1
     assert most < LOG_OF_A_ROW * (MOST_ROWS + 2 * BUSY_ROWS)
+
+
+async def test_row_that_nobody_waits_for_becomes_durable(autojump_clock: object) -> None:
+    """The last answer of a quiet hour is on the disk within two looks, so that a kill does not lose it."""
+    journal = seeded_journal(Disk(), IDENTITY, StillClock())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(JournalKeeper(journal, lambda: False).run)
+        await trio.sleep(LOOK_EVERY_S / 2)
+        row = journal.append("answer", {"n": 1}, ts_ns=1)
+        assert journal.durable < row
+        await trio.sleep(2 * LOOK_EVERY_S)
+        assert journal.durable == row
+        nursery.cancel_scope.cancel()

@@ -293,16 +293,16 @@ class Story:
         """Let time pass."""
         await trio.sleep(seconds)
 
-    async def until(self, holds: Callable[[], Any], within_s: float = 30) -> None:
+    async def until(self, holds: Callable[[], Any], within_s: float = 30, every_s: float = TICK_S) -> None:
         """Go on as soon as it holds; fail with the tale so far when it does not in time."""
         end_s = trio.current_time() + within_s
         while not holds():
             assert trio.current_time() < end_s, f"not within {within_s} s\n{self.tale()}"
-            await trio.sleep(TICK_S)
+            await trio.sleep(every_s)
 
     async def ended(self, *cases: Case, within_s: float = 30) -> None:
-        """Wait until these brackets have ended."""
-        await self.until(lambda: all(case.outcome for case in cases), within_s)
+        """Wait until these brackets have ended. Each look reads the journal: one every tenth of a second is enough."""
+        await self.until(lambda: all(case.outcome for case in cases), within_s, every_s=0.1)
 
     # --- what both sides know
 

@@ -58,10 +58,10 @@ async def test_forty_brackets_over_four_symbols(open_story, autojump_clock):
         for plan in PLANS:
             _move(story, plan, plan.at_start)
         cases = await _submit_all(story)
-        await story.until(lambda: all(case.resting("entry") for case in cases), 60)
+        await story.until(lambda: all(case.resting("entry") for case in cases), 60, every_s=0.1)
         for plan in PLANS:
             story.ask(plan.entry, str(10 * d(plan.qty)), symbol=plan.symbol)
-        await story.until(lambda: all(case.phase == "covered" for case in cases), 60)
+        await story.until(lambda: all(case.phase == "covered" for case in cases), 60, every_s=0.1)
         assert sum(len(case.resting("stop")) for case in cases) == 40
         await story.wait(300)  # the venue's rate counters are back at zero
         for plan in PLANS:
@@ -113,10 +113,10 @@ async def test_twenty_brackets_over_two_symbols(open_story, autojump_clock):
         story.market("49990", "50010", "5")
         story.market("2499", "2503", "50", symbol=ETH)
         cases = await _submit_twenty(story)
-        await story.until(lambda: all(case.resting("entry") for case in cases))
+        await story.until(lambda: all(case.resting("entry") for case in cases), every_s=0.1)
         story.ask("50000", "0.2", symbol=BTC)
         story.ask("2500", "2", symbol=ETH)
-        await story.until(lambda: all(case.phase == "covered" for case in cases))
+        await story.until(lambda: all(case.phase == "covered" for case in cases), every_s=0.1)
         assert sum(len(case.resting("stop")) for case in cases) == 20
         await story.wait(300)  # the venue's rate counters are back at zero
         story.market("51000", "51010", "5")

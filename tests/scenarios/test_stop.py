@@ -48,10 +48,11 @@ async def test_stop_limit_path_ends_flat(open_story, autojump_clock):
 
 
 async def test_stop_limit_jumped_over_waits_and_sells_when_the_price_returns(open_story, autojump_clock):
-    """Below its limit a fired stop-loss-limit rests: the engine waits beside it and does not sell twice."""
+    """Below its limit a fired stop-loss-limit rests: told to, the engine waits beside it and does not sell twice."""
     async with open_story() as story:
         story.market()
-        case = await story.bought("0.02", stop_limit="48900")
+        patient = {"trigger_price": "49000", "limit_price": "48900", "watchdog_s": 60}
+        case = await story.bought("0.02", stop_loss=patient)
         story.market("48500", "48950")
         story.print("48500")
         await story.until(lambda: case.phase == "exiting")

@@ -61,3 +61,13 @@ async def test_absurd_close_harms_nobody(open_sim: Any, autojump_clock: Any, pri
         sim.take("sell", "0.01")
         assert sim.truth.orders[txid].status == "filled"
         assert not any(order.ref_id for order in sim.truth.orders.values())
+
+
+@pytest.mark.parametrize("text", ["4_0000", "\uff14\uff10\uff10\uff10\uff10", "0x10", "1e", ".", "+", "1.2.3", "sNaN"])
+async def test_number_text_that_only_this_language_reads_is_refused(
+    open_sim: Any, autojump_clock: Any, text: str
+) -> None:
+    """Digits of other scripts and with underscores are no numbers to a venue."""
+    async with open_sim() as sim:
+        order = {"ordertype": "limit", "type": "buy", "pair": "XBTUSD", "volume": "0.001"}
+        assert await sim.rest.error("AddOrder", **order, price=text) == "EGeneral:Invalid arguments:price"

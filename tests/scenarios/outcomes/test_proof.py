@@ -91,7 +91,8 @@ async def test_fill_nobody_can_explain_keeps_it_unknown(open_story, autojump_clo
     """A trade on its symbol and side without an owner may be its trace: it stays unknown until an operator says."""
     async with open_story() as story:
         case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
-        at_market(story, "buy", "0.01")
+        by_a_person(story, "buy", "50000", "0.02")
+        story.ask("50000", "0.01")
         await story.wait(200)
         assert case.entry_is("unknown")
         (order,) = case.orders("entry")
@@ -99,6 +100,24 @@ async def test_fill_nobody_can_explain_keeps_it_unknown(open_story, autojump_clo
         await come(story, lambda: bool(case.resting("entry")), within_s=5)
     first = case.orders("entry")[0]
     assert (first.states()[-2], first.reason) == ("rejected", "operator: my own trade, I looked")
+
+
+@pytest.mark.parametrize(("price", "qty"), [("49999", "0.02"), ("50000", "0.01"), ("50000", "0.03")])
+async def test_persons_trade_on_other_terms_does_not_keep_it_unknown(open_story, autojump_clock, price, qty):
+    """The stream tells of an order of another price or quantity than ours: its fills are not the unknown order's."""
+    async with open_story() as story:
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
+        by_a_person(story, "buy", price, qty)
+        story.ask(price, "0.01")
+        await come(story, lambda: bool(case.resting("entry")), within_s=SETTLES_S + 2)
+
+
+async def test_persons_market_order_does_not_keep_a_limit_order_unknown(open_story, autojump_clock):
+    """It paid more than the unknown order's limit."""
+    async with open_story() as story:
+        case = await in_doubt(story, ScriptedFaults().at("add_order", 1, NOT_TAKEN))
+        at_market(story, "buy", "0.01")
+        await come(story, lambda: bool(case.resting("entry")), within_s=SETTLES_S + 2)
 
 
 async def test_fill_on_the_other_side_explains_nothing(open_story, autojump_clock):

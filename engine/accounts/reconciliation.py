@@ -1,0 +1,191 @@
+"""The venue's balances held against our own books. Pure: times come in as arguments.
+
+For every asset: balance at the start + what our fills moved + what others moved + unexplained = balance now. Each of
+the first three and the last is told by somebody; what is left over is a mismatch, and nothing is invented to hide it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from engine.accounts.exact import exactly
+from engine.accounts.movement import SPOT, Movement
+from engine.values.money import ZERO
+
+NS: Final = 10**9
+GRACE_NS: Final = 10 * NS
+"""A fill and the ledger entry that belongs to it come over two channels: so long one may wait for the other."""
+START_MARGIN_NS: Final = 10 * NS
+"""Whether the balances at the start hold a fill from around then is not told by clocks, but by its ledger entry."""
+REMEMBERED: Final = 10_000
+"""So many trades of others stay known, should one of them turn out to be ours; and so many movements can be shown."""
+
+Changes = Mapping[str, Decimal]
+
+
+class AssetLine(msgspec.Struct, frozen=True):
+    """One asset since the start, in units of it. ``booked`` is what our fills moved, ``foreign`` what others did."""
+
+    asset: str
+    start: Decimal
+    booked: Decimal
+    foreign: Decimal
+    unexplained: Decimal
+    total: Decimal
+
+
+class _Fill(msgspec.Struct):
+    """A fill of ours whose ledger entries are still to come. ``counted``: it is certainly not in the start."""
+
+    changes: dict[str, Decimal]
+    since_ns: int
+    counted: bool
+
+
+class _Trade(msgspec.Struct):
+    """Ledger entries of a trade that no fill of ours explains yet."""
+
+    movements: list[Movement]
+    since_ns: int
+
+
+class Reconciliation:
+    """Feed it every balance the venue tells and every fill we book. ``movements`` are those of others, the last ones.
+
+    ``started_ns`` is our time of the first opening state; 0 before it.
+    """
+
+    def __init__(self) -> None:
+        self.started_ns = 0
+        self.movements: deque[Movement] = deque(maxlen=REMEMBERED)
+        self._opened_ns = 0
+        self._start: dict[str, Decimal] = {}
+        self._total: dict[str, Decimal] = {}
+        self._booked: dict[str, Decimal] = {}
+        self._foreign: dict[str, Decimal] = {}
+        self._early: list[tuple[str, dict[str, Decimal], int]] = []
+        self._fills: dict[str, _Fill] = {}
+        self._trades: dict[str, _Trade] = {}
+        self._others: OrderedDict[str, list[Movement]] = OrderedDict()
+
+    # --- what it is told --------------------------------------------------------------------------------------------
+
+    def opened(self, totals: Changes, now_ns: int) -> None:
+        """Take an opening state: every asset of the spot wallet. The first one is the start."""
+        first, self._opened_ns = not self.started_ns, now_ns
+        self._total = dict(totals)
+        if not first:
+            return
+        self.started_ns, self._start = now_ns, dict(totals)
+        early, self._early = self._early, []
+        for exec_id, changes, ts_ns in early:
+            self.filled(exec_id, changes, ts_ns, now_ns)
+
+    def moved(self, movement: Movement, total: Decimal, now_ns: int) -> bool:
+        """Take a ledger entry of the spot wallet and the balance after it; returns whether it is foreign at once."""
+        self._total[movement.asset] = total
+        if movement.kind != "trade":
+            self._count_foreign([movement])
+            return True
+        fill = self._fills.get(movement.ref_id)
+        if fill is None:
+            self._trades.setdefault(movement.ref_id, _Trade([], now_ns)).movements.append(movement)
+            return False
+        self._show(movement.ref_id, fill, [movement])
+        return False
+
+    def filled(self, exec_id: str, changes: Changes, ts_ns: int, now_ns: int) -> None:
+        """Take what one fill of ours moved, each fill once; ``ts_ns`` is the venue's time of it."""
+        if not self.started_ns:
+            self._early.append((exec_id, dict(changes), ts_ns))
+            return
+        if ts_ns < self.started_ns - START_MARGIN_NS:
+            return
+        left = {asset: change for asset, change in changes.items() if change}
+        fill = _Fill(left, now_ns, counted=ts_ns > self.started_ns + START_MARGIN_NS)
+        if fill.counted:
+            _add(self._booked, left)
+        told = self._trades.pop(exec_id, None)
+        shown = self._others.pop(exec_id, []) if told is None else told.movements
+        if told is None and shown:  # it was taken for another's
+            _add(self._foreign, _sum(shown), -1)
+            self.movements = deque((m for m in self.movements if m.ref_id != exec_id), maxlen=REMEMBERED)
+        if not fill.counted or ts_ns >= self._opened_ns - START_MARGIN_NS:
+            self._fills[exec_id] = fill  # else the balances hold it since the stream was last opened
+        self._show(exec_id, fill, shown)
+
+    def look(self, now_ns: int) -> list[Movement]:
+        """Give up waiting for what has waited too long; returns the trades that are now held for others'."""
+        for exec_id, fill in list(self._fills.items()):
+            if now_ns - fill.since_ns >= GRACE_NS:
+                del self._fills[exec_id]
+        found: list[Movement] = []
+        for ref_id, trade in list(self._trades.items()):
+            if now_ns - trade.since_ns >= GRACE_NS:
+                del self._trades[ref_id]
+                self._count_foreign(trade.movements)
+                self._others[ref_id] = trade.movements
+                found += trade.movements
+        while len(self._others) > REMEMBERED:
+            self._others.popitem(last=False)
+        return found
+
+    # --- what it says -----------------------------------------------------------------------------------------------
+
+    def steady(self, now_ns: int) -> bool:
+        """Tell whether the last opening state is old enough for what is unexplained to mean anything."""
+        return self.started_ns != 0 and now_ns - self._opened_ns >= 2 * GRACE_NS
+
+    def lines(self) -> list[AssetLine]:
+        """Return every asset there is or was."""
+        names = dict.fromkeys((*self._start, *self._total, *self._booked, *self._foreign))
+        return [self._line(name) for name in names]
+
+    def unexplained(self) -> dict[str, Decimal]:
+        """Return what neither our fills nor anybody's ledger entries account for, by asset."""
+        return {line.asset: line.unexplained for line in self.lines() if line.unexplained}
+
+    def _line(self, asset: str) -> AssetLine:
+        start, total = self._start.get(asset, ZERO), self._total.get(asset, ZERO)
+        booked, foreign = self._booked.get(asset, ZERO), self._foreign.get(asset, ZERO)
+        with exactly():
+            coming = sum((fill.changes.get(asset, ZERO) for fill in self._fills.values() if fill.counted), ZERO)
+            unowned = sum(
+                (one.change for trade in self._trades.values() for one in trade.movements if one.asset == asset), ZERO
+            )
+            unexplained = total - start - (booked - coming) - foreign - unowned
+        return AssetLine(asset, start, booked, foreign, unexplained, total)
+
+    def _show(self, exec_id: str, fill: _Fill, movements: list[Movement]) -> None:
+        """Match ledger entries with a fill: from the first of them on the start certainly does not hold it."""
+        if movements and not fill.counted:
+            fill.counted = True
+            _add(self._booked, fill.changes)
+        for movement in movements:
+            fill.changes.pop(movement.asset, None)
+        if not fill.changes:
+            self._fills.pop(exec_id, None)
+
+    def _count_foreign(self, movements: list[Movement]) -> None:
+        _add(self._foreign, _sum(movements))
+        self.movements.extend(movements)
+
+
+def _sum(movements: list[Movement]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    with exactly():
+        for one in movements:
+            if one.wallet == SPOT:
+                sums[one.asset] = sums.get(one.asset, ZERO) + one.change
+    return sums
+
+
+def _add(sums: dict[str, Decimal], changes: Changes, times: int = 1) -> None:
+    with exactly():
+        for asset, change in changes.items():
+            sums[asset] = sums.get(asset, ZERO) + times * change

@@ -1,0 +1,94 @@
+"""What an invariant is: a name, a line that says it, and what it wants to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from engine.chaos.ledger import Ledger, Twin
+from engine.chaos.tap import Asked
+from engine.chaos.trace import Trace
+from engine.journal.row import Row
+from engine.orders.events import ExecutionReport
+from engine.sim.events import OrderReport
+
+if TYPE_CHECKING:
+    from engine.chaos.world import World
+
+Moment = Literal["booted", "calm", "settled", "stopped"]
+"""An engine accepts signals; the weather is over; the run has waited long enough; the engine has been stopped."""
+_MOST = 20
+"""Violations kept of one run: the first one matters, the others are its consequences."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken invariant. ``subjects`` are the orders and signals concerned, ``tail`` the trace up to it."""
+
+    invariant: str
+    at_s: float
+    text: str
+    subjects: tuple[str, ...]
+    tail: tuple[str, ...]
+
+
+class Court:
+    """What invariants look at, and where they complain."""
+
+    def __init__(self, world: World, trace: Trace, ledger: Ledger) -> None:
+        self.world, self.trace, self.ledger = world, trace, ledger
+        self.violations: list[Violation] = []
+        self._told: set[tuple[str, tuple[str, ...]]] = set()
+
+    @property
+    def now_s(self) -> float:
+        """Virtual seconds since the beginning."""
+        return self.trace.now_s
+
+    def broken(self, invariant: str, text: str, *subjects: str) -> None:
+        """Note a violation, once for the same orders."""
+        if (invariant, subjects) in self._told or len(self.violations) >= _MOST:
+            return
+        self._told.add((invariant, subjects))
+        self.trace.note("oracle", subjects[0] if subjects else "", f"BROKEN {invariant}: {text}")
+        self.violations.append(Violation(invariant, self.now_s, text, subjects, tuple(self.trace.tail())))
+
+
+class Invariant:
+    """One rule. Subclasses override what they want to see; their docstring's first line says the rule."""
+
+    name: ClassVar[str]
+
+    def __init__(self, court: Court) -> None:
+        self.court, self.ledger = court, court.ledger
+
+    def broken(self, text: str, *subjects: str) -> None:
+        """Complain."""
+        self.court.broken(self.name, text, *subjects)
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """A row has been appended; the ledger still stands before it. ``fact`` is its body where that has a type."""
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """The exchange has told of a client's order; ``twin`` is ours, None for a foreign one."""
+
+    def on_done(self) -> None:
+        """A command of the exchange that concerned a client's order is over, with all it set off."""
+
+    def on_asked(self, asked: Asked) -> None:
+        """The engine has put a request on the wire."""
+
+    def on_answered(self, end: str, data: bytes) -> None:
+        """The exchange has put bytes on the wire."""
+
+    def on_log(self, level: str, event: str, text: str) -> None:
+        """The engine has logged something."""
+
+    def on_report(self, report: ExecutionReport) -> None:
+        """A subscriber has received an execution report."""
+
+    def on_tick(self) -> None:
+        """Half a second has passed."""
+
+    def on_moment(self, moment: Moment) -> None:
+        """The run has come to one of its stages."""

@@ -1,0 +1,73 @@
+"""Exits: never more than is held, never kept back, never a target where a stop is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.chaos.invariants.base import Invariant
+from engine.chaos.ledger import ZERO, Case, Twin
+from engine.journal.row import Row
+from engine.orders.events import OrderEvent
+from engine.sim.events import OrderReport
+
+EXIT_CODES = frozenset({"EXIT_EXCEEDS_POSITION", "EXIT_OFF_TICK", "EXIT_OFF_LOT", "EXIT_BELOW_MINIMUM"})
+"""The only checks of ours that an exit meets."""
+
+
+class ExitsWithinPosition(Invariant):
+    """Exits that live on the exchange never exceed what the signal holds there."""
+
+    name = "exits_within_position"
+
+    def __init__(self, court: Any) -> None:
+        super().__init__(court)
+        self._touched: set[str] = set()
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """Remember whom the command concerned."""
+        if twin is not None:
+            self._touched.add(twin.signal_id)
+
+    def on_done(self) -> None:
+        """Judge when the command is over: in its middle one order may stand for another."""
+        for signal_id in sorted(self._touched):
+            self._judge(self.ledger.cases[signal_id])
+        self._touched.clear()
+
+    def _judge(self, case: Case) -> None:
+        live, held = case.resting(), max(case.held, ZERO)
+        if case.signal.exits == "both-rest":
+            live = max(case.resting("stop", "close"), case.resting("target"))
+        if live > held:
+            self.broken(f"exits for {live} live, held is {held}", case.signal_id, *case.orders)
+
+
+class TargetHasStop(Invariant):
+    """A target never rests while its quantity has no stop."""
+
+    name = "target_has_stop"
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """An immediate target rests never; any other only beside a stop."""
+        if twin is None or twin.role != "target" or report.exec_type != "new":
+            return
+        case = self.ledger.cases[twin.signal_id]
+        if twin.spec.time_in_force != "ioc" and case.resting("stop") < twin.leaves and case.signal.stop_loss:
+            self.broken(f"target for {twin.leaves}, stops for {case.resting('stop')}", twin.cl_ord_id)
+
+
+class ExitsNeverDenied(Invariant):
+    """No exit is denied by a check that is meant for entries."""
+
+    name = "exits_never_denied"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Look at the code of a denial."""
+        twin = self.ledger.orders.get(row.cl_ord_id)
+        if not isinstance(fact, OrderEvent) or twin is None or twin.role == "entry" or fact.move != "deny":
+            return
+        if fact.code not in EXIT_CODES and fact.code != "NOT_SENT":
+            self.broken(f"denied by {fact.code}: {fact.why}", row.cl_ord_id)
+
+
+RULES = (ExitsWithinPosition, TargetHasStop, ExitsNeverDenied)

@@ -1,0 +1,118 @@
+"""Fills: counted once, to the digit, on every side and over every restart."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from engine.chaos.invariants.base import Invariant, Moment
+from engine.chaos.ledger import ZERO, Twin
+from engine.journal.row import Row
+from engine.orders.events import ExecutionReport, OrderEvent
+from engine.orders.replay import Closed
+from engine.sim.events import OrderReport
+
+
+class FillsOnceInJournal(Invariant):
+    """A fill in the journal is one of the exchange's, to the digit, and stands there once."""
+
+    name = "fills_once_in_journal"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Hold it against the exchange's own record."""
+        if not isinstance(fact, OrderEvent) or fact.fill is None:
+            return
+        fill, twin = fact.fill, self.ledger.orders.get(row.cl_ord_id)
+        if twin is None:
+            self.broken("a fill of an order without an intent", row.cl_ord_id)
+            return
+        if fill.exec_id in twin.exec_ids:
+            self.broken(f"{fill.exec_id} is counted twice", row.cl_ord_id)
+        trades = self.court.world.exchange.truth.trades
+        trade = next((one for one in reversed(trades) if one.exec_id == fill.exec_id), None)
+        if trade is None or trade.cl_ord_id != row.cl_ord_id:
+            self.broken(f"{fill.exec_id} is not a fill of this order on the exchange: {trade}", row.cl_ord_id)
+        elif (trade.qty, trade.price, trade.cost) != (fill.last_qty, fill.last_px, fill.cost):
+            self.broken(f"told {fill}, the exchange has {trade}", row.cl_ord_id)
+        elif trade.fee != sum((fee.qty for fee in fill.fees), ZERO):
+            self.broken(f"told fees {fill.fees}, the exchange took {trade.fee} {trade.fee_asset}", row.cl_ord_id)
+
+
+class CumNeverFalls(Invariant):
+    """cum_qty never falls, and is the sum of the order's fills on the exchange."""
+
+    name = "cum_never_falls"
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """Compare with what it was."""
+        if twin is None:
+            return
+        order = report.order
+        if order.cum_qty < twin.venue_cum or order.cum_qty > order.order_qty:
+            self.broken(f"cum_qty {order.cum_qty} of {order.order_qty} after {twin.venue_cum}", twin.cl_ord_id)
+
+
+class ReportsOnce(Invariant):
+    """A subscriber that resumes by offset hears each fill once, in rising offsets, after its row was synced."""
+
+    name = "reports_once"
+
+    def __init__(self, court: Any) -> None:
+        super().__init__(court)
+        self._offset = 0
+        self._cum: dict[str, Decimal] = {}
+        self._heard: set[str] = set()
+
+    def on_report(self, report: ExecutionReport) -> None:
+        """Compare with what came before."""
+        if report.offset <= self._offset:
+            self.broken(f"offset {report.offset} after {self._offset}", report.cl_ord_id)
+        if report.offset > self.ledger.durable:
+            self.broken(f"offset {report.offset}, durable up to {self.ledger.durable}", report.cl_ord_id)
+        if report.cum_qty < self._cum.get(report.cl_ord_id, ZERO):
+            self.broken(f"cum_qty {report.cum_qty} after {self._cum[report.cl_ord_id]}", report.cl_ord_id)
+        if report.exec_id is not None and report.exec_id in self._heard:
+            self.broken(f"fill {report.exec_id} was told twice", report.cl_ord_id)
+        if report.exec_id is not None:
+            self._heard.add(report.exec_id)
+        self._offset, self._cum[report.cl_ord_id] = report.offset, report.cum_qty
+
+    def on_moment(self, moment: Moment) -> None:
+        """In the end everything in the journal was told."""
+        if moment == "stopped" and not self.ledger.had("disk_full", "sync_fails"):
+            told = {exec_id for twin in self.ledger.orders.values() for exec_id in twin.exec_ids}
+            if told - self._heard:
+                self.broken(f"fills in the journal and never told: {sorted(told - self._heard)}")
+
+
+class PositionEqualsFills(Invariant):
+    """A bracket's net quantity when it ends is that of its fills on the exchange."""
+
+    name = "position_equals_fills"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Compare at its end."""
+        case = self.ledger.cases.get(row.signal_id)
+        if not isinstance(fact, Closed) or case is None:
+            return
+        held = case.held if case.signal.side == "buy" else -case.held
+        if fact.net_qty != held and case.signal.entered:
+            self.broken(f"told {fact.net_qty}, by the exchange {held}", row.signal_id, *case.orders)
+
+
+class FillsFound(Invariant):
+    """Ten seconds after the weather is over, and at the end, every fill of ours stands in the journal."""
+
+    name = "gaps_filled"
+
+    def on_moment(self, moment: Moment) -> None:
+        """Compare both sets."""
+        if moment not in ("calm", "settled"):
+            return
+        for twin in self.ledger.orders.values():
+            venue = twin.venue
+            if venue is not None and twin.cum_qty != venue.cum_qty:
+                self.broken(f"journal {twin.cum_qty}, exchange {venue.cum_qty}", twin.cl_ord_id)
+
+
+RULES = (FillsOnceInJournal, CumNeverFalls, ReportsOnce, PositionEqualsFills, FillsFound)

@@ -1,0 +1,168 @@
+"""Orders: one per attempt, one for one intent, and never told otherwise than they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.chaos.invariants.base import Invariant
+from engine.chaos.ledger import ZERO, Case, Twin
+from engine.journal.row import Row
+from engine.orders.brackets import BRACKET_ROWS, BracketEvent
+from engine.orders.events import OrderEvent
+from engine.orders.machine import ENDED, ORDER_ROWS, Rows
+from engine.orders.replay import Intent
+from engine.sim.events import OrderReport
+
+
+class OneOrderPerAttempt(Invariant):
+    """The exchange has at most one order of any cl_ord_id, ever."""
+
+    name = "one_order_per_attempt"
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """Count ids by name."""
+        if twin is not None and len(twin.venue_ids) > 1:
+            self.broken(f"two orders of one name: {sorted(twin.venue_ids)}", twin.cl_ord_id)
+
+
+class OneLiveForOneIntent(Invariant):
+    """Of a signal at most one entry is live on the exchange."""
+
+    name = "one_live_for_one_intent"
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """Count living entries."""
+        if twin is None or twin.role != "entry" or report.exec_type not in ("pending_new", "new"):
+            return
+        case = self.ledger.cases[twin.signal_id]
+        living = [t.cl_ord_id for t in case.of("entry") if t.venue is not None and t.venue.is_open]
+        if len(living) > 1:
+            self.broken(f"{len(living)} entries of signal {case.signal_id} are live", *living)
+
+
+class IntentNotExceeded(Invariant):
+    """What the entries of a signal have filled and what of them is open never exceeds what the signal asked for."""
+
+    name = "intent_not_exceeded"
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """Sum all entries of the signal."""
+        if twin is None or twin.role != "entry":
+            return
+        case = self.ledger.cases[twin.signal_id]
+        entries = [t.venue for t in case.of("entry") if t.venue is not None]
+        total = sum((v.cum_qty + v.leaves_qty for v in entries), ZERO)
+        if total > case.signal.order_qty and case.signal.order_qty:
+            names = [t.cl_ord_id for t in case.of("entry")]
+            self.broken(f"filled and open: {total}, asked for: {case.signal.order_qty}", *names)
+
+
+class RetryAfterDeath(Invariant):
+    """A further entry is decided only when every earlier one has ended for certain and has no fill."""
+
+    name = "retry_after_death"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Look at the earlier attempts, here and on the exchange."""
+        if not isinstance(fact, Intent) or fact.role != "entry" or fact.why.startswith("adopted"):
+            return
+        case = self.ledger.cases.get(row.signal_id)
+        for twin in case.of("entry") if case is not None else ():
+            lives = twin.venue is not None and (twin.venue.is_open or twin.venue.cum_qty)
+            if twin.state not in ENDED or lives:
+                self.broken(
+                    f"the earlier attempt stands in {twin.state}, on the exchange: {twin.venue}",
+                    twin.cl_ord_id,
+                    row.cl_ord_id,
+                )
+
+
+class DeclaredTransitions(Invariant):
+    """Orders and brackets move along rows of their machines only, each from where it stood."""
+
+    name = "declared_transitions"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Look the move up."""
+        if isinstance(fact, OrderEvent) and fact.move:
+            twin = self.ledger.orders.get(row.cl_ord_id)
+            stood = twin.state if twin is not None else ""
+            reopened = stood == "settled" and fact.from_state in ENDED
+            if stood != fact.from_state and not reopened:
+                self.broken(f"{fact.move!r} starts in {fact.from_state}, the order stood in {stood}", row.cl_ord_id)
+            if not _declared(ORDER_ROWS, fact.from_state, fact.move, fact.to_state):
+                self.broken(f"no row: {fact.from_state} --{fact.move}--> {fact.to_state}", row.cl_ord_id)
+        elif isinstance(fact, BracketEvent) and fact.move:
+            case = self.ledger.cases.get(row.signal_id)
+            if case is not None and case.state != fact.from_state:
+                self.broken(f"{fact.move!r} starts in {fact.from_state}, it stood in {case.state}", row.signal_id)
+            if not _declared(BRACKET_ROWS, fact.from_state, fact.move, fact.to_state):
+                self.broken(f"no row: {fact.from_state} --{fact.move}--> {fact.to_state}", row.signal_id)
+
+
+def _declared(rows: Rows, before: str, move: str, after: str) -> bool:
+    return any(target == after for _, target in rows.get(before, {}).get(move, ()))
+
+
+class TerminalAgrees(Invariant):
+    """A state told as final is final on the exchange, too; what was denied or rejected has never been there."""
+
+    name = "terminal_agrees"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Compare at the moment of the row: the exchange is never behind."""
+        twin = self.ledger.orders.get(row.cl_ord_id)
+        if not isinstance(fact, OrderEvent) or fact.to_state not in ENDED or twin is None or not fact.move:
+            return
+        venue = twin.venue
+        if fact.to_state in ("denied", "rejected"):
+            if venue is not None and (venue.is_open or venue.cum_qty):
+                self.broken(f"told {fact.to_state} ({fact.why}), the exchange has {venue}", row.cl_ord_id)
+        elif venue is None:
+            if fact.from_state not in ("denied", "rejected"):
+                self.broken(f"told {fact.to_state}, the exchange never had it", row.cl_ord_id)
+        elif venue.is_open:
+            self.broken(f"told {fact.to_state}, the exchange has {venue}", row.cl_ord_id)
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """An order that comes to life after it was told dead."""
+        if twin is None or report.exec_type != "pending_new":
+            return
+        if twin.state in ("denied", "rejected"):
+            self.broken("held for denied or rejected, and now the exchange takes it", twin.cl_ord_id)
+
+
+class ScopeOutlivesOrders(Invariant):
+    """No order of a signal is live on the exchange when its bracket has ended."""
+
+    name = "no_order_outlives_its_scope"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Look at the exchange when a bracket closes."""
+        case = self.ledger.cases.get(row.signal_id)
+        if row.kind == "closed" and case is not None:
+            self._look(case)
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """An order that comes to life after the end."""
+        if twin is None or report.exec_type != "pending_new":
+            return
+        case = self.ledger.cases[twin.signal_id]
+        if case.closed is not None:
+            self._look(case)
+
+    def _look(self, case: Case) -> None:
+        living = [t.cl_ord_id for t in case.orders.values() if t.venue is not None and t.venue.is_open]
+        if living:
+            self.broken(f"signal {case.signal_id} has ended with {len(living)} live orders", *living)
+
+
+RULES = (
+    OneOrderPerAttempt,
+    OneLiveForOneIntent,
+    IntentNotExceeded,
+    RetryAfterDeath,
+    DeclaredTransitions,
+    TerminalAgrees,
+    ScopeOutlivesOrders,
+)

@@ -1,0 +1,97 @@
+"""Requests: announced before they leave, under rising nonces, about our own orders only, within the counters."""
+
+from __future__ import annotations
+
+from engine.chaos.invariants.base import Invariant
+from engine.chaos.ledger import Twin
+from engine.chaos.tap import WHOLESALE, Asked
+from engine.sim.events import OrderReport
+
+_FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "rate_limit", "slots_taken", "counter_filled", "crash", "power_loss")
+
+
+class RequestRowFirst(Invariant):
+    """Every order-bearing request has a request row of its order that was synced before its first byte."""
+
+    name = "request_row_first"
+
+    def on_asked(self, asked: Asked) -> None:
+        """Look for a durable row of the same order and kind."""
+        if asked.kind == "other" or self.ledger.had("disk_full", "sync_fails"):
+            return  # whose journal has failed takes its entries back without one
+        for twin in _twins(self.ledger.orders, self.ledger.by_order_id, asked):
+            rows = [seq for kind, seq in twin.requests if kind == asked.kind]
+            if not any(seq <= self.ledger.durable for seq in rows):
+                self.broken(
+                    f"{asked.method} left with request rows {rows}, durable up to {self.ledger.durable}", twin.cl_ord_id
+                )
+        for name in asked.names:
+            if name not in self.ledger.orders:
+                self.broken(f"{asked.method} names {name}, which no intent does", name)
+
+
+class NoncesRise(Invariant):
+    """Every nonce is above all those sent before with the same key, over restarts and clock steps."""
+
+    name = "nonces_rise"
+    _last = 0
+
+    def on_asked(self, asked: Asked) -> None:
+        """Compare with the highest so far."""
+        text = asked.params.get("nonce")
+        if text is None:
+            return
+        nonce = int(text)
+        if nonce <= self._last:
+            self.broken(f"{asked.method} bears {nonce} after {self._last}")
+        self._last = max(self._last, nonce)
+
+
+class ForeignUntouched(Invariant):
+    """No request names an order that is not ours, and none touches orders wholesale."""
+
+    name = "foreign_untouched"
+
+    def on_asked(self, asked: Asked) -> None:
+        """Look every name up."""
+        if asked.method in WHOLESALE:
+            self.broken(f"{asked.method} touches orders without naming them")
+        if asked.kind not in ("amend", "cancel"):
+            return
+        for order_id in asked.ids:
+            if order_id in self.ledger.foreign:
+                self.broken(f"{asked.method} names {order_id}, which is not ours", order_id)
+
+
+class WithinOwnCounters(Invariant):
+    """The exchange never refuses a request of ours for its rate while nobody else uses the account."""
+
+    name = "within_own_counters"
+
+    def on_answered(self, end: str, data: bytes) -> None:
+        """Look for the refusal itself."""
+        if b"EOrder:Rate limit exceeded" in data or b"EOrder:Orders limit exceeded" in data:
+            if not self.ledger.had(*_FOREIGN_LOAD):
+                self.broken(f"refused for its rate: {data[-200:].decode('utf-8', 'replace')}")
+
+
+class AmendsNeverDouble(Invariant):
+    """An amend never makes an order larger than its signal."""
+
+    name = "amends_never_double"
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """Look at the new total."""
+        if twin is None or report.exec_type != "amended":
+            return
+        most = self.ledger.cases[twin.signal_id].signal.order_qty
+        if most and report.order.order_qty > most:
+            self.broken(f"amended to {report.order.order_qty}, the signal is for {most}", twin.cl_ord_id)
+
+
+def _twins(by_name: dict[str, Twin], by_id: dict[str, Twin], asked: Asked) -> list[Twin]:
+    named = [by_name[name] for name in asked.names if name in by_name]
+    return named + [by_id[order_id] for order_id in asked.ids if order_id in by_id]
+
+
+RULES = (RequestRowFirst, NoncesRise, ForeignUntouched, WithinOwnCounters, AmendsNeverDouble)

@@ -1,0 +1,112 @@
+"""What both sides know of our orders at this moment: the journal's word beside the exchange's, by cl_ord_id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from engine.orders.commands import NewOrder
+from engine.orders.events import Role
+from engine.orders.replay import Closed
+from engine.orders.signal import Signal
+from engine.sim import SimOrder
+from engine.values.instrument import Instrument
+
+ZERO = Decimal(0)
+
+
+@dataclass
+class Twin:
+    """One order of ours, seen from both sides. ``requests`` are rows (kind, sequence number) that announced a request.
+
+    ``venue`` is the exchange's live record, None while it has none.
+    """
+
+    cl_ord_id: str
+    signal_id: str
+    role: Role
+    spec: NewOrder
+    state: str = "new"
+    state_since_s: float = 0.0
+    cum_qty: Decimal = ZERO
+    exec_ids: set[str] = field(default_factory=set)
+    requests: list[tuple[str, int]] = field(default_factory=list)
+    venue: SimOrder | None = None
+    venue_ids: set[str] = field(default_factory=set)
+    venue_cum: Decimal = ZERO
+    alarmed: bool = False
+
+    @property
+    def leaves(self) -> Decimal:
+        """Quantity that rests on the exchange."""
+        return ZERO if self.venue is None else self.venue.leaves_qty
+
+
+@dataclass
+class Case:
+    """One signal and everything that came of it. Base units."""
+
+    signal: Signal
+    instrument: Instrument
+    opened_s: float
+    orders: dict[str, Twin] = field(default_factory=dict)
+    closed: Closed | None = None
+    state: str = "entering"
+    bare_since_s: float | None = None
+
+    @property
+    def signal_id(self) -> str:
+        """Which signal this is."""
+        return self.signal.signal_id
+
+    def of(self, role: str) -> list[Twin]:
+        """Return its orders of a role, oldest first."""
+        return [twin for twin in self.orders.values() if twin.role == role]
+
+    @property
+    def held(self) -> Decimal:
+        """What its fills on the exchange come to, after base fees, in the direction of the entry."""
+        held = ZERO
+        for twin in self.orders.values():
+            venue = twin.venue
+            if venue is None:
+                continue
+            held += venue.cum_qty if venue.side == self.signal.side else -venue.cum_qty
+            if venue.fee_asset == self.instrument.base:
+                held -= venue.fee if self.signal.side == "buy" else -venue.fee
+        return held if self.signal.entered else held + self.signal.order_qty
+
+    def resting(self, *roles: str) -> Decimal:
+        """Quantity on the exchange of its exits, or of those of some roles."""
+        wanted = roles or ("stop", "target", "close")
+        exits = (t for t in self.orders.values() if t.role in wanted and t.venue is not None)
+        return sum((t.leaves for t in exits if t.spec.side != self.signal.side), ZERO)
+
+    def dust(self) -> Decimal:
+        """Quantity too small to be ordered."""
+        return self.instrument.qty_min
+
+
+class Ledger:
+    """Cases by signal, twins by cl_ord_id and by the exchange's order id; the journal's head and its durable part."""
+
+    def __init__(self) -> None:
+        self.cases: dict[str, Case] = {}
+        self.orders: dict[str, Twin] = {}
+        self.by_order_id: dict[str, Twin] = {}
+        self.foreign: dict[str, SimOrder] = {}
+        self.unclaimed: dict[str, SimOrder] = {}
+        """Orders with a cl_ord_id on the exchange that no intent has named yet: a lost tail's."""
+        self.head = self.durable = 0
+        self.halted: dict[str, str] = {}
+        self.halted_since_s: float | None = None
+        self.calm_since_s: float | None = None
+        self.booted_s = 0.0
+        self.trouble_until_s = 0.0
+        """Faults are in force, or the engine is not there, until this moment; infinite while open."""
+        self.struck: dict[str, int] = {}
+        self.alarms: list[tuple[float, str]] = []
+
+    def had(self, *kinds: str) -> bool:
+        """Tell whether any of these faults has struck in this run."""
+        return any(self.struck.get(kind) for kind in kinds)

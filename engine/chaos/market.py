@@ -1,0 +1,86 @@
+"""The rest of the market in a run: a few levels on each side that walk, jump, and trade with whoever is in the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+import trio
+
+from engine.chaos.world import World
+from engine.sim import PairSpec
+
+LEVELS = 3
+
+
+@dataclass(frozen=True)
+class MarketPlan:
+    """How one symbol moves. ``step_bps`` is the standard deviation of a step, ``lots`` how much a level shows."""
+
+    symbol: str
+    start: Decimal
+    every_s: float
+    step_bps: float
+    lot: Decimal
+    lots: tuple[int, int]
+
+
+class Market:
+    """One symbol's mover. ``hold`` keeps it still, for the end of a run is told by hand."""
+
+    def __init__(self, world: World, plan: MarketPlan, rng: Random) -> None:
+        self._world, self.plan, self._rng = world, plan, rng
+        self._pair = _pair_of(world, plan.symbol)
+        self._middle = plan.start
+        self._hold = False
+
+    async def run(self) -> None:
+        """Move until cancelled."""
+        self.quote(self._middle)
+        while True:
+            await trio.sleep(self.plan.every_s * self._rng.uniform(0.5, 1.5))
+            if not self._hold:
+                self._move()
+
+    def _move(self) -> None:
+        wide = 4.0 if self._rng.random() < 0.08 else 1.0
+        bps = self._rng.gauss(0, self.plan.step_bps * wide)
+        bps += 0.03 * float((self.plan.start - self._middle) / self.plan.start) * 10_000  # it comes back in the end
+        self.quote(self._middle * (1 + Decimal(round(bps * 1000)) / 10_000_000))
+        if self._rng.random() < 0.6:
+            self._take()
+
+    def quote(self, middle: Decimal) -> None:
+        """Show the market around a price; orders of clients that it meets trade."""
+        house, tick, rng = self._world.exchange.house, self._pair.tick, self._rng
+        self._middle = max(middle, tick * 1000)
+        centre = (self._middle / tick).to_integral_value() * tick
+        spread = max(tick, (centre / 10_000 / tick).to_integral_value() * tick)
+        house.clear(self.plan.symbol)
+        for level in range(LEVELS):
+            for side, away in (("buy", -spread), ("sell", spread)):
+                qty = rng.randint(*self.plan.lots) * self.plan.lot
+                house.quote(self.plan.symbol, side, centre + away * (level + 1), qty)  # type: ignore[arg-type]
+
+    def _take(self) -> None:
+        side = self._rng.choice(("buy", "sell"))
+        qty = self._rng.randint(1, self.plan.lots[0]) * self.plan.lot
+        self._world.exchange.house.take(self.plan.symbol, side, max(qty, self._pair.qty_min))  # type: ignore[arg-type]
+
+    async def sweep(self, away: Decimal, hold_s: float) -> None:
+        """Go far down, then far up, deep enough for everybody: every stop fires, every target is reached."""
+        self._hold = True
+        house, tick = self._world.exchange.house, self._pair.tick
+        for factor in (1 - away, 1 + away):
+            price = (self.plan.start * factor / tick).to_integral_value() * tick
+            house.clear(self.plan.symbol)
+            deep = self.plan.lot * self.plan.lots[1] * 200
+            house.quote(self.plan.symbol, "buy", price - tick, deep)
+            house.quote(self.plan.symbol, "sell", price + tick, deep)
+            house.print_trade(self.plan.symbol, price, self._pair.qty_min)
+            await trio.sleep(hold_s)
+
+
+def _pair_of(world: World, symbol: str) -> PairSpec:
+    return next(pair for pair in world.exchange.settings.pairs if pair.symbol == symbol)

@@ -1,0 +1,231 @@
+"""One run: a scenario under a weather, judged at every event, ending in calm weather."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import structlog
+import trio
+import trio.testing
+
+from engine.chaos.invariants.base import Violation
+from engine.chaos.market import Market
+from engine.chaos.operator import Operator
+from engine.chaos.oracle import Oracle
+from engine.chaos.scenario import Scenario, draw_scenario
+from engine.chaos.sky import Sky
+from engine.chaos.supervisor import Supervisor
+from engine.chaos.trace import Trace, TraceRow
+from engine.chaos.weather import WEATHERS, Weather
+from engine.chaos.world import World, open_world
+from engine.orders.signal import Signal
+from engine.seams.determinism import deterministic
+
+LIMIT_S = 4 * 3600.0
+"""Virtual time after which a run that does not end is broken."""
+STREAM_S = 80.0
+"""A stream is back within the longest pause between two tries (60 s) and a handshake."""
+AGREE_S = 10.0
+SWEEP = Decimal("0.03")
+SETTLE_S = 150.0
+"""From the end of the weather: 60 s by which REST may lag a broken stream, a deadline, and some rounds of questions."""
+SHUTDOWN_S = 15.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run. ``digest`` is the trace hash; equal seeds and equal code give equal digests."""
+
+    seed: int | str
+    weather: str
+    scenario: str
+    digest: str
+    rows: int
+    chain: str
+    simulated_s: float
+    violations: tuple[Violation, ...]
+    struck: dict[str, int]
+    trace: tuple[TraceRow, ...] = ()
+    roles: tuple[tuple[str, str], ...] = ()
+    walked: tuple[tuple[str, str, str, str], ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether an invariant broke."""
+        return bool(self.violations)
+
+
+def run_seed(
+    seed: int | str, weather: str = "mixed", signals: Sequence[Signal] = (), *, whole: bool = False
+) -> Result:
+    """Run one seed in a ``trio.run`` of its own. ``whole`` keeps every row of the trace."""
+    scenario = draw_scenario(f"{seed}", signals)
+    return run_scenario(scenario, WEATHERS[weather], seed, whole=whole)
+
+
+def run_scenario(scenario: Scenario, weather: Weather, seed: int | str, *, whole: bool = False) -> Result:
+    """Run a scenario under a weather, pinned by its seed to the byte."""
+    run = Run(scenario, weather, seed, whole=whole)
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    with deterministic(f"{scenario.seed}/{weather.name}"), run.listening():
+        try:
+            trio.run(run.main, clock=clock)
+        except Exception as error:
+            run.crashed(error)
+    return run.result()
+
+
+class Run:
+    """The parts of one run while it lasts."""
+
+    def __init__(self, scenario: Scenario, weather: Weather, seed: int | str, *, whole: bool) -> None:
+        self.scenario, self.weather, self.seed, self._whole = scenario, weather, seed, whole
+        self.world: World
+        self.trace: Trace
+        self.oracle: Oracle
+        self._extra: list[Violation] = []
+        self._simulated_s = 0.0
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take everything the engine logs, for the trace and for the rules about what it says."""
+        before = structlog.get_config()
+        structlog.configure(
+            processors=[structlog.contextvars.merge_contextvars, self._hear],
+            wrapper_class=structlog.make_filtering_bound_logger(20),
+            logger_factory=structlog.ReturnLoggerFactory(),
+            cache_logger_on_first_use=False,
+        )
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
+
+    def _hear(self, _: Any, level: str, event: MutableMapping[str, Any]) -> str:
+        name = str(event.pop("event", ""))
+        shown = {key: value for key, value in event.items() if key != "exc_info"}
+        if hasattr(self, "oracle"):
+            self.oracle.logged(level, name, " ".join(f"{key}={value}" for key, value in shown.items()))
+        raise structlog.DropEvent
+
+    async def main(self) -> None:
+        """Live through it."""
+        scenario = self.scenario
+        with trio.fail_after(LIMIT_S):
+            async with open_world(
+                f"{scenario.seed}/{self.weather.name}",
+                sim=scenario.sim,
+                settings=scenario.settings,
+                latency_s=scenario.latency_s,
+                prepare=self._prepare,
+                **scenario.venue,
+            ) as world:
+                await self._live(world)
+            self._simulated_s = self.trace.now_s
+
+    def _prepare(self, world: World) -> None:
+        self.world, self.trace = world, Trace(whole=self._whole)
+        self.oracle = Oracle(world, self.trace)
+
+    async def _live(self, world: World) -> None:
+        chance = world.chance
+        async with trio.open_nursery() as nursery:
+            ledger = self.oracle.ledger
+            markets = [Market(world, plan, chance.stream(f"market/{plan.symbol}")) for plan in self.scenario.markets]
+            for market in markets:
+                nursery.start_soon(market.run, name=f"market/{market.plan.symbol}")
+            supervisor = Supervisor(world, self.oracle, chance.stream("supervisor"))
+            await nursery.start(supervisor.run)
+            nursery.start_soon(self.oracle.watch, name="oracle")
+            operator = Operator(world, supervisor, ledger, self.trace, chance.stream("operator"))
+            sky = Sky(world, self.weather, ledger, self.trace, nursery)
+            nursery.start_soon(sky.run, name="sky")
+            nursery.start_soon(operator.act, self.scenario.acts, name="operator")
+            async with trio.open_nursery() as hands:
+                for at_s, signal in self.scenario.signals:
+                    hands.start_soon(operator.hand_in, at_s, signal)
+                hands.start_soon(trio.sleep, self.scenario.middle_s)
+            await sky.over.wait()
+            await self._calm(supervisor)
+            await self._settle(operator, markets)
+            await self._stop(supervisor)
+            nursery.cancel_scope.cancel()
+
+    async def _calm(self, supervisor: Supervisor) -> None:
+        """The weather is over: within its bounds everything agrees again."""
+        began_s = self.trace.now_s
+        await supervisor.wait_up()
+        with trio.move_on_after(STREAM_S):
+            while not (self.world.running and self.world.engine.services.stream_up()):  # noqa: ASYNC110
+                await trio.sleep(0.25)
+        await trio.sleep(AGREE_S)
+        if self._streams_failed(began_s):
+            self._broke("streams_come_back", f"no complete stream {self.trace.now_s - began_s:.0f} s after the weather")
+        self.oracle.moment("calm")
+
+    def _streams_failed(self, began_s: float) -> bool:
+        up = self.world.running and self.world.engine.services.stream_up()
+        return not up and self.trace.now_s - began_s > STREAM_S
+
+    async def _settle(self, operator: Operator, markets: list[Market]) -> None:
+        """Take entries back, let the price go through every stop and target, and wait until nothing is left."""
+        await operator.take_back()
+        until_s = self.trace.now_s + SETTLE_S
+        for market in markets:
+            await market.sweep(SWEEP, 2.5)
+        while self.trace.now_s < until_s and self.world.running and self.world.engine.active():
+            await trio.sleep(1.0)
+        self.oracle.moment("settled")
+
+    async def _stop(self, supervisor: Supervisor) -> None:
+        supervisor.leave()
+        began_s = self.trace.now_s
+        await self.world.stop()
+        if self.trace.now_s - began_s > SHUTDOWN_S + 1:
+            self._broke("shutdown_in_time", f"took {self.trace.now_s - began_s:.1f} s")
+        await trio.sleep(0.5)
+        self.oracle.moment("stopped")
+
+    def _broke(self, invariant: str, text: str) -> None:
+        self.oracle.court.broken(invariant, text)
+
+    def crashed(self, error: Exception) -> None:
+        """Whatever rose out of a run is a broken run."""
+        leaves = list(_leaves(error))
+        told = "".join(traceback.format_exception(leaves[0]))[-3000:]
+        tail = tuple(self.trace.tail()) if hasattr(self, "trace") else ()
+        at_s = self.trace.rows[-1].at_s if hasattr(self, "trace") and self.trace.rows else 0.0
+        self._extra.append(Violation("nothing_crashes", at_s, f"{leaves[0]!r}\n{told}", (), tail))
+
+    def result(self) -> Result:
+        """Put together what came of it."""
+        rows, chain = self.world.journal.head if hasattr(self.world, "journal") else (0, "")
+        ledger = self.oracle.ledger
+        return Result(
+            seed=self.seed,
+            weather=self.weather.name,
+            scenario=self.scenario.name,
+            digest=self.trace.digest,
+            rows=rows,
+            chain=chain,
+            simulated_s=self._simulated_s or (self.trace.rows[-1].at_s if self.trace.rows else 0.0),
+            violations=(*self.oracle.violations, *self._extra),
+            struck=dict(sorted(Counter(ledger.struck).items())),
+            trace=tuple(self.trace.rows) if self._whole else (),
+            roles=tuple((twin.cl_ord_id, f"{twin.role} {twin.cl_ord_id[:8]}") for twin in ledger.orders.values()),
+            walked=tuple(sorted(self.oracle.walked)),
+        )
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error

@@ -1,0 +1,148 @@
+"""What happens in one run besides the weather, drawn from its seed: markets, signals, settings, an operator's acts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_DOWN, Decimal
+from random import Random
+from typing import Any, Literal
+
+from engine.chaos.market import MarketPlan
+from engine.orders.signal import Signal, parse_signal
+from engine.risk.limits import Limits, SymbolLimits
+from engine.runtime.settings import EngineSettings
+from engine.seams.chance import SeededChance
+from engine.sim import SimSettings
+
+BRACKETS = (4, 20)
+Act = Literal["cancel", "halt", "resume", "cancel_order", "resolve"]
+
+_PRICES = {
+    "BTC/USD": (Decimal(50_000), Decimal("0.0001"), (20, 400), Decimal("0.1")),
+    "ETH/USD": (Decimal(2_500), Decimal("0.001"), (30, 600), Decimal("0.01")),
+    "SOL/USD": (Decimal(150), Decimal("0.02"), (40, 900), Decimal("0.01")),
+}
+"""Start price, lot, lots of a level, tick."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A run's plan. ``signals`` and ``acts`` come at these seconds; ``middle_s`` is the least the middle part lasts."""
+
+    seed: int | str
+    markets: tuple[MarketPlan, ...]
+    signals: tuple[tuple[float, Signal], ...]
+    acts: tuple[tuple[float, Act], ...]
+    sim: SimSettings
+    settings: EngineSettings
+    latency_s: float
+    middle_s: float
+    venue: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Say shortly what it is."""
+        symbols = ", ".join(market.symbol for market in self.markets)
+        return f"{len(self.signals)} brackets on {symbols}, {len(self.acts)} acts of an operator"
+
+
+def draw_scenario(seed: int | str, given: Sequence[Signal] = (), *, brackets: int | None = None) -> Scenario:
+    """Draw a run. With ``given`` signals those are handed in, instead of drawn ones."""
+    rng = SeededChance(seed).stream("scenario")
+    symbols = sorted({one.symbol for one in given}) or sorted(rng.sample(sorted(_PRICES), rng.choice((1, 2, 2, 3))))
+    markets = tuple(_market(rng, symbol, given) for symbol in symbols)
+    count = brackets or (rng.randint(4, 9) if rng.random() < 0.85 else rng.randint(10, BRACKETS[1]))
+    span_s = rng.uniform(8, 25)
+    signals = list(given) or [_signal(rng, number, rng.choice(markets)) for number in range(count)]
+    times = sorted(rng.uniform(0.5, span_s) for _ in signals)
+    return Scenario(
+        seed=seed,
+        markets=markets,
+        signals=tuple(zip(times, signals, strict=True)),
+        acts=_acts(rng, span_s),
+        sim=_exchange(rng),
+        settings=EngineSettings(limits=_limits(rng)),
+        latency_s=rng.choice((0.005, 0.01, 0.03, 0.08)),
+        middle_s=span_s + rng.uniform(5, 20) + (rng.uniform(120, 900) if rng.random() < 0.01 else 0.0),
+    )
+
+
+def _market(rng: Random, symbol: str, given: Sequence[Signal]) -> MarketPlan:
+    start, lot, lots, _ = _PRICES.get(symbol, (Decimal(100), Decimal("0.01"), (50, 900), Decimal("0.01")))
+    priced = [one.limit_price for one in given if one.symbol == symbol and one.limit_price is not None]
+    return MarketPlan(symbol, priced[0] if priced else start, rng.uniform(1.2, 3.0), rng.uniform(3, 14), lot, lots)
+
+
+def _signal(rng: Random, number: int, market: MarketPlan) -> Signal:
+    """Entry near the middle, stop and target some tenths of a percent away: things come about within a minute."""
+    start, tick = market.start, _PRICES[market.symbol][3]
+    side = "buy" if rng.random() < 0.65 else "sell"
+    sign = 1 if side == "buy" else -1
+
+    def price(bps: float) -> str:
+        return str(((start * (1 + Decimal(round(bps * 10)) / 100_000)) / tick).to_integral_value() * tick)
+
+    entry_bps = -sign * rng.uniform(-6, 18)
+    stop_bps = entry_bps - sign * rng.uniform(12, 70)
+    target_bps = entry_bps + sign * rng.uniform(15, 90)
+    limit = rng.random() < 0.8
+    qty = (market.lot * rng.randint(10, 500)).quantize(Decimal("1E-8"), ROUND_DOWN)
+    loss: dict[str, Any] = {"trigger_price": price(stop_bps)}
+    if rng.random() < 0.2:
+        loss["limit_price"] = price(stop_bps - sign * 60)
+    text: dict[str, Any] = {
+        "signal_id": f"{rng.getrandbits(32):08x}-0000-4000-8000-{number:012d}",
+        "strategy_id": rng.choice(("alpha", "beta")),
+        "symbol": market.symbol,
+        "side": side,
+        "order_type": "limit" if limit else "market",
+        "order_qty": format(qty.normalize(), "f"),
+        "stop_loss": loss,
+        "take_profit": {"price": price(target_bps)} if rng.random() < 0.85 else None,
+    }
+    if limit:
+        text["limit_price"] = price(entry_bps)
+        if rng.random() < 0.6:
+            text["entry_timeout_s"] = rng.randint(3, 30)
+        if rng.random() < 0.1:
+            text["time_in_force"] = "ioc"
+    return parse_signal(json.dumps(text))
+
+
+def _acts(rng: Random, span_s: float) -> tuple[tuple[float, Act], ...]:
+    acts: list[tuple[float, Act]] = []
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
+        acts.append((rng.uniform(2, span_s + 5), rng.choice(("cancel", "cancel", "cancel_order", "resolve"))))
+    if rng.random() < 0.15:
+        at_s = rng.uniform(3, span_s)
+        acts += [(at_s, "halt"), (at_s + rng.uniform(4, 12), "resume")]
+    return tuple(sorted(acts))
+
+
+def _limits(rng: Random) -> Limits:
+    """A third of the runs is held to limits on orders and positions."""
+    if rng.random() > 0.33:
+        return Limits()
+    symbol = {
+        name: SymbolLimits(order_qty_most=lot * 450, position_qty_most=lot * rng.randint(500, 900))  # type: ignore[arg-type]
+        for name, (_, lot, _, _) in sorted(_PRICES.items())
+    }
+    return Limits(symbol=symbol)
+
+
+def _exchange(rng: Random) -> SimSettings:
+    """What no document confirms is drawn: the engine may rest on neither answer."""
+    return SimSettings(
+        tier="intermediate",
+        untriggered_stops_hold_funds=rng.random() < 0.5,
+        would_trigger_immediately=rng.choice(("refuse", "cancel", "fire")),
+        trade_frame_completes_as=rng.choice(("partially_filled", "filled")),
+        trigger_exec_type=rng.choice(("status", "restated")),
+        snapshot_exec_type=rng.choice(("new", "status")),
+        executions_before_ack=rng.random() < 0.5,
+        snapshot_before_ack=rng.random() < 0.5,
+        rest_history_cost=rng.choice((2, 4)),
+        ratecounter_as_text=rng.random() < 0.5,
+    )

@@ -1,0 +1,382 @@
+"""The sky over one run: strikes the world with the faults that the weather has drawn, each counted when it truly does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from random import Random
+
+import trio
+
+from engine.chaos.charges import Charges
+from engine.chaos.ledger import Ledger
+from engine.chaos.trace import Trace
+from engine.chaos.weather import FRAME_KINDS, REQUEST_KINDS, Weather
+from engine.chaos.world import World
+from engine.net.wire import Connection
+from engine.sim import (
+    Action,
+    FrameVerdict,
+    Refused,
+    accept_late,
+    answer_late,
+    fail_then_accept,
+    http_error,
+    kill_after,
+    kill_before,
+    lie_with,
+    lose_answer,
+    lose_request,
+    refuse_with,
+    strange_answer,
+)
+
+ORDERS = ("add_order", "amend_order", "cancel_order", "batch_add", "AddOrder", "AmendOrder", "CancelOrder")
+BY_REST = ("AddOrder", "AmendOrder", "CancelOrder")
+READS = ("OpenOrders", "ClosedOrders", "QueryOrders", "TradesHistory", "Balance", "GetWebSocketsToken")
+ARMED_S = 25.0
+"""How long a fault that waits for its request or frame stays armed."""
+RECOVERY_S = 8.0
+"""After a single fault: cover or flat within ten seconds, two of which calm weather has, too."""
+HTML = "<html><head><title>502 Bad Gateway</title></head><body>edge</body></html>"
+EXCHANGE_NAMES = ("executions", "book", "balances")
+
+
+class Sky:
+    """Runs one weather over one world."""
+
+    def __init__(self, world: World, weather: Weather, ledger: Ledger, trace: Trace, nursery: trio.Nursery) -> None:
+        self._world, self._weather, self._ledger, self._trace = world, weather, ledger, trace
+        self._nursery = nursery
+        self._rng = world.chance.stream("weather")
+        self._in_force = 0
+        self._latency_s = world.wire.latency_s
+        self._armed: dict[str, str] = {}  # "reset_inside" or "truncation", waiting for bytes
+        self.charges = Charges(self.strike)
+        self.over = trio.Event()
+        world.exchange.faults = self.charges
+        world.wire.observers.append(self._on_bytes)
+
+    def strike(self, kind: str) -> None:
+        """Count a fault that has truly met something."""
+        struck = self._ledger.struck
+        struck[kind] = struck.get(kind, 0) + 1
+        self._trace.note("weather", "", kind)
+        self._disturb()
+
+    def _disturb(self) -> None:
+        until_s = math.inf if self._in_force else self._trace.now_s + RECOVERY_S
+        self._ledger.trouble_until_s = max(self._ledger.trouble_until_s, until_s)
+
+    async def run(self) -> None:
+        """Strike as drawn, wait until every fault is over, and clear the sky."""
+        async with trio.open_nursery() as nursery:
+            for pause_s, kind in self._weather.draw(self._rng):
+                await trio.sleep(pause_s)
+                self._begin(nursery, kind)
+            await trio.sleep(self._rng.uniform(1, 5))
+            self.charges.clear()
+            self._armed.clear()
+        self._ledger.trouble_until_s = self._trace.now_s + RECOVERY_S
+        self.over.set()
+
+    def _begin(self, nursery: trio.Nursery, kind: str) -> None:
+        rng = self._rng
+        if kind in REQUEST_KINDS:
+            names, action, times = _request(kind, rng)
+            self.charges.arm_request(kind, names, action, for_s=ARMED_S, times=times)
+        elif kind in FRAME_KINDS:
+            channels, verdict = _FRAMES[kind]
+            self.charges.arm_frames(kind, channels, verdict, for_s=ARMED_S, times=rng.choice((1, 1, 2)))
+        else:
+            nursery.start_soon(self._hold, kind, rng.uniform(*self._weather.hold_s))
+
+    async def _hold(self, kind: str, hold_s: float) -> None:
+        """Let one fault that lasts begin, stand and end."""
+        act = getattr(self, f"_{kind}")
+        self._in_force += 1
+        try:
+            await act(hold_s)
+        finally:
+            self._in_force -= 1
+            self._ledger.trouble_until_s = 0.0
+            self._disturb()
+
+    # --- the wire
+
+    def _connections(self, *, one: bool = False) -> list[Connection]:
+        living = [connection for connection in self._world.wire.connections if not connection.dead]
+        return [self._rng.choice(living)] if one and living else living
+
+    async def _latency_spike(self, hold_s: float) -> None:
+        self._world.wire.latency_s = self._rng.choice((0.15, 0.4, 0.9, 2.0))
+        self.strike("latency_spike")
+        await trio.sleep(hold_s)
+        self._world.wire.latency_s = self._latency_s
+
+    async def _reset_inside(self, hold_s: float) -> None:
+        await self._arm("reset_inside", "/client", hold_s)
+
+    async def _truncation(self, hold_s: float) -> None:
+        await self._arm("truncation", "/server", hold_s)
+
+    async def _arm(self, kind: str, side: str, hold_s: float) -> None:
+        self._armed[side] = kind
+        await trio.sleep(hold_s)
+        if self._armed.get(side) == kind:
+            del self._armed[side]
+
+    def _on_bytes(self, end: str, data: bytes) -> None:
+        name, _, side = end.rpartition("/")
+        kind = self._armed.get("/" + side) if self._armed else None
+        if kind is None or len(data) < 60:  # heartbeats are no request
+            return
+        del self._armed["/" + side]
+        connection = next((one for one in self._world.wire.connections if one.name == name), None)
+        if connection is not None:
+            self._nursery.start_soon(self._cut, kind, connection, self._rng.randint(1, len(data) - 1))
+
+    async def _cut(self, kind: str, connection: Connection, keep_bytes: int) -> None:
+        """Right after the bytes were put on the wire, while they travel."""
+        if kind == "truncation":
+            connection.truncate(keep_bytes)
+        else:
+            connection.reset()
+        self.strike(kind)
+        await trio.lowlevel.checkpoint()
+
+    async def _half_open(self, kind: str, hold_s: float, *, to_server: bool) -> None:
+        for connection in self._connections(one=self._rng.random() < 0.5):
+            connection.stall(hold_s, to_server=to_server, to_client=not to_server)
+        self.strike(kind)
+        await trio.sleep(hold_s)
+
+    async def _half_open_to_server(self, hold_s: float) -> None:
+        await self._half_open("half_open_to_server", hold_s, to_server=True)
+
+    async def _half_open_to_client(self, hold_s: float) -> None:
+        await self._half_open("half_open_to_client", hold_s, to_server=False)
+
+    async def _refused(self, hold_s: float) -> None:
+        before = self._world.wire.refusals
+        self._world.wire.refuse(hold_s)
+        for connection in self._connections():
+            connection.reset()
+        await trio.sleep(hold_s)
+        if self._world.wire.refusals > before:
+            self.strike("refused")
+
+    async def _rest_only(self, hold_s: float) -> None:
+        self.charges.arm_request("rest_only", ("connect",), kill_before(), for_s=hold_s, times=1000)
+        if self._world.exchange.kick():
+            self.strike("rest_only")
+        await trio.sleep(hold_s)
+
+    async def _ws_only(self, hold_s: float) -> None:
+        self.charges.arm_request("ws_only", ("*",), kill_before(), for_s=hold_s, times=1000, transport="rest")
+        await trio.sleep(hold_s)
+
+    async def _slow_trickle(self, hold_s: float) -> None:
+        for connection in self._connections():
+            connection.trickle(hold_s, self._rng.choice((20, 60, 200)), self._rng.uniform(0.005, 0.05))
+        self.strike("slow_trickle")
+        await trio.sleep(hold_s)
+
+    # --- the venue
+
+    async def _mode(self, kind: str, hold_s: float) -> None:
+        self._world.exchange.set_status(kind)
+        self.strike(kind)
+        await trio.sleep(hold_s)
+        self._world.exchange.set_status("online")
+
+    async def _maintenance(self, hold_s: float) -> None:
+        await self._mode("maintenance", hold_s)
+
+    async def _cancel_only(self, hold_s: float) -> None:
+        await self._mode("cancel_only", hold_s)
+
+    async def _post_only(self, hold_s: float) -> None:
+        await self._mode("post_only", hold_s)
+
+    async def _lag(self, kind: str, lag_s: float, hold_s: float) -> None:
+        self._world.exchange.lag_rest(lag_s)
+        self.strike(kind)
+        await trio.sleep(hold_s + lag_s)
+        self._world.exchange.lag_rest(0)
+
+    async def _rest_lag(self, hold_s: float) -> None:
+        bound_s = self._world.settings.visibility_lag_s
+        await self._lag("rest_lag", self._rng.uniform(0.5, bound_s * 0.95), hold_s)
+
+    async def _lag_beyond(self, hold_s: float) -> None:
+        bound_s = self._world.settings.visibility_lag_s
+        await self._lag("lag_beyond", self._rng.uniform(bound_s * 1.5, bound_s * 6), hold_s)
+
+    async def _inconsistent_snapshot(self, hold_s: float) -> None:
+        living = [t for t in self._ledger.orders.values() if t.venue is not None and t.venue.is_open]
+        if living:
+            venue = self._rng.choice(living).venue
+            self._world.exchange.hide_in_snapshots("" if venue is None else venue.order_id)
+            self._world.exchange.kick(private=True)
+            self.strike("inconsistent_snapshot")
+        await trio.sleep(min(hold_s, 2.0))
+
+    async def _expired_token(self, hold_s: float) -> None:
+        self._world.exchange.expire_tokens(in_use=self._rng.random() < 0.5)
+        self.strike("expired_token")
+        await trio.sleep(min(hold_s, 1.0))
+
+    async def _kick_storm(self, hold_s: float) -> None:
+        for _ in range(self._rng.randint(2, 5)):
+            if self._world.exchange.kick(self._rng.choice((None, 1001, 1013))):
+                self.strike("kick_storm")
+            await trio.sleep(self._rng.uniform(0.1, min(hold_s, 2.0)))
+
+    async def _dead_man(self, hold_s: float) -> None:
+        if self._world.exchange.fire_dead_man("client"):
+            self.strike("dead_man")
+        await trio.sleep(min(hold_s, 0.5))
+
+    # --- other people with the account's key
+
+    def _symbol(self) -> str:
+        return self._rng.choice(sorted(pair.symbol for pair in self._world.exchange.settings.pairs))
+
+    async def _foreign_order(self, hold_s: float) -> None:
+        symbol, house = self._symbol(), self._world.exchange.house
+        bids, asks = self._world.exchange.truth.levels(symbol, 1)
+        pair = next(pair for pair in self._world.exchange.settings.pairs if pair.symbol == symbol)
+        try:
+            if self._rng.random() < 0.5 or not bids or not asks:
+                house.place_client(symbol, self._rng.choice(("buy", "sell")), pair.qty_min * 4)
+            else:
+                away = bids[0][0] - asks[0][0]
+                house.place_client(symbol, "buy", pair.qty_min * 4, bids[0][0] + away * self._rng.randint(0, 30))
+            self.strike("foreign_order")
+        except Refused:
+            pass  # no market there, or a mode that takes none: nothing has struck
+        await trio.sleep(min(hold_s, 0.5))
+
+    async def _foreign_cancel(self, hold_s: float) -> None:
+        living = [t.venue for t in self._ledger.orders.values() if t.venue is not None and t.venue.is_open]
+        if living:
+            venue = self._rng.choice(living)
+            try:
+                self._world.exchange.house.cancel_client(venue.order_id)
+                self.strike("foreign_cancel")
+            except Refused:
+                pass  # in maintenance nobody cancels
+        await trio.sleep(min(hold_s, 0.5))
+
+    async def _slots_taken(self, hold_s: float) -> None:
+        symbol, house = self._symbol(), self._world.exchange.house
+        bids, _ = self._world.exchange.truth.levels(symbol, 1)
+        pair = next(pair for pair in self._world.exchange.settings.pairs if pair.symbol == symbol)
+        placed: list[str] = []
+        try:
+            while bids and len(placed) < 100:
+                placed.append(house.place_client(symbol, "buy", pair.qty_min * 4, bids[0][0] - pair.tick * 5000))
+        except Refused:
+            self.strike("slots_taken")
+        await trio.sleep(hold_s)
+        for order_id in placed:
+            if order_id in self._world.exchange.truth.orders and self._world.exchange.truth.orders[order_id].is_open:
+                self._world.exchange.house.cancel_client(order_id)
+
+    async def _counter_filled(self, hold_s: float) -> None:
+        core, symbol = self._world.exchange._venue.core, self._symbol()
+        bound = core.rates.threshold_of("client")
+        core.rates.charge("client", symbol, core.clock.now_ns(), bound * Decimal(self._rng.choice(("0.7", "1", "1.2"))))
+        self.strike("counter_filled")
+        await trio.sleep(hold_s + 30)
+
+    # --- the machine
+
+    async def _clock_step(self, hold_s: float) -> None:
+        step_ns = round(self._rng.uniform(-2.5, 2.5) * 1e9)
+        self._world.clock.skew_ns += step_ns
+        self.strike("clock_step")
+        await trio.sleep(hold_s)
+        self._world.clock.skew_ns -= step_ns
+
+    async def _crash(self, hold_s: float) -> None:
+        await self._kill("crash", hold_s, power_loss=False)
+
+    async def _power_loss(self, hold_s: float) -> None:
+        await self._kill("power_loss", hold_s, power_loss=True)
+
+    async def _kill(self, kind: str, hold_s: float, *, power_loss: bool) -> None:
+        if self._world.running:
+            self.strike(kind)
+            self._world.kill(power_loss=power_loss)
+        await trio.sleep(hold_s)
+
+    async def _disk_full(self, hold_s: float) -> None:
+        disk = self._world.disk
+        disk.capacity = disk.used + self._rng.randint(0, 3000)
+        await self._until_dead("disk_full", hold_s)
+        disk.capacity = None
+
+    async def _sync_fails(self, hold_s: float) -> None:
+        self._world.disk.sync_fails = True
+        await self._until_dead("sync_fails", hold_s)
+        self._world.disk.sync_fails = False
+
+    async def _until_dead(self, kind: str, hold_s: float) -> None:
+        """It has struck when the engine has met it: its journal has failed."""
+        with trio.move_on_after(hold_s + 5):
+            while self._world.running and self._world.journal.failed is None:  # noqa: ASYNC110 - no event tells it
+                await trio.sleep(0.1)
+            self.strike(kind)
+            await trio.sleep(hold_s)
+
+    async def _slow_sync(self, hold_s: float) -> None:
+        self._world.disk.sync_takes_s = self._rng.choice((0.3, 0.6, 1.5, 3.0))
+        self.strike("slow_sync")
+        await trio.sleep(hold_s)
+        self._world.disk.sync_takes_s = 0.0
+
+
+_FRAMES: dict[str, tuple[tuple[str, ...], FrameVerdict]] = {
+    "duplicate_frame": (EXCHANGE_NAMES, "duplicate"),
+    "reordered_frame": (EXCHANGE_NAMES, "swap"),
+    "missing_frame": (("executions",), "drop"),
+    "silent_loss": (("book",), "drop"),
+    "sequence_gap": (("executions",), "skip_sequence"),
+    "wrong_checksum": (("book",), "corrupt"),
+    "unknown_type": (("executions", "book", "instrument"), "strange"),
+}
+
+_REQUESTS: dict[str, Callable[[Random], tuple[tuple[str, ...], Action]]] = {
+    "reset_before": lambda rng: (rng.choice((ORDERS, READS)), kill_before()),
+    "reset_after": lambda rng: (rng.choice((ORDERS, ORDERS, READS)), kill_after()),
+    "answer_lost": lambda rng: (rng.choice((ORDERS, ORDERS, READS)), lose_answer()),
+    "request_lost": lambda rng: (rng.choice((ORDERS, ORDERS, READS)), lose_request()),
+    "late_execution": lambda rng: (
+        ORDERS,
+        accept_late(rng.uniform(0.2, 6)) if rng.random() < 0.5 else fail_then_accept(rng.uniform(0.2, 6)),
+    ),
+    "late_answer": lambda rng: (rng.choice((ORDERS, READS)), answer_late(rng.uniform(0.5, 8))),
+    "http_5xx_before": lambda rng: (READS + BY_REST, http_error(rng.choice((500, 502, 503, 504, 520)), "")),
+    "http_5xx_after": lambda rng: (READS + BY_REST, http_error(rng.choice((500, 502, 503, 520)), "", done=True)),
+    "html": lambda rng: (READS + BY_REST, http_error(rng.choice((200, 403, 502)), HTML)),
+    "rate_limited": lambda rng: (ORDERS, refuse_with("EOrder:Rate limit exceeded")),
+    "rest_rate_limited": lambda rng: (READS, refuse_with("EAPI:Rate limit exceeded")),
+    "invalid_nonce": lambda rng: (READS, refuse_with("EAPI:Invalid nonce")),
+    "busy": lambda rng: (rng.choice((ORDERS, READS)), _either(rng, "EService:Busy")),
+    "unavailable": lambda rng: (rng.choice((ORDERS, READS)), _either(rng, "EService:Unavailable")),
+    "unknown_fields": lambda rng: (rng.choice((ORDERS, READS)), strange_answer()),
+}
+
+
+def _either(rng: Random, error: str) -> Action:
+    """An error that says nothing of what was done: before it, or after it."""
+    return refuse_with(error) if rng.random() < 0.5 else lie_with(error)
+
+
+def _request(kind: str, rng: Random) -> tuple[tuple[str, ...], Action, int]:
+    names, action = _REQUESTS[kind](rng)
+    return names, action, rng.choice((1, 1, 1, 2, 3))
+

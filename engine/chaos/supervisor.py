@@ -1,0 +1,86 @@
+"""What keeps an engine running, as a service manager does: whoever dies is started again after a pause."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import trio
+
+from engine.chaos.oracle import Oracle
+from engine.chaos.world import World
+from engine.errors import EngineError, JournalError
+
+PAUSE_S = (0.1, 3.0)
+AGAIN_S = 2.0
+
+
+class Supervisor:
+    """Starts engines, and one reader of execution reports for each, which resumes where the last one ended."""
+
+    def __init__(self, world: World, oracle: Oracle, rng: Random) -> None:
+        self._world, self._oracle, self._rng = world, oracle, rng
+        self._up = trio.Event()
+        self._leaving = False
+        self._offset = 0
+        world.forgives = lambda error: only(error, JournalError)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep an engine running until ``leave``."""
+        self._up.set()
+        self._oracle.moment("booted")
+        task_status.started()
+        while not self._leaving:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read)
+                await self._world.wait_ended()
+                nursery.cancel_scope.cancel()
+            if self._leaving:
+                return
+            self._up = trio.Event()
+            self._oracle.ledger.trouble_until_s = math.inf
+            await trio.sleep(self._rng.uniform(*PAUSE_S))
+            await self._start()
+
+    async def _start(self) -> None:
+        while not self._leaving:
+            self._oracle.restarting()
+            try:
+                if await self._world.boot() is not None:
+                    break
+            except BaseException as error:
+                if not only(error, EngineError):
+                    raise
+                self._oracle.logged("info", "engine.not_started", str(error))
+            await trio.sleep(AGAIN_S)
+        else:
+            return
+        self._oracle.started()
+        self._oracle.moment("booted")
+        self._up.set()
+
+    async def _read(self) -> None:
+        """Read every report, from the last one on; a killed engine's journal ends it."""
+        try:
+            async for report in self._world.engine.reports(after=self._offset):
+                self._offset = report.offset
+                self._oracle.heard(report)
+        except JournalError:
+            await trio.sleep_forever()
+
+    async def wait_up(self) -> None:
+        """Return when an engine accepts signals."""
+        while not self._world.running:
+            await self._up.wait()
+            await trio.sleep(0.05)
+
+    def leave(self) -> None:
+        """Start none any more."""
+        self._leaving = True
+
+
+def only(error: BaseException, kind: type[BaseException]) -> bool:
+    """Tell whether every leaf of an error is of this kind."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(only(part, kind) for part in error.exceptions)
+    return isinstance(error, kind)

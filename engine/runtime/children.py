@@ -1,0 +1,84 @@
+"""Stops that the venue made of a conditional close: they carry no name of ours, but name the entry they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from engine.errors import VenueError
+from engine.orders.reports import OrderReport
+from engine.runtime.bracket_scope import BracketScope
+from engine.runtime.services import Services
+
+log = structlog.get_logger()
+
+MAX_WAITING = 200
+"""Nameless reports whose order is asked for; more than fills of one conditional close can bring between two looks."""
+
+
+class Children:
+    """Finds the bracket of each. ``scopes`` are the brackets that live."""
+
+    def __init__(self, services: Services, scopes: Callable[[], list[BracketScope]]) -> None:
+        self._services, self._scopes = services, scopes
+        self._waiting: list[OrderReport] = []
+
+    @property
+    def news(self) -> bool:
+        """Whether a report waits whose order could not be asked for yet."""
+        return bool(self._waiting)
+
+    def hear(self, report: OrderReport) -> bool:
+        """Take a report without a name of ours; False when it cannot be of a child.
+
+        A fill listed by REST does not name the order that its order came from: that is asked for.
+        """
+        if self._known(report):
+            return True
+        if report.ord_ref_id is not None and report.order_qty is not None:
+            return self._give(report)
+        mine = any(self._may_own(scope, report) for scope in self._scopes())
+        if not mine or len(self._waiting) >= MAX_WAITING:
+            return False
+        self._waiting.append(report)
+        return True
+
+    async def place(self) -> list[OrderReport]:
+        """Ask for what waits and give it to its bracket; returns the reports that turned out to be nobody's of ours."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return []
+        try:
+            asked = await self._services.link.query_orders(sorted({report.order_id for report in waiting}))
+        except VenueError as error:
+            log.warning("children.not_asked", error=str(error))
+            self._waiting = waiting + self._waiting
+            return []
+        for order in asked:
+            if order.cl_ord_id is None and order.ord_ref_id is not None:
+                self._give(order)
+        known = {order.order_id for order in asked if self._services.desk.name_of(order.order_id) is not None}
+        for report in waiting:
+            if report.order_id in known:
+                self._services.desk.route(report)
+        return [report for report in waiting if report.order_id not in known]
+
+    def _known(self, report: OrderReport) -> bool:
+        """Route a report of a child that some bracket has taken in already: an earlier process may have named it."""
+        for scope in self._scopes():
+            for view in scope.bracket.orders.values():
+                if view.order_id == report.order_id:
+                    self._services.desk.name(report.order_id, view.cl_ord_id)
+                    self._services.desk.route(report)
+                    return True
+        return False
+
+    def _give(self, report: OrderReport) -> bool:
+        return any(scope.adopt_child(report) for scope in self._scopes())
+
+    @staticmethod
+    def _may_own(scope: BracketScope, report: OrderReport) -> bool:
+        signal = scope.bracket.signal
+        exits = signal.exits == "conditional-close" and report.side != signal.side
+        return exits and report.symbol in (None, signal.symbol)

@@ -1,0 +1,145 @@
+"""What a close was asked for and what it came to: rows of the journal, and the answer of the verb."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from engine.values.money import Qty, Side, trimmed
+
+CLOSE_ROW, CLOSED_ROW = "close", "close_report"
+"""Kinds of the journal's rows; both carry ``close_id`` where other rows have their signal."""
+
+CloseScope = Literal["symbol", "signal", "all"]
+
+
+class CloseAsked(msgspec.Struct, frozen=True):
+    """A close was asked for: from here on it goes on, over restarts too, until its report is written.
+
+    ``name`` is the symbol or the signal_id, "" for all. ``asked_ns`` and ``until_ns`` (our clock) bound it, ``wish_ns``
+    bounds the wish ``max_slippage_bps``. ``drill``: on a copy of the positions, never on the venue.
+    """
+
+    close_id: str
+    scope: CloseScope
+    name: str
+    reason: str
+    asked_ns: int
+    until_ns: int
+    wish_ns: int = 0
+    max_slippage_bps: Decimal | None = None
+    include_holdings: bool = False
+
+    @property
+    def words(self) -> str:
+        """Name what is closed."""
+        return {"symbol": self.name, "signal": f"signal {self.name[:8]}", "all": "everything of ours"}[self.scope]
+
+
+class BracketClose(msgspec.Struct, frozen=True):
+    """What became of one bracket: ``traded_qty`` base units in ``orders`` closing orders at ``avg_px``.
+
+    ``left`` is what it still holds (signed); ``dust`` says that the venue takes no order for so little.
+    """
+
+    signal_id: str
+    symbol: str
+    side: Side
+    outcome: str
+    orders: int
+    traded_qty: Qty
+    avg_px: Decimal
+    fees: dict[str, Decimal]
+    left: Decimal
+    dust: bool
+
+
+class BalanceProof(msgspec.Struct, frozen=True):
+    """One asset over the close, all its wallets summed: ``change`` is after minus before, ``fills`` what ours come to.
+
+    ``explained`` None: the balance before the close is not known.
+    """
+
+    asset: str
+    before: Decimal | None
+    after: Decimal
+    change: Decimal | None
+    fills: Decimal
+    wallets: dict[str, Decimal]
+    explained: bool | None
+
+
+class NotFlat(msgspec.Struct, frozen=True):
+    """One thing that is not flat: how much of which symbol, whose, and why."""
+
+    symbol: str
+    signal_id: str
+    qty: Decimal
+    code: str
+    reason: str
+
+
+class CloseReport(msgspec.Struct, frozen=True):
+    """How a close ended. ``asked_by`` is what the last questions were put to: rest, stream or nothing.
+
+    ``entries_canceled`` are the signals whose entry lived; ``notes`` tell what a person may want to know.
+    """
+
+    close_id: str
+    scope: CloseScope
+    name: str
+    reason: str
+    drill: bool
+    asked_at: str
+    ended_at: str
+    took_s: float
+    entries_canceled: tuple[str, ...]
+    brackets: tuple[BracketClose, ...]
+    balances: tuple[BalanceProof, ...]
+    open_orders: int
+    asked_by: Literal["rest", "stream", "nothing"]
+    not_flat: tuple[NotFlat, ...]
+    notes: tuple[str, ...]
+    flat: bool
+
+    def lines(self) -> Iterator[str]:
+        """Put it into words."""
+        yield f"close {self.close_id[:8]} of {self.name or 'everything of ours'}: {self.reason}"
+        for signal_id in self.entries_canceled:
+            yield f"entry of {signal_id[:8]}: canceled"
+        for one in self.brackets:
+            yield _bracket_line(one)
+        for balance in self.balances:
+            yield _balance_line(balance)
+        for note in self.notes:
+            yield f"note: {note}"
+        for rest in self.not_flat:
+            whose = f" of signal {rest.signal_id[:8]}" if rest.signal_id else ""
+            yield f"NOT FLAT: {trimmed(rest.qty)} {rest.symbol}{whose}: {rest.code}: {rest.reason}"
+        asked = {
+            "rest": "asked anew by REST",
+            "stream": "told by the private stream",
+            "nothing": "it could not be asked",
+        }
+        yield f"orders of ours on the venue there: {self.open_orders} ({asked[self.asked_by]})"
+        drill = " (a drill: nothing was sent to the venue)" if self.drill else ""
+        yield f"{'flat' if self.flat else 'NOT flat'} at {self.ended_at}, after {self.took_s:.2f} s{drill}"
+
+
+def _bracket_line(one: BracketClose) -> str:
+    base = one.symbol.partition("/")[0]
+    did = f"{trimmed(one.traded_qty)} {base} in {one.orders} orders at {trimmed(round(one.avg_px, 8))}"
+    rest = f", {trimmed(one.left)} left" if one.left else ""
+    dust = " (dust: too little for an order)" if one.dust else ""
+    return f"{one.signal_id[:8]} {one.symbol} {one.side}: {did if one.orders else 'nothing to trade'}{rest}{dust}"
+
+
+def _balance_line(one: BalanceProof) -> str:
+    if one.change is None:
+        return f"{one.asset}: {trimmed(one.after)} now, our fills come to {trimmed(one.fills)}"
+    agrees = "as our fills say" if one.explained else f"our fills come to {trimmed(one.fills)}"
+    before = trimmed(one.before or Decimal(0))
+    return f"{one.asset}: {before} before, {trimmed(one.after)} after: {trimmed(one.change)}, {agrees}"

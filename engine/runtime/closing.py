@@ -1,0 +1,416 @@
+"""Closing positions: asked for once, carried on until it is flat or its bound is reached, proved at the venue, told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+import structlog
+import trio
+
+from engine.errors import VenueUnavailable
+from engine.orders.brackets import Bracket
+from engine.orders.contingents import reference_price
+from engine.orders.replay import Closed, Opened, rebuild_bracket
+from engine.orders.reports import OrderReport
+from engine.orders.signal import Signal
+from engine.orders.slices import CloseWish
+from engine.runtime.bracket_scope import BracketScope
+from engine.runtime.close_proof import CloseProof, Wallets
+from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, CloseAsked, CloseReport, CloseScope, NotFlat
+from engine.runtime.close_words import bracket_close, why_not_flat
+from engine.runtime.entry_gate import EVERYWHERE
+from engine.runtime.history import facts_of
+from engine.runtime.services import Services
+from engine.values.money import ZERO, Qty
+from engine.values.time import NS, rfc3339
+
+log = structlog.get_logger()
+
+FIRST_LOOK_S = 1.0
+"""What the balances before the close may cost; entries are being cancelled meanwhile."""
+LAST_LOOK_S = 8.0
+"""Kept of the bound for the questions at the end: REST shows our last fills only after a while."""
+LOOK_AGAIN_S = 0.5
+
+
+class Brackets(Protocol):
+    """What a close needs of the engine."""
+
+    def scopes(self) -> list[BracketScope]:
+        """Return the brackets that have not ended, oldest first."""
+        ...
+
+    def living_entries(self, strategy_id: str = "") -> tuple[str, ...]:
+        """Return the signals whose entry lives or is still to be sent."""
+        ...
+
+    def reopen_to_close(self, bracket: Bracket) -> BracketScope:
+        """Give an ended bracket that still holds something a scope again."""
+        ...
+
+    def hold(self, signal: Signal) -> BracketScope:
+        """Open a bracket without an entry for coins that are there."""
+        ...
+
+    async def wait_progress(self) -> None:
+        """Return when any bracket has planned or ended."""
+        ...
+
+
+class CloseDesk:
+    """Carries closes on in the engine's own tasks: whoever asked may go away, and the next start goes on with them.
+
+    While one runs no entry passes for what it closes; when it ends flat they pass again, else only after ``resume``.
+    """
+
+    def __init__(self, services: Services, brackets: Brackets, close_nursery: trio.Nursery) -> None:
+        self._services, self._brackets, self._nursery = services, brackets, close_nursery
+        self._closers: dict[str, set[str]] = {}  # closes under way by where they keep entries back
+        self._running: set[Close] = set()
+        self._left = self._replay()
+
+    def resume(self) -> None:
+        """Go on with what an earlier process has left unfinished; the bound begins anew."""
+        now_ns = self._services.clock.now_ns()
+        for asked in self._left:
+            bound_ns = now_ns + round(self._services.settings.close_bound_s * NS)
+            log.warning("close.resumed", close_id=asked.close_id, what=asked.words)
+            self._start(msgspec.structs.replace(asked, until_ns=bound_ns))
+        self._left = []
+
+    async def close(
+        self,
+        scope: CloseScope,
+        name: str,
+        reason: str,
+        *,
+        max_slippage_bps: Decimal | None = None,
+        include_holdings: bool = False,
+    ) -> CloseReport:
+        """Close, and return the report; being cancelled ends the waiting alone. ``name`` as the journal spells it.
+
+        Raises VenueUnavailable when the engine ends first.
+        """
+        services, now_ns = self._services, self._services.clock.now_ns()
+        settings = services.settings
+        asked = CloseAsked(
+            close_id=services.new_cl_ord_id(),
+            scope=scope,
+            name=name,
+            reason=reason,
+            asked_ns=now_ns,
+            until_ns=now_ns + round(settings.close_bound_s * NS),
+            wish_ns=now_ns + round(settings.close_wish_s * NS) if max_slippage_bps is not None else 0,
+            max_slippage_bps=max_slippage_bps,
+            include_holdings=include_holdings,
+        )
+        services.journal.append(CLOSE_ROW, asked, ts_ns=now_ns, signal_id=asked.close_id)
+        log.warning("close.asked", close_id=asked.close_id, what=asked.words, why=reason)
+        close = self._start(asked)
+        await close.done.wait()
+        if close.report is None:
+            raise VenueUnavailable("the engine ended before the close had: the next start goes on with it")
+        return close.report
+
+    def abandon(self, why: str) -> None:
+        """Break off every close under way: what is held is protected again, and no start goes on with it."""
+        for close in self._running:
+            close.abandon(why)
+
+    def _start(self, asked: CloseAsked) -> Close:
+        close = Close(self._services, self._brackets, asked)
+        self._running.add(close)
+        self._closers.setdefault(_where(asked), set()).add(asked.close_id)
+        if asked.scope != "signal":
+            self._services.gate.close("CLOSING", f"close of {asked.words}: {asked.reason}", _where(asked))
+        close.end_entries()
+        self._nursery.start_soon(self._run, close, name=f"close/{asked.close_id[:8]}")
+        return close
+
+    async def _run(self, close: Close) -> None:
+        asked, services = close.asked, self._services
+        try:
+            await services.journal.sync()
+            report = await close.run()
+            services.journal.append(CLOSED_ROW, report, ts_ns=services.clock.now_ns(), signal_id=asked.close_id)
+            await services.journal.sync()
+            close.report = report
+            tell = log.info if report.flat else log.error
+            tell("close.ended", close_id=asked.close_id, flat=report.flat, took_s=report.took_s)
+            self._let_pass(asked, flat=report.flat)
+        finally:
+            self._running.discard(close)
+            close.done.set()
+
+    def _let_pass(self, asked: CloseAsked, *, flat: bool) -> None:
+        where, gate = _where(asked), self._services.gate
+        self._closers[where].discard(asked.close_id)
+        if asked.scope == "signal":
+            return
+        if not flat:
+            gate.close("NOT_FLAT", f"close of {asked.words} did not end flat: close again, or resume", where)
+        else:
+            gate.open("NOT_FLAT", where)
+        if not self._closers[where]:
+            gate.open("CLOSING", where)
+        self._services.market.wake_all()
+
+    def _replay(self) -> list[CloseAsked]:
+        """Read what is unfinished, and keep entries back where a close did not end flat."""
+        journal = self._services.journal
+        left: dict[str, CloseAsked] = {}
+        last: dict[str, bool] = {}
+        for row in journal.rows(kind=CLOSE_ROW):
+            left[row.signal_id] = row.decode(CloseAsked)
+        for row in journal.rows(kind=CLOSED_ROW):
+            asked = left.pop(row.signal_id, None)
+            if asked is not None and asked.scope != "signal":
+                last[_where(asked)] = row.decode(CloseReport).flat
+        for where, flat in last.items():
+            if not flat:
+                self._services.gate.close(
+                    "NOT_FLAT", "an earlier close did not end flat: close again, or resume", where
+                )
+        return list(left.values())
+
+
+def _where(asked: CloseAsked) -> str:
+    return asked.name if asked.scope != "all" else EVERYWHERE
+
+
+class Close:
+    """One close under way. ``report`` is set with ``done``; None then: the engine ended first."""
+
+    def __init__(self, services: Services, brackets: Brackets, asked: CloseAsked) -> None:
+        self._services, self._brackets, self.asked = services, brackets, asked
+        self._proof = CloseProof(services)
+        self._began_s = trio.current_time()
+        self._closed: dict[str, Bracket] = {}  # by signal, also once they have ended
+        self._latched: set[str] = set()
+        self._reopened: set[str] = set()
+        self._entries: list[str] = []
+        self._notes: list[str] = []
+        self._trading = trio.CancelScope()
+        self._abandoned = ""
+        self._held_done = not asked.include_holdings
+        self.report: CloseReport | None = None
+        self.done = trio.Event()
+
+    def end_entries(self) -> None:
+        """Take every entry back at once; what fills meanwhile is closed with the rest."""
+        living = set(self._brackets.living_entries())
+        for scope in self._chosen():
+            if scope.signal_id in living:
+                self._entries.append(scope.signal_id)
+            self._closed[scope.signal_id] = scope.bracket
+            scope.end_entry(self._why, urgent=True)
+
+    async def run(self) -> CloseReport:
+        """Trade everything away, then ask the venue; return what it came to, within the bound."""
+        left_s = (self.asked.until_ns - self._services.clock.now_ns()) / NS
+        before = await self._proof.wallets(FIRST_LOOK_S)
+        self._trading.deadline = self._began_s + max(left_s - LAST_LOOK_S, 0)
+        with self._trading:
+            await self._trade()
+        return await self._conclude(before, self._began_s + left_s)
+
+    def abandon(self, why: str) -> None:
+        """Trade no further, and let the brackets protect what they hold again."""
+        self._abandoned = why
+        self._trading.cancel(why)
+        for scope in self._chosen():
+            scope.stay()
+
+    # --- trading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _why(self) -> str:
+        return f"close of {self.asked.words}: {self.asked.reason}"
+
+    def _wish(self) -> CloseWish | None:
+        asked = self.asked
+        return None if asked.max_slippage_bps is None else CloseWish(asked.max_slippage_bps, asked.wish_ns)
+
+    def _covers(self, signal: Signal) -> bool:
+        match self.asked.scope:
+            case "symbol":
+                return signal.symbol == self.asked.name
+            case "signal":
+                return signal.signal_id == self.asked.name
+            case "all":
+                return True
+
+    def _chosen(self) -> list[BracketScope]:
+        return [scope for scope in self._brackets.scopes() if self._covers(scope.bracket.signal)]
+
+    async def _trade(self) -> None:
+        """Latch every bracket there is, also those that appear meanwhile; return once all have ended."""
+        while True:
+            living = self._chosen()
+            for scope in living:
+                if scope.signal_id not in self._latched:
+                    self._latched.add(scope.signal_id)
+                    self._closed[scope.signal_id] = scope.bracket
+                    scope.close(self._why, self._wish())
+            if living:
+                await self._brackets.wait_progress()
+            elif not self._reopen_left() and not await self._sell_holdings():
+                return
+
+    def _reopen_left(self) -> bool:
+        """Open ended brackets again that still hold what can be ordered; False when there is none."""
+        found = [one for one in self._left_over() if one.signal.signal_id not in self._reopened]
+        for bracket in found:
+            self._reopened.add(bracket.signal.signal_id)
+            self._latched.discard(bracket.signal.signal_id)
+            self._brackets.reopen_to_close(bracket)
+        return bool(found)
+
+    def _left_over(self) -> Iterator[Bracket]:
+        journal = self._services.journal
+        ends = {row.signal_id: row.decode(Closed) for row in journal.rows(kind="closed")}
+        living = {scope.signal_id for scope in self._brackets.scopes()}
+        for signal_id, end in ends.items():
+            if not end.net_qty or signal_id in living:
+                continue
+            signal = next(journal.rows(signal_id=signal_id, kind="signal")).decode(Opened).signal
+            if not self._covers(signal):
+                continue
+            if (
+                end.outcome == "taken_over"
+                and (signal.stop_loss or signal.take_profit)
+                and self.asked.scope != "signal"
+            ):
+                said = f"signal {signal_id[:8]} was taken over by a person, what it held is theirs; --signal closes it"
+                if said not in self._notes:
+                    self._notes.append(said)
+                continue
+            bracket = rebuild_bracket(facts_of(journal, signal_id=signal_id), self._services.settings.policy)
+            if bracket is not None and can_order(bracket):
+                yield bracket
+
+    async def _sell_holdings(self) -> bool:
+        """Open a bracket for coins that are there and no bracket's, once ours are gone; False when there are none."""
+        if self._held_done:
+            return False
+        self._held_done = True
+        wallets = await self._proof.wallets()
+        opened = False
+        for symbol in self._symbols():
+            instrument = self._services.link.instrument(symbol)
+            if instrument is None:
+                continue
+            others = sum(
+                (s.bracket.exposure for s in self._brackets.scopes() if s.bracket.instrument == instrument), ZERO
+            )
+            qty = instrument.lots(max(ZERO, wallets.by_name.get(instrument.base, ZERO) - others))
+            if qty < instrument.qty_min:
+                continue
+            signal = Signal(
+                signal_id=self._services.new_cl_ord_id(),
+                strategy_id="holdings",
+                symbol=instrument.symbol,
+                side="buy",
+                order_type="market",
+                order_qty=Qty(qty),
+                stop_loss=None,
+                entered=False,
+            )
+            self._brackets.hold(signal)
+            opened = True  # it is latched with the others, in the same tick
+        return opened
+
+    def _symbols(self) -> list[str]:
+        """Markets this close is about: the one it names, and those of its brackets."""
+        named = {self.asked.name: None} if self.asked.scope == "symbol" else {}
+        return list(named | {bracket.instrument.symbol: None for bracket in self._closed.values()})
+
+    # --- what it came to --------------------------------------------------------------------------------------------
+
+    async def _conclude(self, before: Wallets, until_s: float) -> CloseReport:
+        """Ask until the answers agree with our books, at most until the bound; then tell what stands."""
+        report = await self._look(before)
+        with trio.move_on_at(until_s):
+            while not (report.flat or self._abandoned or self._still_trading()):
+                await trio.sleep(LOOK_AGAIN_S)
+                report = await self._look(before)
+        return report
+
+    def _still_trading(self) -> bool:
+        return any(scope.signal_id in self._closed for scope in self._brackets.scopes())
+
+    async def _look(self, before: Wallets) -> CloseReport:
+        """Ask the venue once and put everything together."""
+        asked, services = self.asked, self._services
+        rest, asked_by = await self._proof.resting(self._is_its)
+        after = await self._proof.wallets()
+        living = {scope.signal_id for scope in self._brackets.scopes()}
+        assets = {i.base: None for s in self._symbols() if (i := services.link.instrument(s)) is not None}
+        balances = tuple(self._proof.balance(asset, before, after) for asset in assets)
+        not_flat = [
+            why_not_flat(one, services.link.instrument(one.signal.symbol), services.settings.close_bound_s)
+            for signal_id, one in self._closed.items()
+            if signal_id in living or can_order(one)
+        ]
+        not_flat += [
+            NotFlat(one.symbol or "", "", one.order_qty or ZERO, "RESTS_THERE", f"order {one.order_id} is open there")
+            for one in rest
+            if not any(one.cl_ord_id in bracket.orders for bracket in self._closed.values())
+            or all(one.cl_ord_id not in self._closed[s].orders for s in living & self._closed.keys())
+        ]
+        not_flat += [
+            NotFlat(
+                one.asset, "", one.change - one.fills, "BALANCE_UNEXPLAINED", "its change is not what our fills say"
+            )
+            for one in balances
+            if one.explained is False and one.change is not None
+        ]
+        if self._abandoned:
+            not_flat.append(NotFlat(asked.name, "", ZERO, "ABANDONED", self._abandoned))
+        if asked_by == "nothing":
+            not_flat.append(
+                NotFlat(asked.name, "", ZERO, "CANNOT_ASK", "the venue does not answer, and no stream stands")
+            )
+        now_ns = services.clock.now_ns()
+        return CloseReport(
+            close_id=asked.close_id,
+            scope=asked.scope,
+            name=asked.name,
+            reason=asked.reason,
+            drill=False,
+            asked_at=rfc3339(asked.asked_ns),
+            ended_at=rfc3339(now_ns),
+            took_s=round((now_ns - asked.asked_ns) / NS, 3),
+            entries_canceled=tuple(self._entries),
+            brackets=tuple(bracket_close(one) for one in self._closed.values()),
+            balances=balances,
+            open_orders=len(rest),
+            asked_by=asked_by,
+            not_flat=tuple(not_flat),
+            notes=(*self._notes, *self._doubts(balances)),
+            flat=not not_flat,
+        )
+
+    def _doubts(self, balances: tuple[object, ...]) -> Iterator[str]:
+        if balances and any(getattr(one, "explained", None) is None for one in balances):
+            yield "the balance before the close could not be read: our fills and orders are the proof"
+        if self._still_trading() and not self._abandoned:
+            yield "what is not flat goes on being closed: status and why tell more"
+
+    def _is_its(self, order: OrderReport) -> bool:
+        match self.asked.scope:
+            case "symbol":
+                return order.symbol == self.asked.name
+            case "signal":
+                return any(order.cl_ord_id in bracket.orders for bracket in self._closed.values())
+            case "all":
+                return True
+
+
+def can_order(bracket: Bracket) -> bool:
+    """Tell whether what a bracket holds, or has traded too much, is more than dust."""
+    price = reference_price(bracket.signal, tuple(bracket.orders.values()))
+    return bool(bracket.exposure) and bracket.instrument.orderable(abs(bracket.exposure), price)

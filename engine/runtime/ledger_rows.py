@@ -1,0 +1,86 @@
+"""The ledger in the journal: fills are folded from the last snapshot on, so that a year is not read again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.accounts.ledger import EMPTY_BOOKS, Books, Fact, Ledger, Rates
+from engine.accounts.results import Result
+from engine.journal.reader import JournalReader
+from engine.journal.row import Row
+from engine.orders.events import OrderEvent
+from engine.orders.replay import Intent, Opened
+from engine.orders.reports import Fill
+from engine.orders.signal import Signal
+from engine.values.instrument import Instrument
+from engine.values.money import Side
+
+LEDGER_ROW: Final = "ledger"
+"""The journal's kind for Books: they hold every fill of the rows before them."""
+OF_NO_SIGNAL: Final = ""
+"""Rows that belong to no signal are few, and the journal finds them without reading the others."""
+
+
+def fact_of(signal: Signal, instrument: Instrument, side: Side, fill: Fill, ts_ns: int) -> Fact:
+    """Return a fill as the ledger sees it; ``ts_ns`` is when we learnt of it."""
+    return Fact(
+        strategy_id=signal.strategy_id,
+        symbol=instrument.symbol,
+        base=instrument.base,
+        quote=instrument.quote,
+        side=side,
+        qty=fill.last_qty,
+        cost=fill.cost,
+        ts_ns=ts_ns,
+        fees=fill.fees,
+    )
+
+
+def read_ledger(journal: JournalReader, rates: Rates) -> tuple[Ledger, int]:
+    """Fold every fill behind the last books; returns the ledger, and how many fills were folded."""
+    books, after = EMPTY_BOOKS, 0
+    last = last_row(journal, LEDGER_ROW)
+    if last is not None:
+        books, after = last.decode(Books), last.seq
+    ledger, folded = Ledger(books), 0
+    facts = _Facts(journal)
+    for row in journal.rows(after=after, kind="order"):
+        event = row.decode(OrderEvent)
+        if event.fill is not None:
+            ledger.book(facts.of(row, event.fill, event.ts_ns))
+            ledger.raise_peak(rates)
+            folded += 1
+    return ledger, folded
+
+
+def read_days(journal: JournalReader) -> list[Result]:
+    """Return the result of every day that the journal's books have closed, oldest first."""
+    rows = journal.rows(kind=LEDGER_ROW, signal_id=OF_NO_SIGNAL)
+    return [one for row in rows for one in row.decode(Books).ended]
+
+
+def last_row(journal: JournalReader, kind: str) -> Row | None:
+    """Return the newest row of a kind that belongs to no signal."""
+    last: Row | None = None
+    for row in journal.rows(kind=kind, signal_id=OF_NO_SIGNAL):
+        last = row
+    return last
+
+
+class _Facts:
+    """Finds what a fill's row does not say: its signal, its market, its side. Remembers the orders it has met."""
+
+    def __init__(self, journal: JournalReader) -> None:
+        self._journal = journal
+        self._opened: dict[str, Opened] = {}
+        self._sides: dict[str, Side] = {}
+
+    def of(self, row: Row, fill: Fill, ts_ns: int) -> Fact:
+        if row.signal_id not in self._opened:
+            first = next(self._journal.rows(signal_id=row.signal_id, kind="signal"))
+            self._opened[row.signal_id] = first.decode(Opened)
+        if row.cl_ord_id not in self._sides:
+            intent = next(self._journal.rows(cl_ord_id=row.cl_ord_id, kind="intent"))
+            self._sides[row.cl_ord_id] = intent.decode(Intent).spec.side
+        one = self._opened[row.signal_id]
+        return fact_of(one.signal, one.instrument, self._sides[row.cl_ord_id], fill, ts_ns)

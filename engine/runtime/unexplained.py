@@ -1,0 +1,74 @@
+"""Fills whose order has no name of ours: a person's trades, or the trace of an order in doubt."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from decimal import Decimal
+from typing import NamedTuple
+
+import trio
+
+from engine.orders.commands import NewOrder
+from engine.orders.reports import Fill, OrderReport
+from engine.values.money import ZERO
+
+MAX_KEPT = 1000
+"""As many as reports wait to be looked up; a doubt lasts a minute or two, unless a person must end it."""
+
+
+class _Seen(NamedTuple):
+    at_s: float
+    report: OrderReport
+    fill: Fill
+
+
+class Unexplained:
+    """Keeps them by ``exec_id``, and tells whether any may belong to an order in doubt."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+
+    def note(self, report: OrderReport) -> None:
+        """Remember a fill; the same one told again says nothing new."""
+        if report.fill is None or report.fill.exec_id in self._seen:
+            return
+        self._seen[report.fill.exec_id] = _Seen(trio.current_time(), report, report.fill)
+        if len(self._seen) > MAX_KEPT:
+            self._seen.popitem(last=False)
+
+    def may_be(self, order: NewOrder, sent_s: float, earliest_ns: int) -> bool:
+        """Tell whether a fill kept may be this order's.
+
+        It is not where anything told of it rules that out: heard before the send (``sent_s``, trio's clock), made
+        before the order can have reached the venue (``earliest_ns``, venue time), another market or side, another
+        kind of order or other terms, a price beyond the order's limit, or more in all than it asked for. What is not
+        told rules out nothing. There is no latest moment: an order that rests fills whenever it likes.
+        """
+        return any(
+            seen.at_s >= sent_s
+            and seen.fill.ts_ns >= earliest_ns
+            and _fits(seen.report, order)
+            and _within_limit(seen.fill, order)
+            and self._filled(seen.report.order_id) <= order.order_qty
+            for seen in self._seen.values()
+        )
+
+    def _filled(self, order_id: str) -> Decimal:
+        return sum((one.fill.last_qty for one in self._seen.values() if one.report.order_id == order_id), ZERO)
+
+
+def _fits(report: OrderReport, order: NewOrder) -> bool:
+    told: list[tuple[object, object]] = [
+        (report.symbol, order.symbol),
+        (report.side, order.side),
+        (report.order_qty, order.order_qty),
+    ]
+    if order.order_type in ("market", "limit"):  # of one that was triggered the venue may say what it became
+        told += [(report.order_type, order.order_type), (report.limit_price, order.limit_price)]
+    return all(one in (None, "", ours) for one, ours in told)
+
+
+def _within_limit(fill: Fill, order: NewOrder) -> bool:
+    if order.limit_price is None:
+        return True
+    return fill.last_px <= order.limit_price if order.side == "buy" else fill.last_px >= order.limit_price

@@ -1,0 +1,60 @@
+"""How often the second opinion asks for fills that nobody tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, cast
+
+import msgspec
+import trio
+
+from engine.orders.commands import NewOrder
+from engine.orders.order import Order
+from engine.orders.reports import OrderReport, ReportType
+from engine.runtime.messages import OrderMessage
+from engine.runtime.order_desk import OrderDesk, OrderHandle
+from engine.runtime.poll_task import PollTask
+from engine.runtime.settings import EngineSettings
+from engine.values.money import Price, Qty
+from engine.venue.protocol import EnoughFills, VenueLink
+
+QTY = Qty(Decimal("0.02"))
+FILLED = OrderReport(ReportType.STATUS, "rest", "O1", "filled", 3, cl_ord_id="x", order_qty=QTY, cum_qty=QTY)
+
+
+class Lagging:
+    """A venue whose list of fills lags far behind its list of orders."""
+
+    def __init__(self) -> None:
+        self.fills_s: list[float] = []
+        self.states_s: list[float] = []
+
+    async def trades_since(self, since_ns: int, enough: EnoughFills | None = None) -> list[OrderReport]:
+        """Nothing yet."""
+        self.fills_s.append(trio.current_time())
+        return []
+
+    async def query_orders(self, order_ids: Sequence[str]) -> list[OrderReport]:
+        """Filled, as it has been."""
+        self.states_s.append(trio.current_time())
+        return [FILLED]
+
+
+async def test_fills_that_rest_does_not_know_yet_are_asked_for_ever_more_rarely(autojump_clock: Any) -> None:
+    """A minute of lag costs a dozen questions, and hardly one about a state that is known."""
+    order = Order(NewOrder("x", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
+    order.dispatched(1)
+    order.reported(msgspec.structs.replace(FILLED, report_type=ReportType.NEW, ord_status="new", cum_qty=None))
+    order.reported(FILLED)
+    send, _receive = trio.open_memory_channel[OrderMessage](10)
+    desk, link = OrderDesk(), Lagging()
+    desk.open(OrderHandle(order.view(), "s", send))
+    poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: True)
+    with trio.move_on_after(60):
+        await poll.run()
+    pauses = [later - earlier for earlier, later in pairwise(link.fills_s)]
+    assert pauses == sorted(pauses)
+    assert 6 <= len(link.fills_s) <= 12
+    assert len(link.states_s) <= 2
