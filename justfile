@@ -56,3 +56,7 @@ lock:
     uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
         --constraint config/requirements.lock --output-file config/requirements-dev.lock
+
+# which edges of the machines no scenario and no seed has walked
+edges *args:
+    python -m tests.machines.walking {{ args }}

@@ -1,7 +1,7 @@
 """The venue's balances held against our own books. Pure: times come in as arguments.
 
-For every asset: balance at the start + what our fills moved + what others moved + unexplained = balance now. Each of
-the first three and the last is told by somebody; what is left over is a mismatch, and nothing is invented to hide it.
+For every asset: start + what our fills moved + what others moved + awaited + unexplained = balance now. All but the last
+two are told by somebody; what is left over is a mismatch, and nothing is invented to hide it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import msgspec
 from engine.accounts.exact import exactly
 from engine.accounts.movement import SPOT, Movement
 from engine.values.money import ZERO
+from engine.values.time import NS
 
-NS: Final = 10**9
 GRACE_NS: Final = 10 * NS
 """A fill and the ledger entry that belongs to it come over two channels: so long one may wait for the other."""
 START_MARGIN_NS: Final = 10 * NS
@@ -29,22 +29,27 @@ Changes = Mapping[str, Decimal]
 
 
 class AssetLine(msgspec.Struct, frozen=True):
-    """One asset since the start, in units of it. ``booked`` is what our fills moved, ``foreign`` what others did."""
+    """One asset since the start, in units of it. ``booked`` is what our fills moved, ``foreign`` what others did.
+
+    ``awaited`` is what fills and ledger entries have moved whose other half is on its way.
+    """
 
     asset: str
     start: Decimal
     booked: Decimal
     foreign: Decimal
+    awaited: Decimal
     unexplained: Decimal
     total: Decimal
 
 
 class _Fill(msgspec.Struct):
-    """A fill of ours whose ledger entries are still to come. ``counted``: it is certainly not in the start."""
+    """A fill of ours whose ledger entries are still to come, by asset. ``counted``: it is certainly not in the start."""
 
     changes: dict[str, Decimal]
     since_ns: int
     counted: bool
+    overdue: bool = False
 
 
 class _Trade(msgspec.Struct):
@@ -68,8 +73,8 @@ class Reconciliation:
         self._total: dict[str, Decimal] = {}
         self._booked: dict[str, Decimal] = {}
         self._foreign: dict[str, Decimal] = {}
-        self._early: list[tuple[str, dict[str, Decimal], int]] = []
-        self._fills: dict[str, _Fill] = {}
+        self._early: deque[tuple[str, Changes, int]] = deque(maxlen=REMEMBERED)
+        self._fills: OrderedDict[str, _Fill] = OrderedDict()
         self._trades: dict[str, _Trade] = {}
         self._others: OrderedDict[str, list[Movement]] = OrderedDict()
 
@@ -82,9 +87,9 @@ class Reconciliation:
         if not first:
             return
         self.started_ns, self._start = now_ns, dict(totals)
-        early, self._early = self._early, []
-        for exec_id, changes, ts_ns in early:
+        for exec_id, changes, ts_ns in self._early:
             self.filled(exec_id, changes, ts_ns, now_ns)
+        self._early.clear()
 
     def moved(self, movement: Movement, total: Decimal, now_ns: int) -> bool:
         """Take a ledger entry of the spot wallet and the balance after it; returns whether it is foreign at once."""
@@ -102,7 +107,7 @@ class Reconciliation:
     def filled(self, exec_id: str, changes: Changes, ts_ns: int, now_ns: int) -> None:
         """Take what one fill of ours moved, each fill once; ``ts_ns`` is the venue's time of it."""
         if not self.started_ns:
-            self._early.append((exec_id, dict(changes), ts_ns))
+            self._early.append((exec_id, changes, ts_ns))
             return
         if ts_ns < self.started_ns - START_MARGIN_NS:
             return
@@ -121,9 +126,10 @@ class Reconciliation:
 
     def look(self, now_ns: int) -> list[Movement]:
         """Give up waiting for what has waited too long; returns the trades that are now held for others'."""
-        for exec_id, fill in list(self._fills.items()):
-            if now_ns - fill.since_ns >= GRACE_NS:
-                del self._fills[exec_id]
+        for fill in self._fills.values():
+            fill.overdue = now_ns - fill.since_ns >= GRACE_NS
+        while len(self._fills) > REMEMBERED:
+            self._fills.popitem(last=False)
         found: list[Movement] = []
         for ref_id, trade in list(self._trades.items()):
             if now_ns - trade.since_ns >= GRACE_NS:
@@ -143,23 +149,25 @@ class Reconciliation:
 
     def lines(self) -> list[AssetLine]:
         """Return every asset there is or was."""
+        awaited: dict[str, Decimal] = {}
+        for fill in self._fills.values():
+            if fill.counted and not fill.overdue:
+                _add(awaited, fill.changes, -1)
+        for trade in self._trades.values():
+            _add(awaited, _sum(trade.movements))
         names = dict.fromkeys((*self._start, *self._total, *self._booked, *self._foreign))
-        return [self._line(name) for name in names]
+        return [self._line(name, awaited.get(name, ZERO)) for name in names]
 
     def unexplained(self) -> dict[str, Decimal]:
         """Return what neither our fills nor anybody's ledger entries account for, by asset."""
         return {line.asset: line.unexplained for line in self.lines() if line.unexplained}
 
-    def _line(self, asset: str) -> AssetLine:
+    def _line(self, asset: str, awaited: Decimal) -> AssetLine:
         start, total = self._start.get(asset, ZERO), self._total.get(asset, ZERO)
         booked, foreign = self._booked.get(asset, ZERO), self._foreign.get(asset, ZERO)
         with exactly():
-            coming = sum((fill.changes.get(asset, ZERO) for fill in self._fills.values() if fill.counted), ZERO)
-            unowned = sum(
-                (one.change for trade in self._trades.values() for one in trade.movements if one.asset == asset), ZERO
-            )
-            unexplained = total - start - (booked - coming) - foreign - unowned
-        return AssetLine(asset, start, booked, foreign, unexplained, total)
+            unexplained = total - start - booked - foreign - awaited
+        return AssetLine(asset, start, booked, foreign, awaited, unexplained, total)
 
     def _show(self, exec_id: str, fill: _Fill, movements: list[Movement]) -> None:
         """Match ledger entries with a fill: from the first of them on the start certainly does not hold it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -9,7 +10,7 @@ from random import Random
 import trio
 
 from engine.chaos.world import World
-from engine.sim import PairSpec
+from engine.sim import PairSpec, Refused
 
 LEVELS = 3
 
@@ -41,7 +42,8 @@ class Market:
         while True:
             await trio.sleep(self.plan.every_s * self._rng.uniform(0.5, 1.5))
             if not self._hold:
-                self._move()
+                with contextlib.suppress(Refused):  # in maintenance and its like nobody quotes or takes
+                    self._move()
 
     def _move(self) -> None:
         wide = 4.0 if self._rng.random() < 0.08 else 1.0

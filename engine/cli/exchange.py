@@ -55,6 +55,7 @@ def exchange(
 ) -> Exit:
     """Run the simulated Kraken alone, REST and WebSocket v2 on one port, until Ctrl-C.
 
+    Accounts, orders, trades and candles are kept in the data directory; spreads, counters and tokens begin anew.
     Says where it listens and with which key: in words on a terminal, else (and with --json) in one line of JSON.
 
     Example: python -m engine exchange --port 8791 --seed 7 --faults faults.toml

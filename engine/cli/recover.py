@@ -151,6 +151,9 @@ class _SilentSink:
     def on_instrument(self, instrument: Instrument) -> None:
         """Ignore it."""
 
+    def on_balances(self, balances: Sequence[Balance]) -> None:
+        """Ignore it."""
+
     def on_balance(self, balance: Balance) -> None:
         """Ignore it."""
 

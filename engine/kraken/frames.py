@@ -68,6 +68,13 @@ class BalanceRow(msgspec.Struct, frozen=True):
     balance: Decimal
     wallets: tuple[Wallet, ...] = ()
     wallet_type: str = "spot"
+    wallet_id: str = "main"
+    ledger_id: str = ""
+    ref_id: str = ""
+    type: str = ""
+    amount: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    timestamp: str = ""
 
 
 class LevelRow(msgspec.Struct, frozen=True):

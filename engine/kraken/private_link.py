@@ -227,8 +227,12 @@ class PrivateLink:
             log.warning("request.dropped", link="private", text=frame.text)
 
     def _balances(self, frame: Channel) -> None:
-        for balance in balances(decode.balances(frame)):
-            self._sink.on_balance(balance)
+        told = balances(decode.balances(frame))
+        if frame.snapshot:
+            self._sink.on_balances(told)
+        else:
+            for balance in told:
+                self._sink.on_balance(balance)
         self._monitor.heal("balances")
 
     def _answered(self, response: Response, now_s: float) -> None:

@@ -12,6 +12,7 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
+from engine.accounts.movement import SPOT, Movement
 from engine.errors import VenueProtocolError
 from engine.kraken import decode
 from engine.kraken.frame_cache import FrameCache
@@ -148,14 +149,30 @@ _NAMING = (
 
 
 def balances(rows: Sequence[BalanceRow]) -> list[Balance]:
-    """Return the spot balances of a balances frame; ledger entries of other wallets say nothing about trading."""
-    out = []
-    for row in rows:
-        if row.wallet_type != "spot":
-            continue
-        spot = [wallet.balance for wallet in row.wallets if wallet.type == "spot"]
-        out.append(Balance(row.asset, sum(spot, Decimal(0)) if spot else row.balance))
-    return out
+    """Return every wallet's balance that a balances frame tells of, the spot wallets of an asset as one."""
+    return [balance for row in rows for balance in _wallets(row)]
+
+
+def _wallets(row: BalanceRow) -> list[Balance]:
+    if row.ledger_id:
+        wallet = _wallet(row.wallet_type, row.wallet_id)
+        return [Balance(row.asset, row.balance, wallet=wallet, movement=_movement(row, wallet))]
+    if not row.wallets:
+        return [Balance(row.asset, row.balance)]
+    totals = {SPOT: Decimal(0)}
+    for one in row.wallets:
+        wallet = _wallet(one.type, one.id)
+        totals[wallet] = totals.get(wallet, Decimal(0)) + one.balance
+    return [Balance(row.asset, total, wallet=wallet) for wallet, total in totals.items()]
+
+
+def _wallet(kind: str, name: str) -> str:
+    return kind if kind == SPOT else f"{kind}/{name}"
+
+
+def _movement(row: BalanceRow, wallet: str) -> Movement:
+    ts_ns = decode.moment(row.timestamp) if row.timestamp else 0
+    return Movement(row.ledger_id, row.ref_id, row.type, row.asset, row.amount, row.fee, ts_ns, wallet)
 
 
 def _report_type(row: ExecutionRow, known: OrderReport, triggered: bool | None) -> ReportType:

@@ -28,8 +28,9 @@ def execution(row: ExecutionRow) -> None:
 
 
 def balance(row: BalanceRow) -> None:
-    """Every balance is a number; it may be negative."""
-    number("balances", "balance", row.balance)
+    """Every balance is a number; it may be negative, as an amount moved may."""
+    for name in ("balance", "amount", "fee"):
+        number("balances", name, getattr(row, name))
     for wallet in row.wallets:
         number("balances", "balance", wallet.balance)
 

@@ -53,6 +53,8 @@ CHILD_NS: Final = NS
 """The stop of a conditional close is told with the fill that makes it; missing for so long, the venue is asked."""
 GAUGE_STEP: Final = Decimal("1E-9")
 """Base units times seconds: finer than any lot for the least time that a frame takes."""
+UNSENT_PAUSE_NS: Final = NS // 20
+"""The first pause after a step that never left: the connection fell under it, and the link has seen so by now."""
 ONE_LOSS_NS: Final = 10 * NS
 """Stops that go within this time are lost at once: REST tells of them in rounds of a second or two."""
 
@@ -93,6 +95,7 @@ class Bracket:
         self._gauge_at = 0
         self._uncovered = NO_QTY
         self._blocked: dict[tuple[str, ...], int | None] = {}  # refused step -> when it may be tried again
+        self._unsent: dict[tuple[str, ...], tuple[int, int]] = {}  # step -> times in a row that it never left, and when
         self._swap_ready_at = 0
         self._swap_pauses = 0
         self._close_ready_at = 0
@@ -231,9 +234,19 @@ class Bracket:
         step = self._last_step.get(view.cl_ord_id)
         if step is not None and self._blocked.get(step.key(), 0) is not None:  # a final no outlives a "not now"
             transient = event.code in TRANSIENT_CODES
-            self._blocked[step.key()] = now_ns + round(self.policy.retry_pause_s * NS) if transient else None
+            self._blocked[step.key()] = now_ns + self._retry_pause(step, event, now_ns) if transient else None
         if isinstance(step, CancelExit | CancelEntry):
             self._asked_to_cancel.discard(view.cl_ord_id)
+
+    def _retry_pause(self, step: Step, event: OrderEvent, now_ns: int) -> int:
+        """A step that never left is tried again almost at once, mostly by the other way, then ever later."""
+        most = round(self.policy.retry_pause_s * NS)
+        if event.code != "NOT_SENT":
+            return most
+        times, last_ns = self._unsent.get(step.key(), (0, 0))
+        times = times + 1 if now_ns < last_ns + 2 * most else 0
+        self._unsent[step.key()] = times, now_ns
+        return min(most, UNSENT_PAUSE_NS << min(times, 10))
 
     def _pause_swaps(self, ended: Swap, now_ns: int) -> None:
         """After a swap that traded nothing the next one waits, twice as long each time."""

@@ -67,10 +67,15 @@ def commitment_of(bracket: Bracket, price: Decimal) -> Commitment:
         quote=instrument.quote,
         side=signal.side,
         qty=qty,
-        cost=qty * (signal.limit_price or signal.trigger_price or price),
+        cost=qty * (_limit_of(entries) or signal.limit_price or signal.trigger_price or price),
         exit_qty=sum((view.most for view in exits), ZERO),
         orders=len(exits) + sum(not view.ended for view in entries) + due,
     )
+
+
+def _limit_of(entries: list[OrderView]) -> Decimal | None:
+    """Return the limit of the entry that lives, as it stands now: it may have been amended."""
+    return next((view.limit_price for view in entries if not view.ended), None)
 
 
 def awaited(bracket: Bracket, entries: list[OrderView]) -> bool:

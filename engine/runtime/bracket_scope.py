@@ -48,7 +48,7 @@ from engine.runtime.order_desk import OrderHandle
 from engine.runtime.order_scope import OrderScope
 from engine.runtime.recovery import WHY_ADOPTED, Loose, opened_ns
 from engine.runtime.services import Services
-from engine.values.money import ZERO, Qty, other_side, sign
+from engine.values.money import ZERO, Price, Qty, other_side, sign
 from engine.values.time import NS
 
 log = structlog.get_logger()
@@ -87,6 +87,7 @@ class BracketScope:
         self._commands: dict[str, int] = {}  # sent to each order; a view that has taken fewer is not news enough
         self._market_waiting = False
         self._entry_ends = ""  # why the entry is to be canceled, once anybody asked
+        self._moved = trio.Event()  # set once the stops stand where they are wanted
         self._urgent = False  # its cancels go before all else
         self._close_why = ""  # why all of it is to go, once anybody asked
         self._wish: CloseWish | None = None
@@ -126,6 +127,16 @@ class BracketScope:
             self._wish = None if wish is None else min(wish, self._wish, key=_until)
         self._close_why = self._close_why or why
         self.end_entry(why, urgent=True)
+
+    def move_exits(self, stop: Price | None, target: Price | None) -> None:
+        """Move the stop, the next target, or both. Raises ValueError, and changes nothing, when they cannot move so."""
+        self.bracket.move_exits(stop, target)
+        self._moved = trio.Event()
+        self.market_moved()
+
+    async def wait_moved(self) -> None:
+        """Return once every resting stop stands where it was moved to."""
+        await self._moved.wait()
 
     def stay(self) -> None:
         """Take a close back: what is held is protected again."""
@@ -304,6 +315,8 @@ class BracketScope:
             self._asking = True
             order_nursery.start_soon(self._ask_children, name=f"children/{symbol}")
         self._services.risk.moved(self.bracket)
+        if not plan.steps and not any(one.busy for one in self.bracket.orders.values()):
+            self._moved.set()  # nothing is missing and nothing under way
         self._progressed()
         moments = [self.bracket.wake_ns(self._now()), self._attempts.due_ns]
         if self.bracket.close_all and not self.bracket.ended:

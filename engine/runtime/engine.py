@@ -19,6 +19,7 @@ from engine.orders.order import OrderView
 from engine.orders.replay import Opened, rebuild_bracket, rebuild_orders
 from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal
+from engine.runtime.amending import Amended, Amending
 from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.bus import Lagged, Subscription, call_each, reports_from
 from engine.runtime.close_report import CloseReport, CloseScope
@@ -33,7 +34,7 @@ from engine.runtime.recovery import Loose, Unfinished, reconcile, wait_taken
 from engine.runtime.releasing import Resumed, release
 from engine.runtime.services import Services
 from engine.runtime.views import BracketView, bracket_view
-from engine.values.money import ZERO
+from engine.values.money import ZERO, Price, Qty
 from engine.venue.protocol import RestartBound, Unprotected
 
 log = structlog.get_logger()
@@ -68,6 +69,7 @@ class Engine:
         self._idle.set()
         self._progress = trio.Event()
         self._intake = Intake(services, self._start)
+        self._amending = Amending(services, self._scopes.get)
         self._flattening: trio.CancelScope | None = None
         self._detached = False
         self._closing = CloseDesk(services, self, bracket_nursery)
@@ -138,6 +140,19 @@ class Engine:
         if next(self.journal.rows(signal_id=signal_id, kind="signal"), None) is None:
             raise ConfigError(f"no accepted signal is named {signal_id!r}")
         return "signal", signal_id
+
+    async def amend(
+        self, cl_ord_id: str, limit_price: Price, order_qty: Qty | None = None, *, why: str = "asked by the user"
+    ) -> Amended:
+        """Change a resting entry's limit, and with ``order_qty`` its total quantity, never above its signal's.
+
+        Every check of entries is made again. A change whose answer is lost is looked into as §7 says.
+        """
+        return await self._amending.entry(cl_ord_id, limit_price, order_qty, why)
+
+    async def move_exits(self, signal_id: str, *, stop: Price | None = None, target: Price | None = None) -> Amended:
+        """Move a living bracket's stop, its next target, or both, in place. Journalled; it survives restarts."""
+        return await self._amending.exits(signal_id, stop, target)
 
     def halt(self, reason: str, *, strategy_id: str = "", reducing: bool = False) -> bool:
         """Let no entry pass, of one strategy or of all; with ``reducing`` only what reduces. Exits always pass.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import trio
 
@@ -49,6 +51,29 @@ class Amend(msgspec.Struct, frozen=True):
     limit_price: Price | None = None
 
 
+class AmendReply:
+    """What became of an amend of an entry, once ``done`` is set; until then it is unknown."""
+
+    def __init__(self) -> None:
+        self.outcome: Literal["amended", "unknown", "refused"] = "unknown"
+        self.code, self.reason = "NO_ANSWER", "not answered yet: the venue is being asked"
+        self.done = trio.Event()
+
+    def settle(self, outcome: Literal["amended", "refused"], code: str = "", reason: str = "") -> None:
+        """Tell whoever waits."""
+        self.outcome, self.code, self.reason = outcome, code, reason
+        self.done.set()
+
+
+class AmendEntry(msgspec.Struct, frozen=True):
+    """Operator to entry: set its limit and its total quantity, if it rests and nothing else is under way."""
+
+    order_qty: Qty
+    limit_price: Price
+    why: str
+    reply: AmendReply
+
+
 class ProvenDead(msgspec.Struct, frozen=True):
     """Every proof holds that the venue never took the order, or an operator has decided so."""
 
@@ -73,7 +98,9 @@ class Barrier(msgspec.Struct, frozen=True):
     passed: trio.Event
 
 
-OrderMessage = OrderReport | Sent | Answered | Denied | Cancel | Amend | ProvenDead | DeclaredLive | Shown | Barrier
+OrderMessage = (
+    OrderReport | Sent | Answered | Denied | Cancel | Amend | AmendEntry | ProvenDead | DeclaredLive | Shown | Barrier
+)
 
 
 class OrderChanged(msgspec.Struct, frozen=True):

@@ -19,6 +19,8 @@ from engine.orders.signal import Signal
 from engine.risk.denials import Denial
 from engine.runtime.messages import (
     Amend,
+    AmendEntry,
+    AmendReply,
     Answered,
     Barrier,
     Cancel,
@@ -76,6 +78,8 @@ class OrderScope:
         self._why = ""  # of the change under way
         self._entry_cancels = 0
         self._urgent = False  # its cancel goes before all else
+        self._unwanted = False  # an entry that is to go
+        self._reply: AmendReply | None = None  # who waits for what becomes of an amend
         self._undecided: Loose | None = None  # the venue is being asked whether it was sent after all
         self._deadline_s = math.inf
         services.desk.open(self.handle)
@@ -116,6 +120,7 @@ class OrderScope:
                 message = None
         events += self._record(self._order.settle(self._now()))
         self._retry_entry_cancel(events)
+        self._answer_amend(events)
         if self._order.cancel_wanted:
             self._try_cancel()
         await self._show(events)
@@ -197,6 +202,9 @@ class OrderScope:
                 self._taken += 1
                 self._urgent |= message.urgent
                 return self._ask_cancel(message.why)
+            case AmendEntry():
+                self._amend_entry(message)
+                return []
             case Amend():
                 self._taken += 1
                 self._try_amend(message)
@@ -234,6 +242,7 @@ class OrderScope:
         if self._order.ended:
             return []
         self._order.cancel_wanted, self._why = True, why
+        self._unwanted = True
         if self._order.state == "new" and self._outgoing is not None:
             self._outgoing.withdraw()
         log.info("order.cancel_wanted", why=why, state=self._order.state)
@@ -248,11 +257,12 @@ class OrderScope:
     def _retry_entry_cancel(self, events: list[OrderEvent]) -> None:
         """A cancel of an entry that was refused, or could not be sent, is looked into and asked again.
 
-        An entry once unwanted stays unwanted, and cancels are the only changes an entry gets. (Exits are the planner's:
+        An entry once unwanted stays unwanted; an amend of one that is wanted is asked for once. (Exits are the planner's:
         it may want them again by now.) The pause doubles up to MAX_CANCEL_PAUSE_S.
         """
         fell = any(e.move == "refuse_change" or (not e.move and e.code) for e in events)
-        if fell and self._order.role == "entry" and not self._order.ended:
+        unwanted = self._unwanted or any(e.from_state == "pending_cancel" for e in events)
+        if fell and unwanted and self._order.role == "entry" and not self._order.ended:
             self.handle.suspect = True
             self._deadline_s = trio.current_time() + min(2.0**self._entry_cancels, MAX_CANCEL_PAUSE_S)
             self._entry_cancels += 1
@@ -263,6 +273,36 @@ class OrderScope:
             self._why = wish.why
             terms = wish.order_qty, wish.limit_price, wish.trigger_price
             self._start(AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, *terms))
+
+    def _amend_entry(self, wish: AmendEntry) -> None:
+        """Send an operator's change of an entry that rests; a second one waits for nobody."""
+        order = self._order
+        if order.state not in ("open", "partial") or order.outgoing is not None or order.order_id is None:
+            said = "another change is under way" if self._reply is not None else f"it is {order.state}, not resting"
+            wish.reply.settle("refused", "NOT_RESTING", said)
+            return
+        if self._unwanted or order.cancel_wanted:
+            wish.reply.settle("refused", "CANCELING", "its cancel is under way")
+            return
+        self._why, self._reply = wish.why, wish.reply
+        self._start(
+            AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, wish.order_qty, limit_price=wish.limit_price)
+        )
+
+    def _answer_amend(self, events: list[OrderEvent]) -> None:
+        """Tell who asked for an amend what became of it, as soon as that is certain."""
+        if self._reply is None:
+            return
+        ended = self._order.ended
+        for event in events:
+            if event.move == "amended":
+                self._reply.settle("amended")
+            elif event.move == "refuse_change" or (not event.move and event.code):
+                self._reply.settle("refused", event.code, event.why)
+        if ended and not self._reply.done.is_set():
+            self._reply.settle("refused", "ENDED", f"it is {self._order.state}: {self._order.reason}")
+        if self._reply.done.is_set():
+            self._reply = None
 
     def _start(self, request: Request) -> None:
         cancel = Lane.EMERGENCY if self._urgent else Lane.CANCEL

@@ -35,7 +35,7 @@ from engine.runtime.entry_gate import EntryGate
 from engine.runtime.trading_desk import TradingDesk
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
-from engine.values.money import ZERO, Side, other_side
+from engine.values.money import ZERO, Qty, Side, other_side
 from engine.values.time import NS
 from engine.venue.protocol import Balance, VenueLink
 
@@ -194,7 +194,11 @@ class RiskDesk:
         if bracket is None:
             return Denial("NO_BRACKET", f"order {request.cl_ord_id} belongs to no living bracket")
         if view.role == "entry":
-            return self._last_entry(bracket, view)
+            return (
+                self._last_amend(bracket, request, view)
+                if isinstance(request, AmendOrder)
+                else self._last_entry(bracket, view)
+            )
         return self._last_exit(bracket, request, view)
 
     def still(self, request: Request, view: OrderView, signal_id: str) -> Denial | None:
@@ -214,6 +218,16 @@ class RiskDesk:
         if denial is None and self._limits.orders_per_second is not None:
             self._sent.append((self._clock.now_ns(), signal.signal_id))
         return denial
+
+    def _last_amend(self, bracket: Bracket, request: AmendOrder, view: OrderView) -> Denial | None:
+        """Judge a change of a resting entry by every check of entries, as if the changed rest were sent now."""
+        left = Qty(request.order_qty - view.done_qty)
+        changed = msgspec.structs.replace(view, most=left, order_qty=request.order_qty)
+        denial = check_entry_quantity(bracket, changed)
+        if denial is not None:
+            return denial
+        signal = msgspec.structs.replace(bracket.signal, limit_price=request.limit_price, order_qty=left)
+        return self.entry(signal, self._link.instrument(signal.symbol), self._link.book(signal.symbol))
 
     def _last_exit(self, bracket: Bracket, request: NewOrder | AmendOrder, view: OrderView) -> Denial | None:
         denial = check_exit(bracket, request, view.spec.side, self._clock.now_ns())

@@ -16,7 +16,8 @@ from engine.sim.numbers import NS, ZERO
 
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)  # minutes
 MOST = 720
-_MINUTE_NS = 60 * NS
+MINUTE_NS = 60 * NS
+DAY_MINUTES = 1440
 _DAY_NS = 86_400 * NS
 
 
@@ -68,7 +69,7 @@ class Series:
     """The candles of one interval; the last of them lacks the running minute."""
 
     def __init__(self, minutes: int) -> None:
-        self.length_ns = minutes * _MINUTE_NS
+        self.length_ns = minutes * MINUTE_NS
         self.rows: deque[Candle] = deque(maxlen=MOST)
 
     def take(self, minute: Candle) -> None:
@@ -149,12 +150,13 @@ class Candles:
         self._series = {minutes: Series(minutes) for minutes in INTERVALS}
         self._day = Day()
         self._minute = Candle(0)
+        self._unsaved = False  # a minute has ended since ``take_ended``
 
     def add(self, price: Decimal, qty: Decimal, ts_ns: int) -> None:
         """Count a trade. A clock that was set back counts it into the running minute."""
-        if ts_ns >= self._minute.start_ns + _MINUTE_NS:
+        if ts_ns >= self._minute.start_ns + MINUTE_NS:
             self._close()
-            self._minute = Candle(ts_ns - ts_ns % _MINUTE_NS)
+            self._minute = Candle(ts_ns - ts_ns % MINUTE_NS)
         self._minute.add(price, qty)
 
     def _close(self) -> None:
@@ -162,6 +164,28 @@ class Candles:
             for series in self._series.values():
                 series.take(self._minute)
             self._day.take(self._minute)
+            self._unsaved = True
+
+    @property
+    def running(self) -> Candle:
+        """The minute that may still change."""
+        return self._minute
+
+    def take_ended(self) -> list[tuple[int, Candle]]:
+        """Return the newest candle of each interval, without the running minute, once after every minute's end."""
+        unsaved, self._unsaved = self._unsaved, False
+        return [(minutes, series.rows[-1]) for minutes, series in self._series.items()] if unsaved else []
+
+    def recall(self, minutes: int, ended: Iterable[Candle]) -> None:
+        """Put candles of before a restart back, oldest first, as ``take_ended`` gave them."""
+        for candle in ended:
+            self._series[minutes].rows.append(candle)
+            if minutes == 1:
+                self._day.take(replace(candle))
+
+    def go_on(self, running: Candle) -> None:
+        """Go on with the minute that was running at a restart."""
+        self._minute = running
 
     def rows(self, minutes: int) -> list[Candle]:
         """Return the candles of an interval that had trades, oldest first, the running one last."""
@@ -190,7 +214,7 @@ class Candles:
 
 def without_gaps(rows: Iterable[Candle], minutes: int, until_ns: int) -> list[Candle]:
     """Return the newest 720 candles up to a moment, an interval without trades as a flat one at the last price."""
-    length_ns, whole = minutes * _MINUTE_NS, list(rows)
+    length_ns, whole = minutes * MINUTE_NS, list(rows)
     if not whole:
         return []
     newest_ns = max(whole[-1].start_ns, until_ns - until_ns % length_ns)

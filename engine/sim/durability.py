@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from engine.sim.candles import DAY_MINUTES, MINUTE_NS, MOST
 from engine.sim.core import HOUSE, Core
-from engine.sim.events import LedgerEntry
+from engine.sim.events import LedgerEntry, PublicTrade
 from engine.sim.keys import ApiKey
 from engine.sim.store import ExchangeStore, Statement
+from engine.sim.tape import KEPT
 from engine.sim.watching import Changes
 
 _encode = msgspec.json.Encoder().encode
@@ -17,7 +19,11 @@ _ORDER = """INSERT INTO orders (order_id, closing, body) VALUES (?1, ?2, ?3)
             ON CONFLICT (order_id) DO UPDATE SET closing = coalesce(closing, ?2), body = ?3"""
 _TRADE = "INSERT INTO trades (exec_id, body) VALUES (?, ?)"
 _LEDGER = "INSERT INTO ledger (ledger_id, account, body) VALUES (?, ?, ?)"
-_PRINT = "INSERT OR REPLACE INTO prints VALUES (?, ?, ?)"
+_PRINT = "INSERT OR REPLACE INTO tape VALUES (?, ?, ?)"
+_OLD_PRINTS = "DELETE FROM tape WHERE symbol = ? AND trade_id <= ?"
+_CANDLE = "INSERT OR REPLACE INTO candles VALUES (?, ?, ?, ?)"
+_OLD_CANDLES = "DELETE FROM candles WHERE symbol = ? AND minutes = ? AND start_ns < ?"
+_RUNNING = "INSERT OR REPLACE INTO running VALUES (?, ?)"
 _BALANCE = "INSERT OR REPLACE INTO balances VALUES (?, ?, ?)"
 _VOLUME = "INSERT OR REPLACE INTO volumes VALUES (?, ?, ?)"
 _POSITION = """INSERT INTO positions (position_id, body) VALUES (?1, ?2)
@@ -29,8 +35,8 @@ _ALIVE = "INSERT OR REPLACE INTO meta VALUES ('alive_ns', ?)"
 
 
 class Keeper:
-    """Writes one transaction per command. The house's orders are not kept, nor are commands among the house alone
-    beyond the last print of their market.
+    """Writes one transaction per command. The house's orders are not kept, and of commands among the house alone only
+    the prints: the tape and its candles. Spreads are not kept.
     """
 
     def __init__(self, core: Core, store: ExchangeStore, closings: int) -> None:
@@ -76,8 +82,7 @@ class Keeper:
             yield _TRADE, (trade.exec_id, _encode(trade))
         for entry in changes.ledger:
             yield ledger_row(entry)
-        for symbol, last in changes.prints.items():
-            yield _PRINT, (symbol, last.trade_id, _encode(last))
+        yield from self._tape(changes.prints)
         for position in changes.positions.values():
             if position.open_qty:
                 yield _POSITION, (position.position_id, _encode(position))
@@ -85,6 +90,18 @@ class Keeper:
                 yield _CLOSED_POSITION, (position.position_id,)
         yield from self._balances(changes)
         yield from self._switches()
+
+    def _tape(self, prints: Sequence[PublicTrade]) -> Iterator[Statement]:
+        for trade in prints:
+            yield _PRINT, (trade.symbol, trade.trade_id, _encode(trade))
+        for symbol in dict.fromkeys(trade.symbol for trade in prints):
+            tape = self._core.markets[symbol].tape
+            yield _OLD_PRINTS, (symbol, tape.trade_id - KEPT)
+            for minutes, candle in tape.candles.take_ended():
+                yield _CANDLE, (symbol, minutes, candle.start_ns, _encode(candle))
+                most = max(MOST, DAY_MINUTES // minutes)
+                yield _OLD_CANDLES, (symbol, minutes, candle.start_ns - most * minutes * MINUTE_NS)
+            yield _RUNNING, (symbol, _encode(tape.candles.running))
 
     def _balances(self, changes: Changes) -> Iterator[Statement]:
         touched = dict.fromkeys((entry.account, entry.asset) for entry in changes.ledger)

@@ -3,8 +3,8 @@
 While it was off no time passed in its market: what waits for a moment (GTD orders, effective times, rollovers, the
 dead man's switch) is put off by as long as the exchange was off, and reports show the new moment. Clients' open orders
 rest again in their old order, in front of whatever the market's source quotes anew; stops are armed again, an iceberg
-shows what was left of its slice, and the last price is kept.
-Not kept: the house's orders, index prices, rate counters, tokens, the public history beyond the last trade.
+shows what was left of its slice; the tape goes on with its last price, its trade ids and its candles.
+Not kept: the house's orders, index prices, spreads, rate counters, tokens.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from functools import partial
 import msgspec
 
 from engine.sim.accounts import Account
+from engine.sim.candles import INTERVALS, Candle
 from engine.sim.core import HOUSE, Core
 from engine.sim.durability import Keeper, key_nonces, ledger_row
 from engine.sim.events import LedgerEntry, PublicTrade
@@ -29,11 +30,13 @@ from engine.sim.watching import Changes
 
 _LEDGER = "SELECT body FROM ledger WHERE account = ? ORDER BY number DESC LIMIT ?"
 _ORDERS = "SELECT closing, body FROM orders WHERE closing IS NULL OR closing > ? ORDER BY number"
+_CANDLES = "SELECT body FROM candles WHERE symbol = ? AND minutes = ? ORDER BY start_ns"
 _order = partial(msgspec.json.decode, type=SimOrder)
 _trade = partial(msgspec.json.decode, type=SimTrade)
 _entry = partial(msgspec.json.decode, type=LedgerEntry)
 _position = partial(msgspec.json.decode, type=Position)
 _print = partial(msgspec.json.decode, type=PublicTrade)
+_candle = partial(msgspec.json.decode, type=Candle)
 
 
 def restore(core: Core, store: ExchangeStore, keys: dict[str, ApiKey]) -> Keeper:
@@ -100,12 +103,16 @@ def _restore_ledgers(core: Core, store: ExchangeStore) -> None:
 
 
 def _restore_prints(core: Core, store: ExchangeStore) -> None:
-    for symbol, trade_id, body in store.rows("SELECT symbol, trade_id, body FROM prints"):
+    for (symbol,) in store.rows("SELECT DISTINCT symbol FROM tape"):
         if symbol not in core.markets:
             raise ValueError(f"the exchange's store has a market {symbol!r}, the settings have not")
         tape = core.markets[symbol].tape
-        tape.print(_print(body))
-        tape.trade_id = trade_id
+        for (body,) in store.rows("SELECT body FROM tape WHERE symbol = ? ORDER BY trade_id", (symbol,)):
+            tape.recall(_print(body))
+        for minutes in INTERVALS:
+            tape.candles.recall(minutes, (_candle(body) for (body,) in store.rows(_CANDLES, (symbol, minutes))))
+        for (body,) in store.rows("SELECT body FROM running WHERE symbol = ?", (symbol,)):
+            tape.candles.go_on(_candle(body))
 
 
 def _restore_orders(core: Core, store: ExchangeStore) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "exchange.sqlite3"
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE balances (account TEXT, asset TEXT, amount TEXT NOT NULL, PRIMARY KEY (account, asset)) WITHOUT ROWID;
@@ -27,6 +27,14 @@ _SINCE_2 = """
 CREATE TABLE volumes (account TEXT, day INTEGER, usd TEXT NOT NULL, PRIMARY KEY (account, day)) WITHOUT ROWID;
 CREATE INDEX ledger_of ON ledger (account, number);
 CREATE TABLE positions (number INTEGER PRIMARY KEY, position_id TEXT UNIQUE NOT NULL, body BLOB NOT NULL);
+"""
+_SINCE_3 = """
+CREATE TABLE tape (symbol TEXT, trade_id INTEGER, body BLOB NOT NULL, PRIMARY KEY (symbol, trade_id)) WITHOUT ROWID;
+INSERT INTO tape SELECT symbol, trade_id, body FROM prints;
+DROP TABLE prints;
+CREATE TABLE candles (symbol TEXT, minutes INTEGER, start_ns INTEGER, body BLOB NOT NULL,
+                      PRIMARY KEY (symbol, minutes, start_ns)) WITHOUT ROWID;
+CREATE TABLE running (symbol TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
 
 Statement = tuple[str, Sequence[Any]]
@@ -98,7 +106,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if not 0 <= version <= _VERSION:
             raise ValueError(f"{path} has version {version}, this exchange knows {_VERSION}")
-        for schema in (_SCHEMA, _SINCE_2)[version:]:
+        for schema in (_SCHEMA, _SINCE_2, _SINCE_3)[version:]:
             for statement in schema.split(";"):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {_VERSION}")

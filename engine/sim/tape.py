@@ -9,7 +9,7 @@ from decimal import Decimal
 from engine.sim.candles import Candle, Candles
 from engine.sim.events import PublicTrade
 
-_KEPT = 1000  # trades kept for the Trades endpoint, its largest page
+KEPT = 1000  # trades kept for the Trades endpoint, its largest page
 _SPREADS = 200
 
 
@@ -28,7 +28,7 @@ class Tape:
     def __init__(self) -> None:
         self.last: PublicTrade | None = None
         self.trade_id = 0
-        self.recent: deque[PublicTrade] = deque(maxlen=_KEPT)
+        self.recent: deque[PublicTrade] = deque(maxlen=KEPT)
         self.spreads: deque[Spread] = deque(maxlen=_SPREADS)
         self.candles = Candles()
 
@@ -51,6 +51,11 @@ class Tape:
         self.last = trade
         self.recent.append(trade)
         self.candles.add(trade.price, trade.qty, trade.ts_ns)
+
+    def recall(self, trade: PublicTrade) -> None:
+        """Put a trade of before a restart on the tape; its candles are remembered by themselves."""
+        self.last, self.trade_id = trade, trade.trade_id
+        self.recent.append(trade)
 
     def note_spread(self, ts_ns: int, bid: Decimal, ask: Decimal) -> None:
         """Remember the best prices, if they are others than before."""

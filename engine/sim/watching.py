@@ -13,14 +13,14 @@ from engine.sim.positions import Position
 
 @dataclass
 class Changes:
-    """What one command did to the clients: orders by id (live), trades, ledger, positions; and the last prints."""
+    """What one command did to the clients: orders by id (live), trades, ledger, positions; and every print."""
 
     ts_ns: int = 0
     orders: dict[str, SimOrder] = field(default_factory=dict)
     trades: list[SimTrade] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)  # by id, as they are after it
-    prints: dict[str, PublicTrade] = field(default_factory=dict)
+    prints: list[PublicTrade] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.orders or self.ledger or self.prints)
@@ -55,7 +55,7 @@ class Watcher:
             case PositionMoved():
                 changes.positions[event.position.position_id] = event.position
             case PublicTrade():
-                changes.prints[event.symbol] = event
+                changes.prints.append(event)
             case CommandDone():
                 self._changes, changes.ts_ns = Changes(), event.ts_ns
                 for taker in self._takers:

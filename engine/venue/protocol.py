@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from engine.accounts.movement import SPOT, Movement
 from engine.market.book import Book
 from engine.market.freshness import Freshness
 from engine.market.topics import Held, MarketChannel, Topic
@@ -95,11 +96,16 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Balance(msgspec.Struct, frozen=True):
-    """Units of one asset. ``hold`` is what resting orders bind, where the venue says so."""
+    """Units of one asset. ``hold`` is what resting orders bind, where the venue says so.
+
+    ``movement`` is the ledger entry that brought the total about, where the venue tells it.
+    """
 
     asset: str
     total: Decimal
     hold: Decimal | None = None
+    wallet: str = SPOT
+    movement: Movement | None = None
 
 
 class MarketSink(Protocol):
@@ -145,6 +151,10 @@ class VenueSink(MarketSink, Protocol):
 
     def on_private_link(self, *, up: bool, why: str) -> None:
         """Learn that the private stream is complete up to now, or that it is not."""
+        ...
+
+    def on_balances(self, balances: Sequence[Balance]) -> None:
+        """Take the opening state: every wallet that holds anything."""
         ...
 
     def on_balance(self, balance: Balance) -> None:

@@ -73,6 +73,11 @@ class Witness:
         """See VenueSink."""
         self._tell("instrument", instrument.symbol)
 
+    def on_balances(self, balances: Sequence[Balance]) -> None:
+        """See VenueSink."""
+        for balance in balances:
+            self._tell("balance", balance)
+
     def on_balance(self, balance: Balance) -> None:
         """See VenueSink."""
         self._tell("balance", balance)

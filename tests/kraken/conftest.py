@@ -82,6 +82,10 @@ class Recorder:
     def on_alarm(self, code, text):
         self.alarms.append((code, text))
 
+    def on_balances(self, balances):
+        self.balances += balances
+        self._tell()
+
     def on_balance(self, balance):
         self.balances.append(balance)
         self._tell()

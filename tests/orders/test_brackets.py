@@ -63,6 +63,19 @@ def test_what_never_left_is_repeated_after_a_pause() -> None:
     assert desk.after(1) == [PlaceStop(qty(2))]
 
 
+def test_what_never_left_is_tried_again_soon_and_then_ever_later() -> None:
+    """Mostly the other way is open. Where none is, it is not asked for more than once a pause."""
+    desk = filled_desk(Policy(naked_action="alert"))
+    pauses = []
+    for number in range(1, 8):
+        began = desk.now
+        desk.answer(f"x{number}", Outcome.NOT_SENT, "NOT_CONNECTED")
+        while not desk.after(0.01):
+            pass
+        pauses.append(round((desk.now - began) / NS, 2))
+    assert pauses == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+
+
 def test_stop_proved_dead_is_placed_again_at_once() -> None:
     """It never existed: that is no refusal."""
     desk = filled_desk(Policy(naked_action="alert"))
