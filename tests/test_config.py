@@ -264,9 +264,19 @@ def test_key_file_may_hold_a_second_key_for_reads(tmp_path: Path) -> None:
     """An empty one is none."""
     text = 'api_key = "K"\napi_secret = "S"\nquery_key = "Q"\nquery_secret = "R"\n'
     both = (Secret("K"), Secret("S"))
-    assert load_credentials(with_key_file(written(tmp_path, text))) == (*both, Secret("Q"), Secret("R"))
+    assert load_credentials(with_key_file(written(tmp_path, text))) == Credentials(*both, Secret("Q"), Secret("R"))
     emptied = text.replace('"Q"', '""').replace('"R"', '""')
-    assert load_credentials(with_key_file(written(tmp_path, emptied))) == (*both, None, None)
+    assert load_credentials(with_key_file(written(tmp_path, emptied))) == Credentials(*both)
+
+
+def test_key_file_may_name_former_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of them, or one line in the environment."""
+    text = 'api_key = "K"\napi_secret = "S"\nformer_secrets = ["F", "G"]\n'
+    former = (Secret("F"), Secret("G"))
+    assert load_credentials(with_key_file(written(tmp_path, text))).former_secrets == former
+    for name, value in (("API_KEY", "K"), ("API_SECRET", "S"), ("FORMER_SECRETS", "F, G")):
+        monkeypatch.setenv(f"ENGINE_{name}", value)
+    assert load_credentials(Settings()).former_secrets == former
 
 
 def test_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:

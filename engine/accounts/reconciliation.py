@@ -1,7 +1,7 @@
 """The venue's balances held against our own books. Pure: times come in as arguments.
 
-For every asset: start + what our fills moved + what others moved + awaited + unexplained = balance now. All but the last
-two are told by somebody; what is left over is a mismatch, and nothing is invented to hide it.
+For every asset: start + moved by our fills + moved by others + awaited + unexplained = balance now. What is left over is
+a mismatch, and nothing is invented to hide it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class AssetLine(msgspec.Struct, frozen=True):
 
 
 class _Fill(msgspec.Struct):
-    """A fill of ours whose ledger entries are still to come, by asset. ``counted``: it is certainly not in the start."""
+    """A fill of ours, by asset that a ledger entry is still to come for. ``counted``: the start certainly lacks it."""
 
     changes: dict[str, Decimal]
     since_ns: int
@@ -103,6 +103,10 @@ class Reconciliation:
             return False
         self._show(movement.ref_id, fill, [movement])
         return False
+
+    def moved_elsewhere(self, movement: Movement) -> None:
+        """Remember a ledger entry of another wallet: no order of ours moves those."""
+        self.movements.append(movement)
 
     def filled(self, exec_id: str, changes: Changes, ts_ns: int, now_ns: int) -> None:
         """Take what one fill of ours moved, each fill once; ``ts_ns`` is the venue's time of it."""

@@ -19,7 +19,7 @@ ZERO = Decimal(0)
 class Twin:
     """One order of ours, seen from both sides. ``requests`` are rows (kind, sequence number) that announced a request.
 
-    ``venue`` is the exchange's live record, None while it has none.
+    ``venue`` is the exchange's live record, None while it has none; ``filled_s`` is when it last traded there.
     """
 
     cl_ord_id: str
@@ -34,7 +34,10 @@ class Twin:
     venue: SimOrder | None = None
     venue_ids: set[str] = field(default_factory=set)
     venue_cum: Decimal = ZERO
+    filled_s: float = 0.0
     alarmed: bool = False
+    intended: bool = True
+    """Its intent stands in the journal: a loss of power may take one back that was never sent."""
 
     @property
     def leaves(self) -> Decimal:
@@ -53,6 +56,7 @@ class Case:
     closed: Closed | None = None
     state: str = "entering"
     bare_since_s: float | None = None
+    opened: bool = True
 
     @property
     def signal_id(self) -> str:
@@ -98,10 +102,9 @@ class Ledger:
         self.unclaimed: dict[str, SimOrder] = {}
         """Orders with a cl_ord_id on the exchange that no intent has named yet: a lost tail's."""
         self.head = self.durable = 0
+        self.up = False
+        """An engine accepts signals."""
         self.halted: dict[str, str] = {}
-        self.halted_since_s: float | None = None
-        self.calm_since_s: float | None = None
-        self.booted_s = 0.0
         self.trouble_until_s = 0.0
         """Faults are in force, or the engine is not there, until this moment; infinite while open."""
         self.struck: dict[str, int] = {}

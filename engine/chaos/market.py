@@ -13,6 +13,8 @@ from engine.chaos.world import World
 from engine.sim import PairSpec, Refused
 
 LEVELS = 3
+DEEP = 60
+"""How much deeper the last level is: nobody here takes it all."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Market:
         house.clear(self.plan.symbol)
         for level in range(LEVELS):
             for side, away in (("buy", -spread), ("sell", spread)):
-                qty = rng.randint(*self.plan.lots) * self.plan.lot
+                deep = DEEP if level == LEVELS - 1 else 1  # an empty book would be a fault, and no weather's
+                qty = rng.randint(*self.plan.lots) * self.plan.lot * deep
                 house.quote(self.plan.symbol, side, centre + away * (level + 1), qty)  # type: ignore[arg-type]
 
     def _take(self) -> None:

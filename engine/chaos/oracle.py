@@ -38,8 +38,11 @@ RULES: tuple[type[Invariant], ...] = (
 """Every invariant, in the order in which they are asked."""
 
 TICK_S = 0.5
+_CHILD = "child-"
 RESTART_S = 8.0
 """After a start cover or flat takes ten seconds, two of which are there at any time."""
+TOGETHER_S = 80.0
+"""After a start in bad weather."""
 _FACTS = {**FACT_OF_KIND, TRADING_ROW: TradingEvent}
 _HOOKS = ("on_row", "on_venue", "on_done", "on_asked", "on_answered", "on_log", "on_report", "on_tick", "on_moment")
 
@@ -82,7 +85,9 @@ class Oracle:
         self._ask("on_report", report)
 
     def logged(self, level: str, event: str, text: str) -> None:
-        """Take what the engine has logged."""
+        """Take what the engine has logged; what a killed one still says in its ruins reaches nobody."""
+        if not self._world.running:
+            return
         self._trace.note("log", "", f"{level} {event} {text}")
         if level in ("error", "critical") or ".alarm" in event:
             self.ledger.alarms.append((self._trace.now_s, event))
@@ -117,23 +122,37 @@ class Oracle:
             row = read_line(line)
             self._take(row, row.decode(_FACTS[row.kind]) if row.kind in _FACTS else None)
         self.ledger.durable = self.ledger.head
+        self._drop_lost()
+
+    def _drop_lost(self) -> None:
+        """What no row names any more and the exchange never had is no order; what it has must have its row."""
+        for name, twin in list(self.ledger.orders.items()):
+            if twin.intended or twin.cl_ord_id.startswith(_CHILD):
+                continue
+            if twin.venue is not None:
+                self.court.broken("request_row_first", "sent, and its intent is not on the disk", name)
+            del self.ledger.orders[name]
+            self.ledger.cases[twin.signal_id].orders.pop(name, None)
+        for signal_id in [one for one, case in self.ledger.cases.items() if not case.opened]:
+            del self.ledger.cases[signal_id]
 
     def started(self) -> None:
         """An engine accepts signals again: from here on it has its bounds to keep."""
-        self.ledger.booted_s = self._trace.now_s
-        self.ledger.trouble_until_s = self._trace.now_s + RESTART_S
+        ledger, now_s = self.ledger, self._trace.now_s
+        single = sum(ledger.struck.values()) < 2
+        ledger.trouble_until_s = now_s + (RESTART_S if single else TOGETHER_S)
 
     def _forget(self) -> None:
         ledger = self.ledger
         ledger.head = 0
         ledger.halted.clear()
         for twin in ledger.orders.values():
-            twin.state, twin.alarmed = "new", False
+            twin.state, twin.alarmed, twin.intended = "new", False, False
             twin.cum_qty -= twin.cum_qty
             twin.exec_ids.clear()
             twin.requests.clear()
         for case in ledger.cases.values():
-            case.state, case.closed = "entering", None
+            case.state, case.closed, case.opened = "entering", None, False
 
     def _take(self, row: Row, fact: Any) -> None:
         ledger = self.ledger
@@ -143,6 +162,7 @@ class Oracle:
             case Opened():
                 if row.signal_id not in ledger.cases:
                     ledger.cases[row.signal_id] = Case(fact.signal, fact.instrument, self._trace.now_s)
+                ledger.cases[row.signal_id].opened = True
             case Intent():
                 self._intend(row, fact)
             case Requested() if twin is not None:
@@ -161,7 +181,10 @@ class Oracle:
     def _intend(self, row: Row, fact: Intent) -> None:
         ledger = self.ledger
         case = ledger.cases.get(row.signal_id)
-        if case is None or row.cl_ord_id in ledger.orders:
+        if case is None:
+            return
+        if row.cl_ord_id in ledger.orders:
+            ledger.orders[row.cl_ord_id].intended = True  # read again after a restart
             return
         twin = Twin(row.cl_ord_id, row.signal_id, fact.role, fact.spec, state_since_s=self._trace.now_s)
         ledger.orders[row.cl_ord_id] = case.orders[row.cl_ord_id] = twin
@@ -239,12 +262,16 @@ class Oracle:
             ledger.foreign[order.order_id] = order
         subject = order.cl_ord_id or (twin.cl_ord_id if twin is not None else order.order_id)
         fill = f" {event.trade.exec_id} {event.trade.qty} at {event.trade.price}" if event.trade is not None else ""
-        said = f"{event.exec_type}{fill} {order.status} {order.side} {order.order_type} {order.cum_qty}/{order.order_qty}"
+        said = (
+            f"{event.exec_type}{fill} {order.status} {order.side} {order.order_type} {order.cum_qty}/{order.order_qty}"
+        )
         self._trace.note("venue", subject, f"{said} {order.reason or ''}".rstrip())
         self._touched = True
         self._ask("on_venue", event, twin)
         if twin is not None:
             twin.venue_cum = order.cum_qty
+            if event.trade is not None:
+                twin.filled_s = self._trace.now_s
 
     def _child(self, event: VenueReport) -> Twin | None:
         """A conditional close bears no name of ours: it is ours by the order that created it."""
@@ -252,7 +279,7 @@ class Oracle:
         if parent is None:
             return None
         case, order = self.ledger.cases[parent.signal_id], event.order
-        twin = Twin(f"child-{order.order_id}", parent.signal_id, "stop", parent.spec)
+        twin = Twin(f"{_CHILD}{order.order_id}", parent.signal_id, "stop", parent.spec)
         case.orders[twin.cl_ord_id] = twin
         return twin
 

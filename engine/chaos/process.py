@@ -106,6 +106,8 @@ class Process:
         self._scope = trio.CancelScope()
         self._up = False
         self.ended = trio.Event()
+        self.gone = trio.Event()
+        """Killed or ended: what a killed one still runs in its ruins reaches nothing, and nobody waits for it."""
 
     async def run(self, task_status: trio.TaskStatus[tuple[Engine, Journal] | None]) -> None:
         """Live; errors of a killed process go nowhere, those of a living one rise. Killed too soon it tells None."""
@@ -117,6 +119,7 @@ class Process:
                 raise
         finally:
             self.ended.set()
+            self.gone.set()
             if self._wire.dead and not self._up:
                 task_status.started(None)
 
@@ -143,4 +146,5 @@ class Process:
     def kill(self) -> None:
         """Kill it now: nothing it still runs can reach wire or disk (whose handles the caller kills)."""
         self._wire.die()
+        self.gone.set()
         self._scope.cancel("killed")

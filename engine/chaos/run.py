@@ -14,6 +14,7 @@ import structlog
 import trio
 import trio.testing
 
+from engine.chaos.crash_points import CrashPlan, CrashPoints
 from engine.chaos.invariants.base import Violation
 from engine.chaos.market import Market
 from engine.chaos.operator import Operator
@@ -61,31 +62,39 @@ class Result:
         return bool(self.violations)
 
 
-def run_seed(
-    seed: int | str, weather: str = "mixed", signals: Sequence[Signal] = (), *, whole: bool = False
-) -> Result:
+def run_seed(seed: int | str, weather: str = "mixed", signals: Sequence[Signal] = (), *, whole: bool = False) -> Result:
     """Run one seed in a ``trio.run`` of its own. ``whole`` keeps every row of the trace."""
-    scenario = draw_scenario(f"{seed}", signals)
-    return run_scenario(scenario, WEATHERS[weather], seed, whole=whole)
+    run = Run(draw_scenario(seed, signals), WEATHERS[weather], seed, whole=whole)
+    play(run)
+    return run.result()
 
 
-def run_scenario(scenario: Scenario, weather: Weather, seed: int | str, *, whole: bool = False) -> Result:
-    """Run a scenario under a weather, pinned by its seed to the byte."""
-    run = Run(scenario, weather, seed, whole=whole)
+def play(run: Run) -> None:
+    """Play a run in a ``trio.run`` of its own, pinned by its seed to the byte. Whatever rises breaks an invariant."""
     clock = trio.testing.MockClock(autojump_threshold=0)
-    with deterministic(f"{scenario.seed}/{weather.name}"), run.listening():
+    with deterministic(run.world_seed), run.listening():
         try:
             trio.run(run.main, clock=clock)
-        except Exception as error:
+        except Exception as error:  # this is where every failure of a run is told
             run.crashed(error)
-    return run.result()
 
 
 class Run:
     """The parts of one run while it lasts."""
 
-    def __init__(self, scenario: Scenario, weather: Weather, seed: int | str, *, whole: bool) -> None:
-        self.scenario, self.weather, self.seed, self._whole = scenario, weather, seed, whole
+    def __init__(
+        self,
+        scenario: Scenario,
+        weather: Weather,
+        seed: int | str,
+        *,
+        whole: bool = False,
+        crash: CrashPlan | None = None,
+    ) -> None:
+        self.scenario, self.weather, self.seed, self._whole, self._crash = scenario, weather, seed, whole, crash
+        self.world_seed = f"{scenario.seed}/{weather.name}"
+        self.acts = 0
+        """Appends, syncs and sends, once the run is over."""
         self.world: World
         self.trace: Trace
         self.oracle: Oracle
@@ -119,7 +128,7 @@ class Run:
         scenario = self.scenario
         with trio.fail_after(LIMIT_S):
             async with open_world(
-                f"{scenario.seed}/{self.weather.name}",
+                self.world_seed,
                 sim=scenario.sim,
                 settings=scenario.settings,
                 latency_s=scenario.latency_s,
@@ -132,6 +141,12 @@ class Run:
     def _prepare(self, world: World) -> None:
         self.world, self.trace = world, Trace(whole=self._whole)
         self.oracle = Oracle(world, self.trace)
+        self._points = CrashPoints(world, self._crash, self._died)
+
+    def _died(self, kind: str) -> None:
+        struck = self.oracle.ledger.struck
+        struck[kind] = struck.get(kind, 0) + 1
+        self.trace.note("weather", "", kind)
 
     async def _live(self, world: World) -> None:
         chance = world.chance
@@ -162,16 +177,15 @@ class Run:
         began_s = self.trace.now_s
         await supervisor.wait_up()
         with trio.move_on_after(STREAM_S):
-            while not (self.world.running and self.world.engine.services.stream_up()):  # noqa: ASYNC110
+            while not self._stream_up():  # noqa: ASYNC110 - it comes and goes
                 await trio.sleep(0.25)
         await trio.sleep(AGREE_S)
-        if self._streams_failed(began_s):
+        if not self._stream_up() and self.trace.now_s - began_s > STREAM_S:
             self._broke("streams_come_back", f"no complete stream {self.trace.now_s - began_s:.0f} s after the weather")
         self.oracle.moment("calm")
 
-    def _streams_failed(self, began_s: float) -> bool:
-        up = self.world.running and self.world.engine.services.stream_up()
-        return not up and self.trace.now_s - began_s > STREAM_S
+    def _stream_up(self) -> bool:
+        return self.oracle.ledger.up and self.world.running and self.world.engine.services.stream_up()
 
     async def _settle(self, operator: Operator, markets: list[Market]) -> None:
         """Take entries back, let the price go through every stop and target, and wait until nothing is left."""
@@ -179,7 +193,7 @@ class Run:
         until_s = self.trace.now_s + SETTLE_S
         for market in markets:
             await market.sweep(SWEEP, 2.5)
-        while self.trace.now_s < until_s and self.world.running and self.world.engine.active():
+        while self.trace.now_s < until_s and (not self.oracle.ledger.up or self.world.engine.active()):
             await trio.sleep(1.0)
         self.oracle.moment("settled")
 
@@ -205,12 +219,13 @@ class Run:
 
     def result(self) -> Result:
         """Put together what came of it."""
+        self.acts = self._points.count if hasattr(self, "_points") else 0
         rows, chain = self.world.journal.head if hasattr(self.world, "journal") else (0, "")
         ledger = self.oracle.ledger
         return Result(
             seed=self.seed,
             weather=self.weather.name,
-            scenario=self.scenario.name,
+            scenario=self.scenario.name + (f", {self._crash.name}" if self._crash is not None else ""),
             digest=self.trace.digest,
             rows=rows,
             chain=chain,

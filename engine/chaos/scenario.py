@@ -48,13 +48,16 @@ class Scenario:
         return f"{len(self.signals)} brackets on {symbols}, {len(self.acts)} acts of an operator"
 
 
-def draw_scenario(seed: int | str, given: Sequence[Signal] = (), *, brackets: int | None = None) -> Scenario:
-    """Draw a run. With ``given`` signals those are handed in, instead of drawn ones."""
+def draw_scenario(
+    seed: int | str, given: Sequence[Signal] = (), *, brackets: int | None = None, span_s: float | None = None
+) -> Scenario:
+    """Draw a run. With ``given`` signals those are handed in, instead of drawn ones; ``span_s`` is how long it takes."""
     rng = SeededChance(seed).stream("scenario")
     symbols = sorted({one.symbol for one in given}) or sorted(rng.sample(sorted(_PRICES), rng.choice((1, 2, 2, 3))))
     markets = tuple(_market(rng, symbol, given) for symbol in symbols)
     count = brackets or (rng.randint(4, 9) if rng.random() < 0.85 else rng.randint(10, BRACKETS[1]))
-    span_s = rng.uniform(8, 25)
+    drawn_s = rng.uniform(8, 25)
+    span_s = drawn_s if span_s is None else span_s
     signals = list(given) or [_signal(rng, number, rng.choice(markets)) for number in range(count)]
     times = sorted(rng.uniform(0.5, span_s) for _ in signals)
     return Scenario(
@@ -137,7 +140,7 @@ def _exchange(rng: Random) -> SimSettings:
     return SimSettings(
         tier="intermediate",
         untriggered_stops_hold_funds=rng.random() < 0.5,
-        would_trigger_immediately=rng.choice(("refuse", "cancel", "fire")),
+        would_trigger_immediately=rng.choice(("cancel", "fire")),  # a refusal would bear a text nobody has published
         trade_frame_completes_as=rng.choice(("partially_filled", "filled")),
         trigger_exec_type=rng.choice(("status", "restated")),
         snapshot_exec_type=rng.choice(("new", "status")),

@@ -39,6 +39,10 @@ ARMED_S = 25.0
 """How long a fault that waits for its request or frame stays armed."""
 RECOVERY_S = 8.0
 """After a single fault: cover or flat within ten seconds, two of which calm weather has, too."""
+TOGETHER_S = 80.0
+"""After faults on top of each other: what REST may lag a broken stream (60 s), a deadline, the rounds of questions."""
+ALONE_S = 15.0
+"""A fault with this much quiet before it is a single one."""
 HTML = "<html><head><title>502 Bad Gateway</title></head><body>edge</body></html>"
 EXCHANGE_NAMES = ("executions", "book", "balances")
 
@@ -50,7 +54,8 @@ class Sky:
         self._world, self._weather, self._ledger, self._trace = world, weather, ledger, trace
         self._nursery = nursery
         self._rng = world.chance.stream("weather")
-        self._in_force = 0
+        self._in_force = self._many = 0
+        self._disturbed_s = self._began_s = -math.inf
         self._latency_s = world.wire.latency_s
         self._armed: dict[str, str] = {}  # "reset_inside" or "truncation", waiting for bytes
         self.charges = Charges(self.strike)
@@ -66,7 +71,11 @@ class Sky:
         self._disturb()
 
     def _disturb(self) -> None:
-        until_s = math.inf if self._in_force else self._trace.now_s + RECOVERY_S
+        """Give the engine its bound for a single fault, or, where faults come on top of each other, what REST may lag."""
+        now_s = self._trace.now_s
+        alone = now_s - self._disturbed_s > ALONE_S
+        self._disturbed_s = now_s
+        until_s = math.inf if self._in_force else now_s + (RECOVERY_S if alone else TOGETHER_S)
         self._ledger.trouble_until_s = max(self._ledger.trouble_until_s, until_s)
 
     async def run(self) -> None:
@@ -78,7 +87,6 @@ class Sky:
             await trio.sleep(self._rng.uniform(1, 5))
             self.charges.clear()
             self._armed.clear()
-        self._ledger.trouble_until_s = self._trace.now_s + RECOVERY_S
         self.over.set()
 
     def _begin(self, nursery: trio.Nursery, kind: str) -> None:
@@ -95,13 +103,18 @@ class Sky:
     async def _hold(self, kind: str, hold_s: float) -> None:
         """Let one fault that lasts begin, stand and end."""
         act = getattr(self, f"_{kind}")
+        self._began_s = self._trace.now_s
+        self._many += 1 + (self._began_s - self._disturbed_s < ALONE_S)
         self._in_force += 1
         try:
             await act(hold_s)
         finally:
             self._in_force -= 1
-            self._ledger.trouble_until_s = 0.0
-            self._disturb()
+            if not self._in_force:
+                now_s = self._trace.now_s
+                alone = now_s - self._began_s < hold_s + ALONE_S and self._many < 2
+                self._ledger.trouble_until_s = now_s + (RECOVERY_S if alone else TOGETHER_S)
+                self._disturbed_s, self._many = now_s, 0
 
     # --- the wire
 
@@ -182,6 +195,14 @@ class Sky:
             connection.trickle(hold_s, self._rng.choice((20, 60, 200)), self._rng.uniform(0.005, 0.05))
         self.strike("slow_trickle")
         await trio.sleep(hold_s)
+        with trio.move_on_after(60):  # what has been held up still arrives in pieces
+            while any(self._held_up(connection) for connection in self._connections()):  # noqa: ASYNC110
+                await trio.sleep(0.5)
+
+    @staticmethod
+    def _held_up(connection: Connection) -> bool:
+        pipes = (connection.to_server, connection.to_client)
+        return any(pipe.last_at > trio.current_time() + 1 for pipe in pipes)
 
     # --- the venue
 
@@ -379,4 +400,3 @@ def _either(rng: Random, error: str) -> Action:
 def _request(kind: str, rng: Random) -> tuple[tuple[str, ...], Action, int]:
     names, action = _REQUESTS[kind](rng)
     return names, action, rng.choice((1, 1, 1, 2, 3))
-

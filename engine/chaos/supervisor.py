@@ -27,14 +27,17 @@ class Supervisor:
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep an engine running until ``leave``."""
-        self._up.set()
-        self._oracle.moment("booted")
         task_status.started()
         while not self._leaving:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._read)
-                await self._world.wait_ended()
-                nursery.cancel_scope.cancel()
+            if self._world.running:
+                self._oracle.ledger.up = True
+                self._up.set()
+                self._oracle.moment("booted")
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._read)
+                    await self._world.wait_ended()
+                    nursery.cancel_scope.cancel()
+            self._oracle.ledger.up = False
             if self._leaving:
                 return
             self._up = trio.Event()
@@ -56,8 +59,6 @@ class Supervisor:
         else:
             return
         self._oracle.started()
-        self._oracle.moment("booted")
-        self._up.set()
 
     async def _read(self) -> None:
         """Read every report, from the last one on; a killed engine's journal ends it."""
@@ -70,7 +71,7 @@ class Supervisor:
 
     async def wait_up(self) -> None:
         """Return when an engine accepts signals."""
-        while not self._world.running:
+        while not (self._up.is_set() and self._world.running):
             await self._up.wait()
             await trio.sleep(0.05)
 

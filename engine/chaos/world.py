@@ -105,8 +105,8 @@ class World:
 
     async def wait_ended(self) -> None:
         """Return when no process runs: killed, ended by itself, or stopped."""
-        while self._process is not None and not self._process.ended.is_set():
-            await self._process.ended.wait()
+        if self._process is not None:
+            await self._process.gone.wait()
 
     async def stop(self) -> None:
         """End the process in order."""
@@ -165,7 +165,8 @@ async def open_world(
     """Run engine and exchange together while the block stands. Needs trio's MockClock with autojump.
 
     Everything depends on ``seed`` and the arguments alone when the run stands inside ``deterministic(seed)``.
-    ``venue_changes`` are members of KrakenSettings; ``prepare`` is called before the first engine boots. Leaving the block stops the engine in order.
+    ``venue_changes`` are members of KrakenSettings; ``prepare`` is called before the first engine boots. Leaving the
+    block stops the engine in order.
     """
     async with open_virtual_wire(SeededChance(seed).stream("wire"), latency_s) as wire, trio.open_nursery() as nursery:
         world = World(seed, wire, settings or EngineSettings(), sim or SimSettings(), nursery, venue_changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Annotated
 
@@ -9,11 +10,13 @@ import trio
 from cyclopts import Parameter
 
 from engine.cli.asking import Config, DataDir, Json, directory_of, show_answer, show_refusal
+from engine.cli.complaints import complain
 from engine.cli.exits import Exit
 from engine.cli.output import Output
 from engine.control.refusal import Refusal
 from engine.control.table import CLOSE
 from engine.runtime.close_report import CloseReport
+from engine.runtime.logs import configure_logs
 
 
 def close(
@@ -53,11 +56,13 @@ def close(
         return show_answer(CLOSE, given, directory, as_json=as_json, lines=CloseReport.lines, code=exit_of_close)
     from engine.cli.drill import rehearse
 
-    output = Output()
+    output, logs = Output(), configure_logs(sys.stderr, level="error")
     try:
         report = trio.run(partial(rehearse, CLOSE.arguments(given), directory))
     except Refusal as refusal:
         return show_refusal(output, refusal, as_json=as_json)
+    except Exception as error:  # nurseries wrap what the drill's own engine raises
+        return complain(error, logs)
     if as_json:
         output.json(report)
     else:

@@ -21,7 +21,7 @@ from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
 from engine.net.wire import TcpWire
 from engine.orders.brackets import Bracket, Policy
-from engine.orders.signal import Signal
+from engine.orders.signal import Signal, protecting
 from engine.runtime.close_report import CloseReport
 from engine.runtime.engine import Engine
 from engine.runtime.opening import JOURNAL_FILE, open_engine
@@ -83,7 +83,7 @@ async def rehearse(arguments: Arguments, directory: Path) -> CloseReport:
 def positions(brackets: Iterable[Bracket]) -> Iterator[Position]:
     """Return what can be ordered of what the brackets hold."""
     for bracket in brackets:
-        signal, instrument = bracket.signal, bracket.instrument
+        signal, instrument = bracket.terms, bracket.instrument
         entries = [one for one in bracket.orders.values() if one.role == "entry" and one.cum_qty]
         price = entries[0].avg_px if entries else signal.limit_price or ZERO
         stop = signal.stop_loss
@@ -131,8 +131,9 @@ async def _rehearsal(held: list[Position], scratch: Path) -> AsyncIterator[Engin
 async def _stage(engine: Engine, held: list[Position]) -> None:
     """Let every position rest under its stop, as it does on the venue."""
     for one in held:
-        copy = msgspec.structs.replace(one.signal, order_qty=one.qty, entered=False)
-        engine.hold(msgspec.structs.replace(copy, take_profit=None, more_targets=()))
+        its = one.signal
+        names = its.signal_id, its.strategy_id, its.symbol
+        engine.hold(protecting(*names, its.side, one.qty, its.stop_loss, None, one.price))
     with trio.move_on_after(COVERED_WITHIN_S):
         while any(view.state != "covered" for view in engine.active()):
             await engine.wait_progress()

@@ -232,9 +232,19 @@ async def open_embedded(
 
 
 def _adapter(kraken: KrakenSettings, directory: Path, hide: Callable[[str], object]) -> KrakenVenue:
-    for secret in (kraken.api_key, kraken.api_secret, kraken.query_key, kraken.query_secret):
+    for secret in (kraken.api_key, kraken.api_secret, kraken.query_key, kraken.query_secret, *kraken.former_secrets):
         if secret is not None:
             hide(secret.reveal())
-    account = hashlib.sha256(kraken.api_key.reveal().encode()).hexdigest()[:16]
-    nonces = FileNonceStore(directory / f"nonce-{account}")  # a mark per key: a second key starts its own
-    return KrakenVenue(kraken, wire=TcpWire(), clock=SystemClock(), chance=SystemChance(), nonces=nonces)
+    return KrakenVenue(
+        kraken,
+        wire=TcpWire(),
+        clock=SystemClock(),
+        chance=SystemChance(),
+        nonces=_nonces(directory, kraken.api_key),
+        query_nonces=None if kraken.query_key is None else _nonces(directory, kraken.query_key),
+    )
+
+
+def _nonces(directory: Path, key: Secret) -> FileNonceStore:
+    """Return the store of one key's mark: a second key starts its own."""
+    return FileNonceStore(directory / f"nonce-{hashlib.sha256(key.reveal().encode()).hexdigest()[:16]}")

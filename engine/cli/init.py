@@ -38,6 +38,10 @@ api_secret = ""     # the private key, 88 characters that end in == (Kraken show
 
 query_key = ""
 query_secret = ""
+
+# After a change of key: the private keys of before, so that orders which they placed are still known as ours.
+
+former_secrets = []
 """
 
 

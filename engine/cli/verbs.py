@@ -55,6 +55,26 @@ VERBS = {
         "Say how the running engine is. Exit code 6 when none runs there.",
         "status --json",
     ),
+    "positions": Verb(
+        "engine.cli.money:positions",
+        "Show what our fills have left in our hands, by strategy and by market, at average cost.",
+        "positions --json",
+    ),
+    "balances": Verb(
+        "engine.cli.money:balances",
+        "Show the venue's balances held against our books, with holds, reward wallets and what others moved.",
+        "balances --json",
+    ),
+    "pnl": Verb(
+        "engine.cli.money:pnl",
+        "Show realised and unrealised profit with all fees, in each market's own currency.",
+        "pnl --by day",
+    ),
+    "quality": Verb(
+        "engine.cli.money:quality",
+        "Show how signals were executed: slippage against the arrival price, fees, the time of each stage.",
+        "quality 3f9c12ab",
+    ),
     "cancel": Verb(
         "engine.cli.live:cancel",
         "Cancel an order, or entries by signal, market or all. What has filled stays protected.",
@@ -84,6 +104,21 @@ VERBS = {
         "engine.cli.closing:close",
         "Make a market, a signal or everything of ours flat and prove it, or say what is not flat and why.",
         "close BTC/USD --max-slippage-bps 20",
+    ),
+    "amend": Verb(
+        "engine.cli.amending:amend",
+        "Change a resting entry's price, or move a living bracket's stop and target in place.",
+        "amend --signal 6f1c2a4e --stop 49500 --target 52000",
+    ),
+    "protect": Verb(
+        "engine.cli.amending:protect",
+        "Put coins that are there already under a stop, and a target: a bracket without an entry.",
+        "protect BTC/USD 0.02 --stop 49000 --target 52000",
+    ),
+    "chaos": Verb(
+        "engine.cli.chaos:chaos",
+        "Run the engine through simulated faults and crashes, and judge every event. Exit code 1 when a rule broke.",
+        "chaos --seeds 1-300",
     ),
     "watch": Verb(
         "engine.cli.watch:watch",

@@ -1,4 +1,4 @@
-"""The table ``exchange`` and those in it (funds, account, market, scale): the simulated Kraken."""
+"""The table ``exchange`` and those in it (funds, account, market, scale, bounds, manners): the simulated Kraken."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from engine.config.exchange_switches import BoundsSection, MannersSection
 from engine.config.section import Amount, Funds, Pause, Percent, Place, Seconds, Section
 from engine.errors import ConfigError
 from engine.sim import DEFAULT_PAIRS, PERMISSIONS, AccountTerms, SimSettings, SyntheticMarket
@@ -125,11 +126,12 @@ class ExchangeSection(Section):
     max_open_orders: Annotated[int, Field(ge=1, le=10_000)] = _SIM.max_open_orders
     keep_closed: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
     processing_delay_s: Pause = _SIM.processing_delay_s
-    untriggered_stops_hold_funds: bool = _SIM.untriggered_stops_hold_funds
     funds: dict[AssetName, Funds] = Field(default_factory=lambda: dict(_SIM.accounts["client"]))
     account: tuple[AccountSection, ...] = ()
     market: tuple[MarketSection, ...] = _MARKETS
     scale: ScaleSection = ScaleSection()
+    bounds: BoundsSection = BoundsSection()
+    manners: MannersSection = MannersSection()
 
     def sim_settings(self, changes: dict[str, Any]) -> SimSettings:
         """Return what engine.sim takes, with the synthetic markets; ``changes`` are members of SimSettings.
@@ -145,7 +147,8 @@ class ExchangeSection(Section):
             "terms": {account.name: account.terms() for account in self.account},
             "synthetic": tuple(self.scale.applied(market) for market in self.market),
         }
-        sim = SimSettings(**{**plain, **given, **changes})
+        switches = {**self.bounds.model_dump(), **self.manners.model_dump()}
+        sim = SimSettings(**{**plain, **switches, **given, **changes})
         if faults := [*self._faulty_markets(sim), *self._faulty_accounts(sim)]:
             raise ConfigError("\n".join(faults))
         return sim
@@ -178,6 +181,5 @@ _PLAIN = (
     "max_open_orders",
     "keep_closed",
     "processing_delay_s",
-    "untriggered_stops_hold_funds",
 )
 """What engine.sim calls the same."""

@@ -7,7 +7,7 @@ import os
 import tomllib
 from pathlib import Path
 
-from engine.config.credentials import CREDENTIAL_NAMES, QUERY_NAMES, Credentials
+from engine.config.credentials import CREDENTIAL_NAMES, FORMER_NAME, OPTIONAL_NAMES, QUERY_NAMES, Credentials
 from engine.config.settings import PREFIX, Settings
 from engine.errors import ConfigError
 from engine.kraken.settings import Secret
@@ -18,7 +18,7 @@ def load_credentials(settings: Settings) -> Credentials:
 
     Raises ConfigError, also for a key file that others can read. No message holds any part of a secret.
     """
-    names = (*CREDENTIAL_NAMES, *QUERY_NAMES)
+    names = (*CREDENTIAL_NAMES, *OPTIONAL_NAMES)
     found = {name: os.environ.get(PREFIX + name.upper(), "").strip() for name in names}
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not any(found.values()) and directory and (Path(directory) / CREDENTIAL_NAMES[0]).is_file():
@@ -32,7 +32,10 @@ def load_credentials(settings: Settings) -> Credentials:
             " `python -m engine init` writes both files"
         )
     return Credentials(
-        Secret(found["api_key"]), Secret(found["api_secret"]), *(_given(found.get(name)) for name in QUERY_NAMES)
+        Secret(found["api_key"]),
+        Secret(found["api_secret"]),
+        *(_given(found.get(name)) for name in QUERY_NAMES),
+        former_secrets=tuple(Secret(text) for text in found.get(FORMER_NAME, "").replace(",", " ").split()),
     )
 
 
@@ -41,7 +44,7 @@ def _given(text: str | None) -> Secret | None:
 
 
 def _read_directory(directory: Path) -> dict[str, str]:
-    names = [*CREDENTIAL_NAMES, *(name for name in QUERY_NAMES if (directory / name).is_file())]
+    names = [*CREDENTIAL_NAMES, *(name for name in OPTIONAL_NAMES if (directory / name).is_file())]
     return {name: _read_private(directory / name, guarded=True).strip() for name in names}
 
 
@@ -57,7 +60,11 @@ def _read_key_file(path: Path) -> dict[str, str]:
     empty = [name for name in CREDENTIAL_NAMES if not table[name].strip()]
     if empty:
         raise ConfigError(f"{path}: {' and '.join(empty)} still to be filled in, from Kraken's API page")
-    return {name: str(table[name]).strip() for name in (*CREDENTIAL_NAMES, *QUERY_NAMES) if name in table}
+    return {name: _line(table[name]) for name in (*CREDENTIAL_NAMES, *OPTIONAL_NAMES) if name in table}
+
+
+def _line(value: object) -> str:
+    return ",".join(str(one) for one in value) if isinstance(value, list) else str(value).strip()
 
 
 def _read_private(path: Path, *, guarded: bool) -> str:

@@ -53,9 +53,7 @@ class ControlClient:
         if refusal is not None:
             raise refusal
 
-    def _request(
-        self, command: Command, arguments: Arguments, *, endless: bool = False
-    ) -> httpx.Request:
+    def _request(self, command: Command, arguments: Arguments, *, endless: bool = False) -> httpx.Request:
         apart = {name: value for name, value in arguments.items() if name not in command.in_path}
         timeout = httpx.Timeout(None if endless else command.bound_s + BEHIND_S, connect=CONNECT_BOUND_S)
         if command.method == "GET":

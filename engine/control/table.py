@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from engine.control.acting import Canceling, Resolved, cancel, resolve
+from engine.control.amending import Amending, amend, protect
 from engine.control.closing import close
 from engine.control.command import Command, Parameter
 from engine.control.halting import Halted, Rearmed, Released, halt, rearm, resume
+from engine.control.money_table import MONEY
 from engine.control.reading import OrderDetail, OrderList, explain, follow_reports, list_orders, show_order
 from engine.control.status import Status, tell_status
 from engine.orders.events import ExecutionReport
 from engine.runtime.close_report import CloseReport
 from engine.runtime.executions import MAX_EXECUTIONS
+from engine.runtime.protecting import Protected
 from engine.runtime.story import Story
 
 CLOSE_ANSWER_S = 330.0
@@ -187,4 +190,45 @@ CLOSE = Command(
     answer=close,
 )
 
-TABLE: tuple[Command, ...] = (ORDERS, ORDER, WHY, STATUS, REPORTS, CANCEL, RESOLVE, HALT, RESUME, REARM, CLOSE)
+AMEND = Command(
+    name="amend",
+    method="POST",
+    path="/api/amend",
+    doc="Change a resting entry's price, or move a living bracket's stop and target in place.",
+    parameters=(
+        Parameter(name="order", doc="the entry: " + _ORDER.doc),
+        Parameter(name="limit_price", kind="amount", doc="the entry's new limit, on the tick"),
+        Parameter(name="qty", kind="amount", doc="its new total quantity, fills included, at most the signal's"),
+        Parameter(name="signal", doc="signal_id or any unique beginning of it, to move its exits"),
+        Parameter(name="stop", kind="amount", doc="the stop's new trigger"),
+        Parameter(name="target", kind="amount", doc="the next target's new price"),
+        Parameter(name="reason", doc="why, for the journal"),
+    ),
+    result=Amending,
+    exits={**_DONE, 0: "amended, or on the way"},
+    needs_engine=True,
+    answer=amend,
+)
+PROTECT = Command(
+    name="protect",
+    method="POST",
+    path="/api/protect",
+    doc="Put coins that are there already under a stop, and a target: a bracket without an entry.",
+    parameters=(
+        Parameter(name="symbol", required=True, doc="a market in any spelling, such as BTC/USD"),
+        Parameter(name="qty", required=True, kind="amount", doc="units of its base"),
+        Parameter(name="stop", required=True, kind="amount", doc="where the loss is cut"),
+        Parameter(name="target", kind="amount", doc="where the profit is taken; left out: nowhere"),
+        Parameter(name="side", choices=("buy", "sell"), doc="how they came: buy (coins held) or sell (coins owed)"),
+    ),
+    result=Protected,
+    exits={**_DONE, 0: "the stop rests, or is on the way"},
+    needs_engine=True,
+    answer=protect,
+)
+
+TABLE: tuple[Command, ...] = (
+    *(ORDERS, ORDER, WHY, STATUS, REPORTS),
+    *MONEY,
+    *(CANCEL, RESOLVE, HALT, RESUME, REARM, CLOSE, AMEND, PROTECT),
+)

@@ -30,6 +30,8 @@ LATE_S = 60.0
 UNSETTLED_S = 120.0
 """After this long a leave counts as used, should its answer never be told: more than any deadline and grace."""
 LEAST_WAIT_S = 0.001
+LOOK_AGAIN_S = 1.0
+"""What is kept for protection also shrinks by time alone: a bracket that stays covered needs less."""
 
 
 class _Lack(NamedTuple):
@@ -197,25 +199,25 @@ class Admission:
             return _Lack(numbers, wait_s, aside=False)
         if waiter.lane < Lane.ENTRY:
             return None
-        reserve = self._protection.points(waiter.symbol, waiter.bracket)
+        reserve = self._protection.points(waiter.symbol, waiter.bracket, now_s)
         wait_s = counter.wait_s(points, now_s, reserve)
         if wait_s > 0:
-            return _Lack(f"{numbers}, {reserve} kept for protection", wait_s, aside=True)
+            return _Lack(f"{numbers}, {reserve} kept for protection", min(wait_s, LOOK_AGAIN_S), aside=True)
         return self._lack_of_slots(waiter, now_s)
 
     def _lack_of_slots(self, waiter: _Waiter, now_s: float) -> _Lack | None:
         orders = [request for request in waiter.requests if isinstance(request, NewOrder)]
         taken = self._counters.open_orders.taken(waiter.symbol, now_s)
-        reserve = self._protection.slots(waiter.symbol, waiter.bracket)
+        reserve = self._protection.slots(waiter.symbol, waiter.bracket, now_s)
         most = self._counters.most_open_orders
         if taken.orders + len(orders) + reserve > most:
             text = f"{taken.orders} of {most} orders open, {len(orders)} wanted, {reserve} kept for protection"
-            return _Lack(text, math.inf, aside=True)
+            return _Lack(text, LOOK_AGAIN_S, aside=True)
         triggers = sum(waits_for_trigger(order.order_type) for order in orders)
         bound = self._most_triggers
         if bound is not None and taken.triggers + triggers + reserve > bound:
             text = f"{taken.triggers} of {bound} trigger orders open, {reserve} kept for protection"
-            return _Lack(text, math.inf, aside=True)
+            return _Lack(text, LOOK_AGAIN_S, aside=True)
         return None
 
     def _points(self, waiter: _Waiter, now_s: float) -> float:
@@ -248,7 +250,9 @@ class Admission:
                 continue
             trigger = waits_for_trigger(request.order_type)
             self._counters.open_orders.expect(request.cl_ord_id, request.symbol, trigger=trigger)
-            if waiter.lane is not Lane.ENTRY:
+            if waiter.lane is Lane.ENTRY:
+                self._protection.entered_by(waiter.bracket, request.cl_ord_id)
+            else:
                 self._protection.covered_by(waiter.bracket, request.cl_ord_id)
         if waiter.lane is Lane.ENTRY and self._protection.book(waiter.bracket):
             leave.booked = waiter.bracket

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from engine.kraken.batches import MOST_ADDS, MOST_CANCELS
-from engine.orders.commands import OrderType, TimeInForce
+from engine.market.book import DEPTHS
+from engine.market.topics import MarketChannel
+from engine.orders.commands import OrderType, StpType, TimeInForce
 from engine.venue.capabilities import Capabilities
 
 KRAKEN_SPOT = Capabilities(
@@ -16,5 +18,9 @@ KRAKEN_SPOT = Capabilities(
     most_in_batch_cancel=MOST_CANCELS,
     deadlines=True,
     second_opinion=frozenset(("open_orders", "closed_orders", "query_orders", "trades_since", "balances")),
-    market_data=True,
+    post_only=True,
+    conditional_close=True,
+    self_trade_prevention=frozenset(get_args(StpType)),
+    market_data=frozenset(get_args(MarketChannel)),
+    book_depths=frozenset(DEPTHS),
 )

@@ -9,20 +9,12 @@ import trio
 from engine.errors import VenueRefused
 from engine.kraken.frames import BookRow
 from engine.market.book import Book
-from engine.market.freshness import FreshnessClock
+from engine.market.freshness import Freshness, FreshnessClock
 from engine.market.topics import Topic
 from engine.net.backoff import Backoff
 from engine.values.instrument import Instrument, PairStatus
 
 RESYNC_FIRST_S = 0.1
-_SEVERITY: dict[PairStatus, int] = {
-    "online": 0,
-    "post_only": 1,
-    "limit_only": 1,
-    "reduce_only": 1,
-    "cancel_only": 2,
-    "maintenance": 3,
-}
 
 
 class Feed:
@@ -88,12 +80,25 @@ class Feed:
         self.refusal = text
         self._tell()
 
+    def freshness(self, status: PairStatus, holders: tuple[str, ...], now_s: float) -> Freshness:
+        """Return how old and how late the book is; what it cannot know itself is given."""
+        update_age_s, verified_age_s = self.clock.ages(now_s)
+        latency_s, worst_s = self.clock.latencies()
+        return Freshness(
+            symbol=self.symbol,
+            status=status,
+            depth=self.book.depth,
+            usable=self.book.usable,
+            fault=self.book.fault,
+            update_age_s=update_age_s,
+            verified_age_s=verified_age_s,
+            latency_s=latency_s,
+            latency_worst_s=worst_s,
+            updates=self.clock.updates,
+            resyncs=self.clock.resyncs,
+            holders=holders,
+        )
+
     def _tell(self) -> None:
         self._news.set()
         self._news = trio.Event()
-
-
-def under_system(status: PairStatus, system: str) -> PairStatus:
-    """Return what a pair may do while the whole exchange is in ``system`` mode: the stricter of both."""
-    whole: PairStatus = system if system in _SEVERITY else "unknown"
-    return whole if _SEVERITY.get(whole, 3) > _SEVERITY.get(status, 3) else status

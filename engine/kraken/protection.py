@@ -13,20 +13,28 @@ SWAP_POINTS = 10
 that come together go one after the other as the counter decays, and exits may fill it to its threshold."""
 STOP_SLOTS = 2
 """A bracket's stop and one more, each an open order and a trigger order."""
+COVERED_SLOTS = 1
+"""Once a bracket is covered: its stop's own. A swap gives it up for moments, and no entry may take it meanwhile."""
+SETTLED_S = 5.0
+"""Its entry gone and an exit resting for so long, a bracket is covered: past a fraction of that it would count as naked
+and be closed, and closing may fill the counter."""
 
 
 @dataclass
 class _Bracket:
     symbol: str
     booked: bool
+    entries: set[str] = field(default_factory=set)
     exits: set[str] = field(default_factory=set)
+    resting_since_s: float | None = None
 
 
 class Protection:
     """The brackets that are open, and which of them have booked their protection.
 
-    A bracket books with its first entry that goes, or at once when it is resumed, and holds it until it is closed:
-    a swap may come at any moment of its life, and then its stop is young again.
+    A bracket books with its first entry that goes, or at once when it is resumed. What its cover needs is free again
+    when it is covered for good, unless it was resumed: then its entry is not known here. One swap a pair stays kept: it
+    may come at any moment of a bracket's life, and then its stop is young again.
     """
 
     def __init__(self, open_orders: OpenOrders) -> None:
@@ -54,24 +62,44 @@ class Protection:
         if (known := self._brackets.get(bracket)) is not None:
             known.booked = False
 
+    def entered_by(self, bracket: str, cl_ord_id: str) -> None:
+        """Note an entry of the bracket: while it may rest, more cover may be wanted."""
+        if (known := self._brackets.get(bracket)) is not None:
+            known.entries = {name for name in known.entries if self._open_orders.rests(name)} | {cl_ord_id}
+
     def covered_by(self, bracket: str, cl_ord_id: str) -> None:
         """Note an exit of the bracket: while it rests it stands on one of the booked slots."""
         if (known := self._brackets.get(bracket)) is not None:
             known.exits = {name for name in known.exits if self._open_orders.rests(name)} | {cl_ord_id}
 
-    def points(self, symbol: str, entering: str) -> int:
+    def points(self, symbol: str, entering: str, now_s: float) -> int:
         """Return the points to leave free when an entry of bracket ``entering`` goes: all covers, one swap."""
-        return COVER_POINTS * self._count(symbol, entering) + SWAP_POINTS
+        covers = sum(not self._covered(one, now_s) for one in self._others(symbol, entering))
+        return COVER_POINTS * (covers + 1) + SWAP_POINTS
 
-    def slots(self, symbol: str, entering: str) -> int:
+    def slots(self, symbol: str, entering: str, now_s: float) -> int:
         """Return the slots to leave free, without those on which the brackets' exits stand already."""
-        standing = sum(
-            min(STOP_SLOTS, sum(self._open_orders.rests(name) for name in one.exits))
-            for one in self._brackets.values()
-            if one.symbol == symbol and one.booked
+        own = self._brackets.get(entering)
+        wanted = STOP_SLOTS if own is None or own.symbol != symbol else self._free(own, STOP_SLOTS)
+        return wanted + sum(
+            self._free(one, COVERED_SLOTS if self._covered(one, now_s) else STOP_SLOTS)
+            for one in self._others(symbol, entering)
         )
-        return STOP_SLOTS * self._count(symbol, entering) - standing
 
-    def _count(self, symbol: str, entering: str) -> int:
-        booked = [name for name, one in self._brackets.items() if one.symbol == symbol and one.booked]
-        return len(booked) + (entering not in booked)
+    def _others(self, symbol: str, entering: str) -> list[_Bracket]:
+        found = self._brackets.items()
+        return [one for name, one in found if one.symbol == symbol and one.booked and name != entering]
+
+    def _free(self, bracket: _Bracket, wanted: int) -> int:
+        """Return how many of the slots wanted its exits do not stand on already."""
+        return max(0, wanted - sum(self._open_orders.rests(name) for name in bracket.exits))
+
+    def _covered(self, bracket: _Bracket, now_s: float) -> bool:
+        rests = self._open_orders.rests
+        entered = not bracket.entries or any(rests(name) for name in bracket.entries)
+        if entered or not any(rests(name) for name in bracket.exits):
+            bracket.resting_since_s = None
+            return False
+        if bracket.resting_since_s is None:
+            bracket.resting_since_s = now_s
+        return now_s >= bracket.resting_since_s + SETTLED_S

@@ -6,15 +6,16 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-import msgspec
 import structlog
 import trio
 
 from engine.errors import ConfigError, VenueError, VenueProtocolError, VenueRefused
 from engine.kraken import decode, encode, ws
-from engine.kraken.feed import Feed, under_system
-from engine.kraken.frames import BookRow, Channel, Heartbeat, Message, Response, Throttled
+from engine.kraken.books import Books
+from engine.kraken.feed import Feed
+from engine.kraken.frames import Channel, Heartbeat, Message, Response, Throttled
 from engine.kraken.holds import Holds
+from engine.kraken.pair_modes import PairModes
 from engine.kraken.quotes import Quotes
 from engine.kraken.settings import KrakenSettings
 from engine.kraken.stream import Stream
@@ -58,18 +59,19 @@ class PublicLink:
         budget: RollingBudget,
         venue_time: VenueTime,
     ) -> None:
-        self._settings, self._sink, self._clock, self._symbols = settings, sink, clock, symbols
-        self._venue_time, self._quotes, self._holds = venue_time, Quotes(sink), Holds()
+        self._settings, self._symbols = settings, symbols
+        self._quotes, self._holds = Quotes(sink), Holds()
         self._rng = chance.stream("kraken/public")
         self._stream = Stream(
             "public", settings.ws_url, tls, settings=settings, wire=wire, rng=self._rng, budget=budget
         )
         self._monitor = self._stream.monitor
-        self._feeds: dict[str, Feed] = {}
         self._subscriptions = Subscriptions(settings, self._stream.req_ids, self._wanted, self._refused)
+        self._books = Books(
+            sink, self._monitor, self._subscriptions.renew, venue_time=venue_time, clock=clock, rng=self._rng
+        )
         self._complete = trio.Event()
-        self._system = "online"
-        self._told: dict[str, Instrument] = {}
+        self._modes = PairModes(symbols, sink)
         self._invalid = 0  # frames of this connection
         self.known = trio.Event()
         """Set once the instruments are known."""
@@ -86,11 +88,11 @@ class PublicLink:
     def instrument(self, spelling: str) -> Instrument | None:
         """Return an instrument with the status that holds for it now."""
         found = self._symbols.instrument(spelling)
-        return None if found is None else self._effective(found)
+        return None if found is None else self._modes.effective(found)
 
     def book(self, spelling: str) -> Book | None:
         """Return the book of a watched symbol."""
-        feed = self._feeds.get(self._symbols.symbol(spelling) or spelling)
+        feed = self._books.feeds.get(self._symbols.symbol(spelling) or spelling)
         return None if feed is None else feed.book
 
     @asynccontextmanager
@@ -100,7 +102,7 @@ class PublicLink:
         self.hold(topic, holder)
         try:
             await self.wait_standing(topic)
-            yield self._feeds[topic.symbol].book
+            yield self._books.feeds[topic.symbol].book
         finally:
             self.release(topic, holder)
 
@@ -123,12 +125,7 @@ class PublicLink:
             raise VenueRefused([f"EQuery:Unknown asset pair:{topic.symbol}"])
         self._holds.hold(topic, holder)
         if topic.channel == "book":
-            feed = self._feeds.get(topic.symbol)
-            if feed is None:
-                self._feeds[topic.symbol] = Feed(instrument, topic.variant, self._rng)
-            elif feed.book.depth < topic.variant:
-                feed.deepen(topic.variant)
-                self._sink.on_book(feed.book)
+            self._books.want(instrument, topic.variant)
         self._subscriptions.change()
 
     def release(self, topic: Topic, holder: str) -> bool:
@@ -139,7 +136,7 @@ class PublicLink:
     async def wait_standing(self, topic: Topic) -> None:
         """See MarketLink.wait_standing."""
         if topic.channel == "book":
-            await self._feeds[topic.symbol].wait_usable()
+            await self._books.feeds[topic.symbol].wait_usable()
         else:
             await self._subscriptions.wait_standing(topic)
 
@@ -148,7 +145,7 @@ class PublicLink:
         return tuple(self._held(topic) for topic in self._holds.topics if self._holds.holders(topic))
 
     def _held(self, topic: Topic) -> Held:
-        sent = self._feeds[topic.symbol].topic if topic.channel == "book" else topic
+        sent = self._books.feeds[topic.symbol].topic if topic.channel == "book" else topic
         stands, refusal = self._subscriptions.stands(sent), self._subscriptions.refusal(sent)
         return Held(topic, self._holds.holders(topic), stands, refusal)
 
@@ -158,27 +155,13 @@ class PublicLink:
 
     def freshness(self) -> tuple[Freshness, ...]:
         """See MarketLink.freshness."""
-        return tuple(self._fresh(feed, trio.current_time()) for feed in self._feeds.values())
+        return tuple(self._fresh(feed, trio.current_time()) for feed in self._books.feeds.values())
 
     def _fresh(self, feed: Feed, now_s: float) -> Freshness:
         instrument = self.instrument(feed.symbol)
-        update_age_s, verified_age_s = feed.clock.ages(now_s)
-        latency_s, worst_s = feed.clock.latencies()
         holders = [name for topic in self._holds.of("book", feed.symbol) for name in self._holds.holders(topic)]
-        return Freshness(
-            symbol=feed.symbol,
-            status="unknown" if instrument is None else instrument.status,
-            depth=feed.book.depth,
-            usable=feed.book.usable,
-            fault=feed.book.fault,
-            update_age_s=update_age_s,
-            verified_age_s=verified_age_s,
-            latency_s=latency_s,
-            latency_worst_s=worst_s,
-            updates=feed.clock.updates,
-            resyncs=feed.clock.resyncs,
-            holders=tuple(dict.fromkeys(holders)),
-        )
+        status = "unknown" if instrument is None else instrument.status
+        return feed.freshness(status, tuple(dict.fromkeys(holders)), now_s)
 
     async def run(self) -> None:
         """Keep the stream up until cancelled."""
@@ -200,12 +183,7 @@ class PublicLink:
 
     def lose(self, why: str) -> None:  # noqa: ARG002 - the stream remembers it
         """Every book is unusable until it is verified anew."""
-        now_s = trio.current_time()
-        for feed in self._feeds.values():
-            if feed.synced:
-                self._monitor.away(feed.channel, feed.book.version + 1, None, now_s)
-            feed.lose()
-            self._sink.on_book(feed.book)
+        self._books.lose()
 
     def failed(self, error: VenueError) -> None:
         """No failure of this stream is for ever."""
@@ -228,7 +206,7 @@ class PublicLink:
 
     def _wanted(self) -> Iterator[Topic]:
         """Name what the venue shall send: of each book the deepest that was asked for, the rest as it is held."""
-        for feed in self._feeds.values():
+        for feed in self._books.feeds.values():
             yield feed.topic
         yield from (topic for topic in self._holds.topics if topic.channel != "book")
 
@@ -238,21 +216,13 @@ class PublicLink:
             if topic.channel != "book":
                 self._quotes.forget(topic.channel, topic.symbol)
             elif not self._holds.of("book", topic.symbol):
-                feed = self._feeds.pop(topic.symbol)
-                self._monitor.heal(feed.channel)
-                feed.lose()
+                self._books.drop(topic.symbol)
         return self._holds.next_s
 
     def _refused(self, topic: Topic, why: str | None) -> None:
-        feed = self._feeds.get(topic.symbol)
+        feed = self._books.feeds.get(topic.symbol)
         if topic.channel == "book" and feed is not None:
             feed.refuse(why)
-
-    def _resync(self, feed: Feed) -> None:
-        """Ask for a feed's book anew, after its own back-off."""
-        feed.clock.resyncs += 1
-        self._subscriptions.renew(feed.topic, feed.lose())
-        self._sink.on_book(feed.book)
 
     # what comes in
 
@@ -289,7 +259,7 @@ class PublicLink:
             self._monitor.beat(now_s)
         match frame.name:
             case "book":
-                self._books(frame)
+                self._books.take(frame)
             case "trade":
                 self._quotes.trades(frame)
             case "ticker":
@@ -300,69 +270,16 @@ class PublicLink:
                 self._instruments(frame)
             case "status":
                 for status in decode.statuses(frame):
-                    self._mode(status.system)
+                    self._stream.mode = status.system
+                    self._modes.enter(status.system)
             case _:
                 pass
 
-    def _books(self, frame: Channel) -> None:
-        try:
-            for row in decode.books(frame):
-                self._book(row, snapshot=frame.snapshot)
-        except VenueProtocolError:
-            named = decode.symbols(frame)
-            touched = [f for f in self._feeds.values() if f.synced and (f.symbol in named or not named)]
-            for number, feed in enumerate(touched):
-                self._broken(feed, counted=number == 0)
-            raise
-
-    def _book(self, row: BookRow, *, snapshot: bool) -> None:
-        feed = self._feeds.get(row.symbol)
-        if feed is None or not (snapshot or feed.synced):
-            return  # not watched any more, or an update of a subscription that is being replaced
-        now_ns = self._venue_time.now_ns(self._clock.now_ns())
-        ts_ns = decode.moment(row.timestamp) if row.timestamp is not None else now_ns
-        latency_ns = None if row.timestamp is None or snapshot else now_ns - ts_ns
-        if not feed.apply(row, snapshot=snapshot, ts_ns=ts_ns, latency_ns=latency_ns):
-            log.warning("book.broken", symbol=feed.symbol, snapshot=snapshot, fault=feed.book.fault)
-            self._broken(feed)
-            return
-        if snapshot:
-            self._monitor.heal(feed.channel)
-        self._sink.on_book(feed.book)
-
-    def _broken(self, feed: Feed, *, counted: bool = True) -> None:
-        """Have a book sent anew: its checksum, or a frame that none could read, says that something was lost."""
-        note = self._monitor.gap if counted else self._monitor.away  # one frame is one gap, however many it may touch
-        note(feed.channel, feed.book.version, None, trio.current_time())
-        self._resync(feed)
-
     def _instruments(self, frame: Channel) -> None:
         for instrument in self._symbols.learn_instruments(decode.instruments(frame, self._count_invalid)):
-            feed = self._feeds.get(instrument.symbol)
-            if feed is not None and not feed.fits(instrument):
-                self._resync(feed)
-            self._tell(instrument)
+            self._books.fit(instrument)
+            self._modes.tell(instrument)
         if not self._complete.is_set():
             self._stream.complete()
             self._complete.set()
             self.known.set()
-
-    def _mode(self, system: str) -> None:
-        self._stream.mode = system
-        if system == self._system:
-            return
-        log.warning("venue.mode", mode=system, before=self._system)
-        self._system = system
-        for instrument in self._symbols.instruments():
-            self._tell(instrument)
-
-    def _tell(self, instrument: Instrument) -> None:
-        """Tell of an instrument when what holds for it now differs from what was last told."""
-        now = self._effective(instrument)
-        if self._told.get(now.symbol) != now:
-            self._told[now.symbol] = now
-            self._sink.on_instrument(now)
-
-    def _effective(self, instrument: Instrument) -> Instrument:
-        status = under_system(instrument.status, self._system)
-        return instrument if status == instrument.status else msgspec.structs.replace(instrument, status=status)

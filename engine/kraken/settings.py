@@ -56,6 +56,7 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_secret: Secret
     query_key: Secret | None = None  # a second key of the same account, for reads: then they never hold up an order
     query_secret: Secret | None = None
+    former_secrets: tuple[Secret, ...] = ()  # of earlier keys of this account: orders marked with them are ours
     mode: Literal["live", "simulated"] = "live"
     rest_url: str = "https://api.kraken.com"
     ws_url: str = "wss://ws.kraken.com/v2"
@@ -110,6 +111,10 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True):
             _check_pair("query_key", self.query_key, "query_secret", self.query_secret, live=self.mode == "live")
             if self.query_key == self.api_key:
                 raise ConfigError("query_key is api_key again; make a second key for reads, or leave query_key out")
+
+        for secret in self.former_secrets:
+            if not _decoded(secret.reveal()):
+                raise ConfigError("one of former_secrets is not base64; each is a whole private key of before")
 
     def _check_numbers(self) -> None:
         for name in ("entry_deadline_s", "exit_deadline_s", "cancel_deadline_s"):

@@ -37,6 +37,7 @@ from engine.orders.machine import fire
 from engine.orders.order import OrderView
 from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
+from engine.orders.steps import NO_INDEX
 from engine.orders.steps import TRANSIENT_CODES as TRANSIENT_CODES
 from engine.orders.targets import portions, rests, targets_rest
 from engine.values.instrument import Instrument
@@ -77,6 +78,7 @@ class Bracket:
         self._first_fill_ns = self._last_fill_ns = 0  # of the entry
         self._filled = NO_QTY  # of the entry, as of the last view
         self._triggered_ns: dict[str, int] = {}  # stops that have fired
+        self._no_index = False  # the venue has none for this market
         self.children_asked_ns = 0  # when the venue was last asked for what it made of a conditional close
         self.state: Phase = "entering"
         self.orders: dict[str, OrderView] = {}
@@ -109,6 +111,11 @@ class Bracket:
         return self.state in BRACKET_ENDED
 
     @property
+    def untold(self) -> bool:
+        """Whether its latch has changed since its last event."""
+        return self._told != (self.closing, self.close_all)
+
+    @property
     def exposure(self) -> Decimal:
         """Base units still to be undone; negative = an excess of exits."""
         return exposure_of(self.signal, self.instrument, tuple(self.orders.values()))
@@ -120,8 +127,12 @@ class Bracket:
 
     @property
     def terms(self) -> Signal:
-        """The signal with its exits where they stand now."""
-        return self._exits.signal
+        """The signal with its exits where they stand now; without an index price its stop looks at the last one."""
+        signal = self._exits.signal
+        stop = signal.stop_loss
+        if stop is None or stop.reference == "last" or not self._no_index:
+            return signal
+        return msgspec.structs.replace(signal, stop_loss=msgspec.structs.replace(stop, reference="last"))
 
     @property
     def watched(self) -> Signal:
@@ -232,6 +243,9 @@ class Bracket:
 
     def _block(self, view: OrderView, event: OrderEvent, now_ns: int) -> None:
         step = self._last_step.get(view.cl_ord_id)
+        if event.code == NO_INDEX and not self._no_index:
+            self._no_index = True  # the same stop that looks at the last price is another command
+            return
         if step is not None and self._blocked.get(step.key(), 0) is not None:  # a final no outlives a "not now"
             transient = event.code in TRANSIENT_CODES
             self._blocked[step.key()] = now_ns + self._retry_pause(step, event, now_ns) if transient else None
@@ -249,10 +263,14 @@ class Bracket:
         return min(most, UNSENT_PAUSE_NS << min(times, 10))
 
     def _pause_swaps(self, ended: Swap, now_ns: int) -> None:
-        """After a swap that traded nothing the next one waits, twice as long each time."""
+        """After a swap that traded nothing the next one waits, twice as long each time; after another, for its book.
+
+        The book may still show what we have just taken: it is told apart from our fills.
+        """
         target = self.orders.get(ended.target)
         if target is not None and target.done_qty:
             self._swap_pauses = 0
+            self._swap_ready_at = now_ns + round(self.policy.cover_window_s * NS)
             return
         self._swap_pauses = min(self._swap_pauses + 1, 4)
         self._swap_ready_at = now_ns + round(self.policy.swap_pause_s * 2 ** (self._swap_pauses - 1) * NS)

@@ -312,7 +312,7 @@ class _Planner:
         deficit = self.want - self.exit_most
         if deficit < 0:
             self._reduce(self.want - (self.exit_most - self.stop_most))
-        elif deficit > 0 and (self.s.cover_ready or self.s.swap is not None):
+        elif deficit > 0 and (self.s.cover_ready or self.s.swap is not None) and (self.both_rest or not self.resting):
             self._add(deficit)  # what a swap leaves over gets its stop back in the very plan that ends the swap
         self._move_stops()
         self._rest_targets()

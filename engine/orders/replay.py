@@ -16,14 +16,16 @@ from engine.orders.reports import Answer
 from engine.orders.signal import Signal
 from engine.orders.specs import target_order
 from engine.values.instrument import Instrument
-from engine.values.money import Qty
+from engine.values.money import Price, Qty
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
-    """A signal was accepted: its bracket exists from here on."""
+    """A signal was accepted: its bracket exists from here on. ``bid`` and ``ask`` were best when it was judged."""
 
     signal: Signal
     instrument: Instrument
+    bid: Price | None = None
+    ask: Price | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):

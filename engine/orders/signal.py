@@ -131,15 +131,26 @@ def parse_signal(text: str) -> Signal:
 
 
 def protecting(
-    signal_id: str, strategy_id: str, symbol: str, side: Side, held: Qty, stop: StopLoss, target: TakeProfit | None
+    signal_id: str,
+    strategy_id: str,
+    symbol: str,
+    side: Side,
+    held: Qty,
+    stop: StopLoss | None,
+    target: TakeProfit | None,
+    worth: Price | None = None,
 ) -> Signal:
-    """Make the signal of coins that are there already: ``side`` is how they came, its opposite takes them out."""
+    """Make the signal of coins that are there already: ``side`` is how they came, its opposite takes them out.
+
+    ``worth`` is a coin's price now: profit is counted from it. None: from nothing.
+    """
     return Signal(
         signal_id=signal_id,
         symbol=symbol,
         side=side,
-        order_type="market",
+        order_type="market" if worth is None else "limit",
         order_qty=held,
+        limit_price=worth,
         stop_loss=stop,
         strategy_id=strategy_id,
         take_profit=target,

@@ -57,9 +57,11 @@ def slice_terms(
     if book is None or not seen:
         return SliceTerms(held)
     facing = book.levels(other_side(side))
+    if not facing:
+        return SliceTerms(NO_QTY)  # nobody to trade with: an order would only end unfilled
     shown = Qty(sum((qty for _, qty in facing), Decimal(0)))
     size = held if slices >= MAX_SLICES else min(held, max(shown, Qty(held / LEAST_SHARE)))
-    limit = facing[-1][0] if facing and instrument.status == "limit_only" else None
+    limit = facing[-1][0] if instrument.status == "limit_only" else None
     return SliceTerms(_worth_ordering(instrument, held, size, book.best(other_side(side))), limit)
 
 

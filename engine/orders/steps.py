@@ -9,9 +9,11 @@ import msgspec
 from engine.values.money import Price, Qty, Side
 
 NO_FUNDS: Final = "INSUFFICIENT_FUNDS"
+NO_INDEX: Final = "INDEX_UNAVAILABLE"
 TRANSIENT_CODES: Final = frozenset(
     {
         "RATE_LIMIT",
+        "ORDERS_LIMIT",
         "DOMAIN_RATE_LIMIT",
         "REST_RATE_LIMIT",
         "AUTH_RATE_LIMIT",

@@ -17,7 +17,7 @@ from engine.risk.trading_state import EVERY_STRATEGY
 from engine.runtime.ledger_rows import LEDGER_ROW, fact_of, read_ledger
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
-from engine.values.money import Price, Side, other_side, trimmed
+from engine.values.money import ZERO, Price, Side, other_side, trimmed
 from engine.venue.protocol import VenueLink
 
 SNAPSHOT_FILLS: Final = 1000
@@ -48,7 +48,7 @@ class Mark(msgspec.Struct, frozen=True):
     ts_ns: int
 
 
-def _nobody(fact: Fact, fill: Fill) -> None:
+def _nobody(fact: Fact, fill: Fill, realized: Decimal) -> None:
     """Stand in until somebody listens."""
 
 
@@ -56,7 +56,7 @@ class AccountDesk:
     """Books every fill once and values positions by the books of their markets.
 
     A market whose book is away keeps its last value; one that was never seen counts at its cost. ``on_fact`` is called
-    with each fill once it is booked.
+    with each fill once it is booked, and what it realised in quote units.
     """
 
     def __init__(self, limits: Limits, journal: Journal, link: VenueLink, clock: Clock) -> None:
@@ -67,7 +67,7 @@ class AccountDesk:
         self.rates: dict[str, Decimal] = {**limits.rates, limits.currency: ONE}
         """Accounting currency for one unit of an asset: as the limits say, else by the book of that asset."""
         self.ledger, self._fresh = read_ledger(journal, self.rates)
-        self.on_fact: Callable[[Fact, Fill], object] = _nobody
+        self.on_fact: Callable[[Fact, Fill, Decimal], object] = _nobody
         self._unbooked = 0
         self._due = False
         self._told_peak, self._told_day = self.ledger.peak, self.ledger.day
@@ -77,13 +77,13 @@ class AccountDesk:
         self._unbooked += 1
 
     def book(self, signal: Signal, instrument: Instrument, side: Side, fill: Fill, ts_ns: int) -> None:
-        """Book one fill; its row is in the journal already."""
+        """Book one fill; its row is in the journal already. It moves no position where its coins were there before."""
         self._unbooked -= 1
         self._fresh += 1
         fact = fact_of(signal, instrument, side, fill, ts_ns)
-        self.ledger.book(fact)
+        realized = self.ledger.book(fact) if signal.entered else ZERO
         self.ledger.raise_peak(self.rates)
-        self.on_fact(fact, fill)
+        self.on_fact(fact, fill, realized)
 
     def look(self, others: list[str]) -> None:
         """Value every market with a position, and these others, by what it would pay now."""

@@ -12,7 +12,6 @@ import trio
 from engine.orders.view import OrderView
 from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.messages import AmendEntry, AmendReply
-from engine.runtime.order_desk import OrderHandle
 from engine.runtime.services import Services
 from engine.values.instrument import Instrument
 from engine.values.money import Price, Qty, trimmed
@@ -64,10 +63,8 @@ class Amending:
         with trio.move_on_after(REPLY_BOUND_S):
             await reply.done.wait()
         log.info("entry.amended", cl_ord_id=cl_ord_id, outcome=reply.outcome, code=reply.code, why=why)
-        return Amended(reply.outcome, signal_id, reply.code, reply.reason, order=self._view(handle))
-
-    def _view(self, handle: OrderHandle) -> OrderView:
-        return handle.view
+        outcome, code, reason = reply.outcome, reply.code, reply.reason  # they changed while this waited
+        return Amended(outcome, signal_id, code, reason, order=handle.view)
 
     async def exits(self, signal_id: str, stop: Price | None, target: Price | None) -> Amended:
         """Move a living bracket's stop, its next target, or both, in place; journalled before it is answered."""
@@ -100,7 +97,7 @@ class Amending:
         signal = scope.bracket.signal
         book = self._services.link.book(signal.symbol)
         best = book.best(signal.side) if book is not None and book.usable else None
-        if stop is None or best is None or (stop < best) == (signal.side == "buy") and stop != best:
+        if stop is None or best is None or ((stop < best) == (signal.side == "buy") and stop != best):
             return ""
         return f"the market stands at {trimmed(best)}: a stop at {trimmed(stop)} would fire at once; close does that"
 

@@ -11,7 +11,7 @@ import trio
 
 from engine.accounts.pnl import money_of
 from engine.errors import VenueError
-from engine.orders.brackets import Bracket, BracketEvent, Outcome
+from engine.orders.brackets import Bracket, BracketEvent, MarketFacts, Outcome
 from engine.orders.commands import NewOrder
 from engine.orders.contingents import (
     AmendStop,
@@ -27,7 +27,8 @@ from engine.orders.events import Role
 from engine.orders.order import Order
 from engine.orders.replay import Closed, Intent, rebuild_orders
 from engine.orders.reports import OrderReport
-from engine.orders.slices import CloseWish, slice_terms
+from engine.orders.signal import Signal
+from engine.orders.slices import NO_TAKING, CloseWish, slice_terms
 from engine.orders.specs import child_order, close_order, entry_order, stop_order, target_order
 from engine.orders.view import OrderView
 from engine.runtime.denying import deny_signal
@@ -48,7 +49,7 @@ from engine.runtime.order_desk import OrderHandle
 from engine.runtime.order_scope import OrderScope
 from engine.runtime.recovery import WHY_ADOPTED, Loose, opened_ns
 from engine.runtime.services import Services
-from engine.values.money import ZERO, Price, Qty, other_side, sign
+from engine.values.money import NO_QTY, ZERO, Price, Qty, other_side, sign
 from engine.values.time import NS
 
 log = structlog.get_logger()
@@ -137,6 +138,12 @@ class BracketScope:
     async def wait_moved(self) -> None:
         """Return once every resting stop stands where it was moved to."""
         await self._moved.wait()
+
+    async def wait_covered(self) -> None:
+        """Return once the bracket is covered, or has ended."""
+        while self.bracket.state != "covered" and not self.bracket.ended:
+            self._moved = trio.Event()
+            await self._moved.wait()
 
     def stay(self) -> None:
         """Take a close back: what is held is protected again."""
@@ -299,7 +306,7 @@ class BracketScope:
         """Plan until nothing is missing; returns the moment to look again."""
         watched, symbol = self.bracket.watched, self.bracket.instrument.symbol
         self._services.market.rewatch(symbol, watched)
-        market = self._services.market.facts(symbol, watched)
+        market = self._market_facts(symbol, watched)
         if self._entry_ends:
             self._cancel_entries(CancelEntry(self._entry_ends))
         if self._entry_ends or self.bracket.closing:
@@ -322,6 +329,12 @@ class BracketScope:
         if self.bracket.close_all and not self.bracket.ended:
             moments.append(self._now() + SLICE_LOOK_NS)
         return min((at for at in moments if at is not None and at > self._now()), default=None)
+
+    def _market_facts(self, symbol: str, watched: Signal) -> MarketFacts:
+        """What the plan may act on: no touch while the market takes no order, or the stop would leave in vain."""
+        facts, listed = self._services.market.facts(symbol, watched), self._services.link.instrument(symbol)
+        halted = listed is not None and listed.status in NO_TAKING
+        return msgspec.structs.replace(facts, touch_qty=NO_QTY) if halted else facts
 
     def _judge_close(self) -> None:
         """Latch what was asked, and say how much of it the market takes now."""

@@ -9,13 +9,13 @@ from typing import Literal, NamedTuple
 import msgspec
 import trio
 
+from engine.accounts.movement import SPOT
 from engine.errors import VenueError
 from engine.orders.events import OrderEvent
 from engine.orders.replay import Intent
 from engine.orders.reports import Fill, OrderReport
 from engine.runtime.close_report import BalanceProof
 from engine.runtime.services import Services
-from engine.values.ids import is_marked
 from engine.values.instrument import Instrument
 from engine.values.money import ZERO, Side, sign
 from engine.values.time import NS
@@ -32,9 +32,13 @@ AskedBy = Literal["rest", "stream", "nothing"]
 
 
 class Wallets(msgspec.Struct, frozen=True):
-    """All balances at one time, by the names of the wallets (BTC, BTC.F, …). ``row`` is the journal's head then."""
+    """All balances at one time, by the names of the wallets (BTC, BTC.F, …). ``row`` is the journal's head then.
+
+    ``spot`` is what orders can be paid from, by asset.
+    """
 
     by_name: dict[str, Decimal]
+    spot: dict[str, Decimal]
     asked_by: AskedBy
     row: int
     ts_ns: int
@@ -71,7 +75,12 @@ class CloseProof:
                 asked_by = "nothing"
         if asked_by == "nothing" and services.stream_up():
             found, asked_by = list(services.balances.values()), "stream"
-        return Wallets({one.asset: one.total for one in found}, asked_by, rows, services.clock.now_ns())
+        by_name: dict[str, Decimal] = {}
+        for one in found:
+            name = one.asset if one.wallet == SPOT else f"{one.asset.partition('.')[0]}.{one.wallet}"
+            by_name[name] = by_name.get(name, ZERO) + one.total
+        spot = {one.asset: one.total for one in found if one.wallet == SPOT}
+        return Wallets(by_name, spot, asked_by, rows, services.clock.now_ns())
 
     async def resting(self, chosen: Callable[[OrderReport], bool]) -> tuple[list[OrderReport], AskedBy]:
         """Return our orders that rest there by the venue's word and are chosen."""
@@ -79,7 +88,7 @@ class CloseProof:
         with trio.move_on_after(ASK_BOUND_S):
             try:
                 found = await services.link.open_orders()
-                ours = [one for one in found if is_marked(one.cl_ord_id, services.mark_key)]
+                ours = [one for one in found if services.is_ours(one.cl_ord_id)]
                 return [one for one in ours if chosen(one)], "rest"
             except VenueError:
                 pass

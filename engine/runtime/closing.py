@@ -15,10 +15,10 @@ from engine.orders.brackets import Bracket
 from engine.orders.contingents import reference_price
 from engine.orders.replay import Closed, Opened, rebuild_bracket
 from engine.orders.reports import OrderReport
-from engine.orders.signal import Signal
+from engine.orders.signal import Signal, protecting
 from engine.orders.slices import CloseWish
 from engine.runtime.bracket_scope import BracketScope
-from engine.runtime.close_proof import CloseProof, Wallets
+from engine.runtime.close_proof import AskedBy, CloseProof, Wallets
 from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, CloseAsked, CloseReport, CloseScope, NotFlat
 from engine.runtime.close_words import bracket_close, why_not_flat
 from engine.runtime.entry_gate import EVERYWHERE
@@ -34,6 +34,9 @@ FIRST_LOOK_S = 1.0
 LAST_LOOK_S = 8.0
 """Kept of the bound for the questions at the end: REST shows our last fills only after a while."""
 LOOK_AGAIN_S = 0.5
+HOLDINGS = "holdings"
+"""Strategy of brackets for coins that no bracket of ours brought."""
+NOTHING: AskedBy = "nothing"
 
 
 class Brackets(Protocol):
@@ -215,6 +218,8 @@ class Close:
         self._trading.deadline = self._began_s + max(left_s - LAST_LOOK_S, 0)
         with self._trading:
             await self._trade()
+        if self._abandoned:
+            await self._let_go()
         return await self._conclude(before, self._began_s + left_s)
 
     def abandon(self, why: str) -> None:
@@ -259,6 +264,12 @@ class Close:
                 await self._brackets.wait_progress()
             elif not self._reopen_left() and not await self._sell_holdings():
                 return
+
+    async def _let_go(self) -> None:
+        """Return once every bracket has noted that it is not closed any more."""
+        with trio.move_on_after(LOOK_AGAIN_S):
+            while any(scope.bracket.untold for scope in self._chosen()):
+                await self._brackets.wait_progress()
 
     def _reopen_left(self) -> bool:
         """Open ended brackets again that still hold what can be ordered; False when there is none."""
@@ -306,20 +317,13 @@ class Close:
             others = sum(
                 (s.bracket.exposure for s in self._brackets.scopes() if s.bracket.instrument == instrument), ZERO
             )
-            qty = instrument.lots(max(ZERO, wallets.by_name.get(instrument.base, ZERO) - others))
+            qty = instrument.lots(max(ZERO, wallets.spot.get(instrument.base, ZERO) - others))
             if qty < instrument.qty_min:
                 continue
-            signal = Signal(
-                signal_id=self._services.new_cl_ord_id(),
-                strategy_id="holdings",
-                symbol=instrument.symbol,
-                side="buy",
-                order_type="market",
-                order_qty=Qty(qty),
-                stop_loss=None,
-                entered=False,
-            )
-            self._brackets.hold(signal)
+            book = self._services.link.book(symbol)
+            worth = book.best("buy") if book is not None else None
+            name = self._services.new_cl_ord_id()
+            self._brackets.hold(protecting(name, HOLDINGS, instrument.symbol, "buy", Qty(qty), None, None, worth))
             opened = True  # it is latched with the others, in the same tick
         return opened
 
@@ -345,8 +349,10 @@ class Close:
     async def _look(self, before: Wallets) -> CloseReport:
         """Ask the venue once and put everything together."""
         asked, services = self.asked, self._services
-        rest, asked_by = await self._proof.resting(self._is_its)
-        after = await self._proof.wallets()
+        after, asked_by, rest = before, NOTHING, list[OrderReport]()
+        if not self._abandoned:  # whoever broke it off waits for nobody
+            rest, asked_by = await self._proof.resting(self._is_its)
+            after = await self._proof.wallets()
         living = {scope.signal_id for scope in self._brackets.scopes()}
         assets = {i.base: None for s in self._symbols() if (i := services.link.instrument(s)) is not None}
         balances = tuple(self._proof.balance(asset, before, after) for asset in assets)
@@ -370,7 +376,7 @@ class Close:
         ]
         if self._abandoned:
             not_flat.append(NotFlat(asked.name, "", ZERO, "ABANDONED", self._abandoned))
-        if asked_by == "nothing":
+        elif asked_by == "nothing":
             not_flat.append(
                 NotFlat(asked.name, "", ZERO, "CANNOT_ASK", "the venue does not answer, and no stream stands")
             )

@@ -29,12 +29,14 @@ from engine.runtime.history import facts_of
 from engine.runtime.intake import Intake, Submitted
 from engine.runtime.market_data import MarketData
 from engine.runtime.messages import Cancel, DeclaredLive, ProvenDead
+from engine.runtime.money_desk import MoneyDesk
 from engine.runtime.order_desk import OrderHandle
+from engine.runtime.protecting import Protected, Protecting
 from engine.runtime.recovery import Loose, Unfinished, reconcile, wait_taken
 from engine.runtime.releasing import Resumed, release
 from engine.runtime.services import Services
 from engine.runtime.views import BracketView, bracket_view
-from engine.values.money import ZERO, Price, Qty
+from engine.values.money import ZERO, Price, Qty, Side
 from engine.venue.protocol import RestartBound, Unprotected
 
 log = structlog.get_logger()
@@ -70,7 +72,8 @@ class Engine:
         self._progress = trio.Event()
         self._intake = Intake(services, self._start)
         self._amending = Amending(services, self._scopes.get)
-        self._flattening: trio.CancelScope | None = None
+        self._protecting = Protecting(services, self.scopes, self.hold)
+        self._flattening = False
         self._detached = False
         self._closing = CloseDesk(services, self, bracket_nursery)
         services.trading.on_tightened = self._end_entries
@@ -92,6 +95,11 @@ class Engine:
     def market(self) -> MarketData:
         """Market data: subscribe and unsubscribe while it runs, look, read along."""
         return self._services.market_data
+
+    @property
+    def money(self) -> MoneyDesk:
+        """Positions, profit, balances, execution quality; read along as they change."""
+        return self._services.money
 
     async def submit(self, signal: Signal) -> Submitted:
         """Judge a signal; returns once the verdict is durable. The same id with the same content starts nothing."""
@@ -119,8 +127,8 @@ class Engine:
         Entries of it are cancelled and kept back meanwhile; held quantity is traded in slices, each stop staying until
         its slice is. ``max_slippage_bps`` (from the mid) is a wish for ``close_wish_s``, then it goes at market;
         without it at once. At most the net fills of our own brackets, with ``include_holdings`` all coins of these
-        markets' bases. Ends within ``close_bound_s``; cancelled, the close itself goes on. Raises ConfigError for a name that
-        nobody knows, VenueUnavailable when the engine ends first (the next start goes on).
+        markets' bases. Ends within ``close_bound_s``; cancelled, the close itself goes on. Raises ConfigError for a
+        name that nobody knows, VenueUnavailable when the engine ends first (the next start goes on).
         """
         if [symbol is not None, signal_id is not None, everything].count(True) != 1:
             raise ConfigError("close one thing: a symbol, a signal_id or everything")
@@ -153,6 +161,15 @@ class Engine:
     async def move_exits(self, signal_id: str, *, stop: Price | None = None, target: Price | None = None) -> Amended:
         """Move a living bracket's stop, its next target, or both, in place. Journalled; it survives restarts."""
         return await self._amending.exits(signal_id, stop, target)
+
+    async def protect(
+        self, symbol: str, qty: Qty, *, stop: Price, target: Price | None = None, side: Side = "buy"
+    ) -> Protected:
+        """Put coins that are there already into a bracket of their own: a stop, and a watched target.
+
+        ``side`` is how they came. Only what no other bracket holds, by the balance now. Every refusal is a value.
+        """
+        return await self._protecting.protect(symbol, qty, side, stop, target)
 
     def halt(self, reason: str, *, strategy_id: str = "", reducing: bool = False) -> bool:
         """Let no entry pass, of one strategy or of all; with ``reducing`` only what reduces. Exits always pass.
@@ -415,10 +432,10 @@ class Engine:
         self._intake.closed = True
         if self._detached:
             return
-        with trio.CancelScope() as self._flattening:
-            report = await self._closing.close("all", "", "shutdown")
-            log.info("shutdown.flattened", flat=report.flat, took_s=report.took_s)
-        self._flattening = None
+        self._flattening = True
+        report = await self._closing.close("all", "", "shutdown")
+        self._flattening = False
+        log.info("shutdown.flattened", flat=report.flat, took_s=report.took_s)
 
     def detach(self) -> bool:
         """End by detach after all: a flatten at the end is broken off, or never begun. False when none is under way.
@@ -426,11 +443,11 @@ class Engine:
         What is held by then is protected again and left to the next start.
         """
         self._detached = True
-        if self._flattening is None:
+        if not self._flattening:
             return False
         log.warning("shutdown.detached", why="the flatten was broken off")
         self._closing.abandon("broken off: detached instead")
-        self._flattening.cancel("detached instead")
+        self._flattening = False
         return True
 
     async def shut_down(self, bound_s: float) -> None:

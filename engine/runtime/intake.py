@@ -102,9 +102,8 @@ class Intake:
         denial = self._early(signal, listed) or services.risk.entry(signal, listed, book)
         if denial is not None:
             return self._deny(signal, denial)
-        row = services.journal.append(
-            "signal", Opened(signal, instrument), ts_ns=services.clock.now_ns(), signal_id=signal.signal_id
-        )
+        opened = Opened(signal, instrument, book.best("buy"), book.best("sell"))
+        row = services.journal.append("signal", opened, ts_ns=services.clock.now_ns(), signal_id=signal.signal_id)
         self._start(Bracket(signal, instrument, services.settings.policy), row)
         return Submitted(signal.signal_id, "accepted")
 

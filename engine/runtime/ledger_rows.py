@@ -47,8 +47,10 @@ def read_ledger(journal: JournalReader, rates: Rates) -> tuple[Ledger, int]:
     for row in journal.rows(after=after, kind="order"):
         event = row.decode(OrderEvent)
         if event.fill is not None:
-            ledger.book(facts.of(row, event.fill, event.ts_ns))
-            ledger.raise_peak(rates)
+            fact = facts.of(row, event.fill, event.ts_ns)
+            if fact is not None:
+                ledger.book(fact)
+                ledger.raise_peak(rates)
             folded += 1
     return ledger, folded
 
@@ -75,7 +77,8 @@ class _Facts:
         self._opened: dict[str, Opened] = {}
         self._sides: dict[str, Side] = {}
 
-    def of(self, row: Row, fill: Fill, ts_ns: int) -> Fact:
+    def of(self, row: Row, fill: Fill, ts_ns: int) -> Fact | None:
+        """Return the fact; None for coins that were there before their bracket: they are no position of ours."""
         if row.signal_id not in self._opened:
             first = next(self._journal.rows(signal_id=row.signal_id, kind="signal"))
             self._opened[row.signal_id] = first.decode(Opened)
@@ -83,4 +86,6 @@ class _Facts:
             intent = next(self._journal.rows(cl_ord_id=row.cl_ord_id, kind="intent"))
             self._sides[row.cl_ord_id] = intent.decode(Intent).spec.side
         one = self._opened[row.signal_id]
+        if not one.signal.entered:
+            return None
         return fact_of(one.signal, one.instrument, self._sides[row.cl_ord_id], fill, ts_ns)

@@ -18,6 +18,7 @@ from engine.orders.commands import CancelOrder
 from engine.risk.breaker import Breaker
 from engine.risk.limits import UNLIMITED
 from engine.runtime.account_desk import AccountDesk
+from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.bus import Bus
 from engine.runtime.corruption import halt_if_corrupt
 from engine.runtime.engine import Engine
@@ -28,6 +29,8 @@ from engine.runtime.journal_keeper import JournalKeeper
 from engine.runtime.market_bus import MarketBus
 from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
+from engine.runtime.money_bus import MoneyBus
+from engine.runtime.money_desk import MoneyDesk
 from engine.runtime.order_desk import OrderDesk
 from engine.runtime.poll_task import PollTask
 from engine.runtime.recovery import load_unfinished
@@ -125,7 +128,8 @@ class _Core:
             raise ConfigError("no limits are set: a live venue is traded on only within limits, see config/limits.toml")
         desk, market, market_bus = OrderDesk(), MarketDesk(), MarketBus()
         gate = EntryGate()
-        sink = Sink(desk, market, gate, market_bus)
+        balances = BalanceDesk(SteadyClock(self._clock))
+        sink = Sink(desk, market, gate, market_bus, balances)
         engine: Engine | None = None
         with self._open_journal() as journal:
             halt_if_corrupt(journal, self._clock)
@@ -136,12 +140,13 @@ class _Core:
                 trio.open_nursery() as service_nursery,
             ):
                 data = MarketData(link, market_bus, self._settings.market)
-                services = self._services(journal, desk, market, data, link, service_nursery, sink, gate)
+                services = self._services(journal, desk, market, data, link, service_nursery, sink, gate, balances)
                 data.begin()
                 poll = PollTask(self._settings, desk, link, lambda: sink.stream_up)
                 service_nursery.start_soon(services.bus.run, name="bus")
                 service_nursery.start_soon(poll.run, name="poll/orders")
                 service_nursery.start_soon(Investigator(self._settings, desk, link).run, name="poll/unknown")
+                service_nursery.start_soon(services.money_bus.run, name="money/bus")
                 keeper = JournalKeeper(journal, lambda: services.sender.in_flight > 0)
                 service_nursery.start_soon(keeper.run, name="journal/keeper")
                 async with trio.open_nursery() as bracket_nursery:
@@ -151,12 +156,16 @@ class _Core:
                     engine.enforce_halt()
                     engine.resume_closes()  # its brackets are latched before they are let act
                     service_nursery.start_soon(services.halt_watch.run, name="halt/watch")
+                    service_nursery.start_soon(services.money.run, name="money/watch")
                     strays = Strays(services, engine)
                     await engine.resume(scopes, strays)
                     bracket_nursery.start_soon(strays.run, name="strays")
                     yield engine
                     bracket_nursery.cancel_scope.cancel("the engine has shut down")
                 await services.sender.drain(LAST_ANSWERS_S)
+                services.money.keep()
+                await services.money_bus.flush()
+                services.money_bus.close()
                 await services.bus.flush()
                 services.bus.close()
                 market_bus.close()
@@ -198,6 +207,7 @@ class _Core:
         sender_nursery: trio.Nursery,
         sink: Sink,
         gate: EntryGate,
+        balances: BalanceDesk,
     ) -> Services:
         steady = SteadyClock(self._clock)
         breaker = Breaker(self._settings.breaker_failures, self._settings.breaker_rest_s)
@@ -205,7 +215,8 @@ class _Core:
         journal.on_stalled = lambda seconds: gate.close("JOURNAL_STALLED", f"a sync took {seconds:.1f} s")
         limits, trading = self._settings.limits, TradingDesk(journal, steady)
         accounts = AccountDesk(limits, journal, link, steady)
-        risk = RiskDesk(limits, journal, link, steady, gate, trading, accounts, sink.balances)
+        risk = RiskDesk(limits, journal, link, steady, gate, trading, accounts, balances.spot)
+        money_bus = MoneyBus(journal, self._settings.subscriber_queue)
         return Services(
             settings=self._settings,
             journal=journal,
@@ -233,7 +244,10 @@ class _Core:
             id_stream=self._chance.stream("cl_ord_id"),
             pauses=self._chance.stream("pauses"),
             mark_key=self._venue.mark_key,
-            balances=sink.balances,
+            former_mark_keys=self._venue.former_mark_keys,
+            balances=balances.spot,
+            money=MoneyDesk(journal, link, steady, accounts, balances, money_bus, lambda: sink.stream_up),
+            money_bus=money_bus,
         )
 
 

@@ -77,6 +77,7 @@ class OrderHandle:
         self.sent_s = -math.inf  # of the new-order request; -inf: by a process before this one
         self.deadline_ns = NEVER_NS  # its wire deadline in venue time
         self.doubt = Doubt()
+        self.states = Repeated()  # the question for its state while it brings no news
         self.fills = Repeated()  # the question for fills that it lacks
         self.cancel_lost_s: float | None = None  # when a cancel ended without an answer
         self.change_deadline_ns = NEVER_NS  # of the last amend or cancel
@@ -138,6 +139,8 @@ class OrderDesk:
     def update(self, view: OrderView) -> None:
         """Remember an order's newest view."""
         handle = self.live[view.cl_ord_id]
+        if view != handle.view:
+            handle.states.begin()
         handle.view, handle.last_news_s = view, trio.current_time()
         if view.order_id is not None:
             self.name(view.order_id, view.cl_ord_id)

@@ -79,6 +79,7 @@ class OrderScope:
         self._entry_cancels = 0
         self._urgent = False  # its cancel goes before all else
         self._unwanted = False  # an entry that is to go
+        self._wish: AmendEntry | None = None  # an operator's change that is still to be sent
         self._reply: AmendReply | None = None  # who waits for what becomes of an amend
         self._undecided: Loose | None = None  # the venue is being asked whether it was sent after all
         self._deadline_s = math.inf
@@ -121,6 +122,7 @@ class OrderScope:
         events += self._record(self._order.settle(self._now()))
         self._retry_entry_cancel(events)
         self._answer_amend(events)
+        self._try_amend_entry()
         if self._order.cancel_wanted:
             self._try_cancel()
         await self._show(events)
@@ -257,8 +259,8 @@ class OrderScope:
     def _retry_entry_cancel(self, events: list[OrderEvent]) -> None:
         """A cancel of an entry that was refused, or could not be sent, is looked into and asked again.
 
-        An entry once unwanted stays unwanted; an amend of one that is wanted is asked for once. (Exits are the planner's:
-        it may want them again by now.) The pause doubles up to MAX_CANCEL_PAUSE_S.
+        An entry once unwanted stays unwanted; an amend of one that is wanted is asked for once. (Exits are the
+        planner's: it may want them again by now.) The pause doubles up to MAX_CANCEL_PAUSE_S.
         """
         fell = any(e.move == "refuse_change" or (not e.move and e.code) for e in events)
         unwanted = self._unwanted or any(e.from_state == "pending_cancel" for e in events)
@@ -275,16 +277,26 @@ class OrderScope:
             self._start(AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, *terms))
 
     def _amend_entry(self, wish: AmendEntry) -> None:
-        """Send an operator's change of an entry that rests; a second one waits for nobody."""
+        """Take an operator's change of an entry that rests; a second one waits for nobody."""
         order = self._order
-        if order.state not in ("open", "partial") or order.outgoing is not None or order.order_id is None:
-            said = "another change is under way" if self._reply is not None else f"it is {order.state}, not resting"
-            wish.reply.settle("refused", "NOT_RESTING", said)
+        if order.state not in ("open", "partial") or order.order_id is None:
+            wish.reply.settle("refused", "NOT_RESTING", f"it is {order.state}, not resting")
+        elif self._reply is not None:
+            wish.reply.settle("refused", "BUSY", "another change is under way")
+        elif self._unwanted or order.cancel_wanted:
+            wish.reply.settle("refused", "CANCELING", "its cancel is under way")
+        else:
+            self._reply, self._wish = wish.reply, wish
+
+    def _try_amend_entry(self) -> None:
+        """Send the change that waits, once the answer to the entry itself is in: its frame comes before it."""
+        order, wish = self._order, self._wish
+        if wish is None or order.outgoing is not None or order.state not in ("open", "partial"):
             return
-        if self._unwanted or order.cancel_wanted:
+        self._wish, self._why = None, wish.why
+        if order.order_id is None or self._unwanted:
             wish.reply.settle("refused", "CANCELING", "its cancel is under way")
             return
-        self._why, self._reply = wish.why, wish.reply
         self._start(
             AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, wish.order_qty, limit_price=wish.limit_price)
         )
@@ -302,7 +314,7 @@ class OrderScope:
         if ended and not self._reply.done.is_set():
             self._reply.settle("refused", "ENDED", f"it is {self._order.state}: {self._order.reason}")
         if self._reply.done.is_set():
-            self._reply = None
+            self._reply = self._wish = None
 
     def _start(self, request: Request) -> None:
         cancel = Lane.EMERGENCY if self._urgent else Lane.CANCEL

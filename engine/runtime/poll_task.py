@@ -28,6 +28,9 @@ CANCEL_LAG_S = 0.5
 """A cancel whose answer was lost shows on a complete stream within about a round trip."""
 FILLS_MARGIN_NS = 60 * NS
 """Fills are looked for back to this long before the order was sent: our clock may be ahead of the venue's."""
+MOST_STATES_PAUSE_S = 3.0
+"""A state that brings no news is asked for again after one, two, then three seconds: a point each, which is what
+Starter's counter refills, so that there is room for fills and tokens however long the stream stays away."""
 MOST_FILLS_PAUSE_S = 8.0
 """Missing fills are asked for at once, after a second, and after pauses that double up to this: REST may lag the stream
 by a minute, and a list costs four points of a counter that refills by half a point a second."""
@@ -69,22 +72,30 @@ class PollTask:
                 log.warning("poll.failed", error=str(error))
 
     async def _round(self) -> None:
-        due = [handle for handle in self._desk.live.values() if self._is_due(handle)]
-        for handle in due:
+        asked = [handle for handle in self._desk.live.values() if _can_be_asked(handle.view)]
+        due = {handle.view.cl_ord_id for handle in asked if self._is_due(handle)}
+        if not due:
+            return
+        # one call costs the same for fifty: who will be due soon comes along, and all keep step
+        wanted = [handle for handle in asked if handle.view.cl_ord_id in due or self._in_haste(handle.view)]
+        for handle in wanted:
             handle.asked_s = trio.current_time()
-        await self._ask_states(due)
+            handle.states.asked(MOST_STATES_PAUSE_S)
+        await self._ask_states(wanted)
 
     def _is_due(self, handle: OrderHandle) -> bool:
-        view, now_s = handle.view, trio.current_time()
-        if view.order_id is None or view.state in ("settled", "denied"):
-            return False  # nothing to ask by: unanswered orders wait for their sender, unknown ones are investigated
-        silent_s = now_s - max(handle.last_news_s, handle.asked_s)
+        now_s = trio.current_time()
         if handle.suspect:
             return True
-        known = view.state in ENDED and _lacks_fills(view)  # its state is: only the fills are wanted
-        if not known and (not self._stream_up() or _is_immediate(view)):
-            return silent_s >= self._settings.silent_immediate_s
-        return silent_s >= self._settings.silent_resting_s
+        if self._in_haste(handle.view):
+            silent = now_s >= handle.last_news_s + self._settings.silent_immediate_s
+            return silent and now_s >= handle.states.ask_s
+        return now_s >= max(handle.last_news_s, handle.asked_s) + self._settings.silent_resting_s
+
+    def _in_haste(self, view: OrderView) -> bool:
+        if view.state in ENDED and _lacks_fills(view):
+            return False  # its state is known: only the fills are wanted
+        return not self._stream_up() or _is_immediate(view)
 
     async def _ask_states(self, handles: list[OrderHandle]) -> None:
         for start in range(0, len(handles), 50):
@@ -143,6 +154,11 @@ class PollTask:
         for report in await self._link.trades_since(since_ns, partial(_complete, wanted)):
             if report.order_id in wanted:
                 await self._desk.deliver(report)
+
+
+def _can_be_asked(view: OrderView) -> bool:
+    """Unanswered orders wait for their sender, unknown ones are investigated: there is nothing to ask by."""
+    return view.order_id is not None and view.state not in ("settled", "denied")
 
 
 def _lacks_fills(view: OrderView) -> bool:

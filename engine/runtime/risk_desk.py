@@ -105,7 +105,7 @@ class RiskDesk:
     def learned(self, bracket: Bracket, view: OrderView, events: Iterable[OrderEvent]) -> None:
         """Book the fills of one order, and look whether the entries have come to more than the signal asked for."""
         for event in events:
-            if event.fill is not None and bracket.signal.entered:  # coins that were there are no position of ours
+            if event.fill is not None:
                 self._accounts.book(bracket.signal, bracket.instrument, view.spec.side, event.fill, event.ts_ns)
         if view.role == "entry":
             if view.done_qty and view.cl_ord_id not in self._executed:

@@ -14,13 +14,15 @@ from engine.runtime.entry_gate import EntryGate
 from engine.runtime.halt_watch import HaltWatch
 from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
+from engine.runtime.money_bus import MoneyBus
+from engine.runtime.money_desk import MoneyDesk
 from engine.runtime.order_desk import OrderDesk
 from engine.runtime.risk_desk import RiskDesk
 from engine.runtime.sender import Sender
 from engine.runtime.settings import EngineSettings
 from engine.runtime.trading_desk import TradingDesk
 from engine.seams.clock import Clock
-from engine.values.ids import new_cl_ord_id
+from engine.values.ids import is_marked, new_cl_ord_id
 from engine.venue.protocol import Balance, VenueLink
 
 
@@ -41,6 +43,7 @@ class Services:
     id_stream: random.Random
     pauses: random.Random
     mark_key: bytes
+    former_mark_keys: tuple[bytes, ...]
     sender: Sender
     gate: EntryGate
     breaker: Breaker
@@ -48,9 +51,15 @@ class Services:
     accounts: AccountDesk
     risk: RiskDesk
     halt_watch: HaltWatch
+    money: MoneyDesk
+    money_bus: MoneyBus
     balances: Mapping[str, Balance]
     """What the private stream last said of the spot wallets; positions never come from here."""
 
     def new_cl_ord_id(self) -> str:
         """Name a new attempt."""
         return new_cl_ord_id(self.id_stream, self.mark_key)
+
+    def is_ours(self, cl_ord_id: str | None) -> bool:
+        """Tell whether an order carries our mark, also one of before the key was changed."""
+        return any(is_marked(cl_ord_id, key) for key in (self.mark_key, *self.former_mark_keys))

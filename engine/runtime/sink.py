@@ -9,6 +9,7 @@ import structlog
 from engine.market.book import Book
 from engine.market.updates import Candle, PublicTrade, Ticker, TradesMissed
 from engine.orders.reports import OrderReport
+from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.market_bus import MarketBus
 from engine.runtime.market_desk import MarketDesk
@@ -22,10 +23,11 @@ log = structlog.get_logger()
 class Sink:
     """Hears the venue and routes at once. Nothing here blocks."""
 
-    def __init__(self, desk: OrderDesk, market: MarketDesk, gate: EntryGate, bus: MarketBus) -> None:
-        self._desk, self._market, self._gate, self._bus = desk, market, gate, bus
+    def __init__(
+        self, desk: OrderDesk, market: MarketDesk, gate: EntryGate, bus: MarketBus, balance_desk: BalanceDesk
+    ) -> None:
+        self._desk, self._market, self._gate, self._bus, self._balance_desk = desk, market, gate, bus, balance_desk
         self.stream_up = False
-        self.balances: dict[str, Balance] = {}
 
     def on_report(self, report: OrderReport) -> None:
         """Route a report to its order."""
@@ -67,9 +69,13 @@ class Sink:
         """For readers: whoever orders reads instruments from the link when needed."""
         self._bus.on_instrument(instrument)
 
-    def on_balance(self, balance: Balance) -> None:
+    def on_balances(self, balances: Sequence[Balance]) -> None:
         """Remember what entries can be paid from. Positions come from our own fills, never from balances."""
-        self.balances[balance.asset] = balance
+        self._balance_desk.opened(balances)
+
+    def on_balance(self, balance: Balance) -> None:
+        """Remember it, and hold it against our fills."""
+        self._balance_desk.moved(balance)
 
     def on_alarm(self, code: str, text: str) -> None:
         """Halt entries: what the venue told of is not ours to judge."""

@@ -14,7 +14,6 @@ from engine.runtime.engine import Engine
 from engine.runtime.history import facts_of, signal_of
 from engine.runtime.orphans import Orphanage
 from engine.runtime.services import Services
-from engine.values.ids import is_marked
 
 log = structlog.get_logger()
 
@@ -82,7 +81,7 @@ class Strays:
         self._services.gate.close("DENIED_BUT_LIVE", text, report.symbol or "")
 
     def _not_journalled(self, report: OrderReport) -> None:
-        ours = is_marked(report.cl_ord_id, self._services.mark_key)
+        ours = self._services.is_ours(report.cl_ord_id)
         self._services.desk.counts["orphans" if ours else "foreign"] += 1
         if report.cl_ord_id is None:
             self._services.desk.unexplained.note(report)

@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from engine.orders.commands import OrderType, TimeInForce
+from engine.market.topics import MarketChannel
+from engine.orders.commands import OrderType, StpType, TimeInForce
 
 AmendField = Literal["order_qty", "limit_price", "trigger_price"]
 Question = Literal["open_orders", "closed_orders", "query_orders", "trades_since", "balances"]
@@ -30,5 +31,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """A request that reaches the venue after its wire deadline is refused there."""
     second_opinion: frozenset[Question] = frozenset()
     """Which questions are answered apart from the stream."""
-    market_data: bool = False
-    """``watch`` holds a book whose every change is verified, and public trades."""
+    post_only: bool = False
+    """An order can be told never to take."""
+    conditional_close: bool = False
+    """Each fill of an order can make a stop of its own at the venue."""
+    self_trade_prevention: frozenset[StpType] = frozenset()
+    """What can be asked to happen when two orders of the account meet."""
+    market_data: frozenset[MarketChannel] = frozenset()
+    """What can be held subscribed; ``book`` is one whose every change is verified."""
+    book_depths: frozenset[int] = frozenset()

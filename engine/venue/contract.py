@@ -38,8 +38,10 @@ import trio
 
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
+from engine.venue import market_checks as market
 from engine.venue import opinion_checks as opinion
 from engine.venue import order_checks as orders
+from engine.venue import term_checks as terms
 from engine.venue.capabilities import Capabilities
 from engine.venue.findings import ContractReport, Finding, Verdict
 from engine.venue.ground import Ground
@@ -76,6 +78,14 @@ def _stop(manifest: Capabilities) -> bool:
     return "stop-loss" in manifest.order_types
 
 
+def _trailing(manifest: Capabilities) -> bool:
+    return "trailing-stop" in manifest.order_types
+
+
+def _book(manifest: Capabilities) -> bool:
+    return "book" in manifest.market_data
+
+
 CHECKS = (
     Check(orders.opens_complete),
     Check(orders.instrument_has_steps),
@@ -94,6 +104,15 @@ CHECKS = (
     Check(orders.stop_rests, _stop),
     Check(orders.stop_limit_rests, lambda m: "stop-loss-limit" in m.order_types),
     Check(orders.stop_fires, _stop, hands=("move",)),
+    Check(terms.take_profit_rests, lambda m: "take-profit" in m.order_types),
+    Check(terms.take_profit_limit_rests, lambda m: "take-profit-limit" in m.order_types),
+    Check(terms.trailing_stop_rests, _trailing),
+    Check(terms.trailing_stop_fires, lambda m: _trailing(m) and _market(m), hands=("move",)),
+    Check(terms.post_only_never_takes, lambda m: m.post_only and _book(m)),
+    Check(terms.fok_is_all_or_nothing, lambda m: "fok" in m.time_in_force and _book(m)),
+    Check(terms.gtd_expires, lambda m: "gtd" in m.time_in_force),
+    Check(terms.conditional_close_follows_a_fill, lambda m: m.conditional_close and _market(m)),
+    Check(terms.self_trade_is_prevented, lambda m: bool(m.self_trade_prevention) and _book(m)),
     Check(orders.amend_of_quantity, lambda m: "order_qty" in m.amend),
     Check(orders.amend_of_price, lambda m: "limit_price" in m.amend),
     Check(orders.amend_of_trigger, lambda m: "trigger_price" in m.amend and _stop(m)),
@@ -107,9 +126,13 @@ CHECKS = (
     Check(opinion.order_by_id_agrees, lambda m: "query_orders" in m.second_opinion),
     Check(opinion.history_equals_stream, lambda m: "trades_since" in m.second_opinion and _market(m)),
     Check(opinion.balances_follow_fills, lambda m: "balances" in m.second_opinion and _market(m)),
-    Check(opinion.book_is_verified, lambda m: m.market_data),
-    Check(opinion.public_trades_are_told, lambda m: m.market_data and _market(m)),
-    Check(opinion.unknown_symbol_is_refused, lambda m: m.market_data),
+    Check(opinion.headroom_follows_orders),
+    Check(market.book_is_verified, _book),
+    Check(market.book_depths_are_kept, lambda m: _book(m) and bool(m.book_depths)),
+    Check(market.public_trades_are_told, lambda m: "trade" in m.market_data and _market(m)),
+    Check(market.ticker_is_told, lambda m: "ticker" in m.market_data),
+    Check(market.candles_are_told, lambda m: "ohlc" in m.market_data and _market(m)),
+    Check(market.unknown_symbol_is_refused, _book),
 )
 
 
@@ -140,20 +163,22 @@ async def _find(
         return Finding(check.name, Verdict.NOT_OFFERED, "not in the manifest")
     if missing := [hand for hand in check.hands if getattr(ground, hand) is None]:
         return Finding(check.name, Verdict.NOT_OFFERED, f"the ground lends no hand to {' and '.join(missing)}")
-    reason = await _breach(check, venue, ground, clock, chance)
+    reason = await _breach(check, venue, manifest, ground, clock, chance)
     if reason is None:
         return Finding(check.name, Verdict.PASSED)
     return Finding(check.name, Verdict.FAILED if check.offer is None else Verdict.LACKING, reason)
 
 
-async def _breach(check: Check, venue: Venue, ground: Ground, clock: Clock, chance: Chance) -> str | None:
+async def _breach(
+    check: Check, venue: Venue, manifest: Capabilities, ground: Ground, clock: Clock, chance: Chance
+) -> str | None:
     """Run one check on a fresh link; return what was wrong. Every Exception counts: the adapter is a stranger."""
     witness = Witness()
     with trio.move_on_after(CHECK_BOUND_S):
         try:
             async with venue.open(witness) as link:
                 ids = chance.stream(f"contract/{check.name}")
-                trial = Trial(link, witness, ground, clock, ids, venue.mark_key)
+                trial = Trial(link, witness, ground, manifest, clock, ids, venue.mark_key)
                 try:
                     await check.run(trial)
                 finally:

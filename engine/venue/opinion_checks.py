@@ -1,21 +1,15 @@
-"""Checks on what is known apart from the stream's reports: questions, snapshots after a break, market data."""
+"""Checks on what is known apart from the stream's reports: questions, snapshots after a break, budgets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import trio
-
-from engine.errors import VenueRefused
 from engine.orders.reports import OrderReport, ReportType
 from engine.seams.clock import NS
 from engine.values.money import NO_QTY, Qty, Side
-from engine.venue.protocol import Lane
+from engine.venue.protocol import Headroom, Lane
 from engine.venue.trial import Trial, need, same
-from engine.venue.witness import PATIENCE_S, Breach
-
-POLL_S = 0.05
-"""Between two looks at what nobody tells: the end of a subscription."""
+from engine.venue.witness import Breach
 
 # questions
 
@@ -160,55 +154,25 @@ async def _break(trial: Trial, meanwhile: Callable[[], object] | None = None) ->
     need(since("down")[0] < since("snapshot")[0] < since("up")[0], "down, snapshot, up came in another order")
 
 
-# market data
+# budgets
 
 
-async def book_is_verified(trial: Trial) -> None:
-    """A watched book is usable when the block begins, uncrossed, best levels first, and ends with its last holder."""
-    symbol = trial.ground.symbol
-    async with trial.link.watch(symbol) as book:
-        async with trial.link.watch(symbol) as again:
-            need(again is book, "two holders have two books")
-        need(book.usable and trial.link.book(symbol) is book, "the book is not usable while it is held")
-        bid, ask = book.best("buy"), book.best("sell")
-        need(bid is not None and ask is not None and bid < ask, f"best bid {bid}, best ask {ask}")
-        sides: tuple[tuple[Side, bool], ...] = (("buy", True), ("sell", False))
-        for side, flip in sides:
-            prices = [price for price, _ in book.levels(side)]
-            need(prices == sorted(prices, reverse=flip), f"levels of side {side} are not best first")
-    with trio.move_on_after(PATIENCE_S):
-        while trial.link.book(symbol) is not None:  # noqa: ASYNC110 - no event tells the end of a subscription
-            await trio.sleep(POLL_S)
-    need(trial.link.book(symbol) is None and not book.usable, "the book lives on after its last holder left")
+async def headroom_follows_orders(trial: Trial) -> None:
+    """An order takes its place in the symbol's budgets, its end gives it back, and nothing is beyond its bound."""
+    before = _headroom(trial)
+    order = trial.order()
+    order_id = await trial.rest(order)
+    during = _headroom(trial)
+    if during is None:
+        raise Breach("no headroom is told of a symbol with an open order")
+    need(0 < during.level <= during.threshold, f"a counter of {during.level}, its threshold {during.threshold}")
+    at_first = 0 if before is None else before.open_orders
+    same("open orders with one more", during.open_orders, at_first + 1)
+    need(during.open_orders <= during.most_open_orders, f"open orders of {during.most_open_orders}")
+    await trial.withdraw(order, order_id)
+    after = _headroom(trial)
+    same("open orders after its end", None if after is None else after.open_orders, at_first)
 
 
-async def public_trades_are_told(trial: Trial) -> None:
-    """A trade that we made ourselves is told as a public one while the symbol's trades are held."""
-    topic = trial.link.topic("trade", trial.ground.symbol)
-    trial.link.hold(topic, "contract")
-    await trial.link.wait_standing(topic)
-    order = trial.order("buy", "market")
-    await trial.place(order)
-    await trial.ended(order)
-    prices = {fill.last_px for fill in trial.fills(order)}
-    await trial.witness.until(
-        lambda: prices <= {trade.price for trade in trial.witness.trades}, "our own trade was not told as public"
-    )
-    await trial.place(trial.order("sell", "market"), Lane.REDUCING)
-    need(all(trade.symbol == trial.ground.symbol for trade in trial.witness.trades), "a trade of another symbol")
-    need(trial.link.release(topic, "contract"), "the hold could not be released")
-    need(not trial.link.release(topic, "contract"), "a hold was released twice")
-
-
-async def unknown_symbol_is_refused(trial: Trial) -> None:
-    """Watching a symbol that the venue does not list raises VenueRefused."""
-    try:
-        async with trial.link.watch("NO/SUCH"):
-            pass
-    except VenueRefused:
-        return
-    except BaseExceptionGroup as group:
-        if group.subgroup(VenueRefused) is None:
-            raise
-        return
-    raise Breach("an unknown symbol can be watched")
+def _headroom(trial: Trial) -> Headroom | None:
+    return next((row for row in trial.link.headroom() if row.symbol == trial.ground.symbol), None)

@@ -331,6 +331,11 @@ class Venue(Protocol):
         """Key of the mark inside our order ids; derived from the account's secret, so another key's are not ours."""
         ...
 
+    @property
+    def former_mark_keys(self) -> tuple[bytes, ...]:
+        """Mark keys of secrets that this account had before: orders that carry such a mark are ours as well."""
+        ...
+
     def open(self, sink: VenueSink) -> AbstractAsyncContextManager[VenueLink]:
         """Connect; the block begins when instruments are known and the private stream is complete.
 

@@ -14,6 +14,7 @@ from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
 from engine.seams.clock import Clock
 from engine.values.ids import new_cl_ord_id
 from engine.values.money import Price, Qty, Side
+from engine.venue.capabilities import Capabilities
 from engine.venue.ground import Ground
 from engine.venue.protocol import Lane, VenueLink
 from engine.venue.witness import PATIENCE_S, Breach, Witness
@@ -23,12 +24,19 @@ Seen = TypeVar("Seen")
 
 
 class Trial:
-    """An open link, the ground, and what this check has placed so far."""
+    """An open link, the ground, what the adapter offers, and what this check has placed so far."""
 
     def __init__(
-        self, link: VenueLink, witness: Witness, ground: Ground, clock: Clock, ids: random.Random, mark_key: bytes
+        self,
+        link: VenueLink,
+        witness: Witness,
+        ground: Ground,
+        manifest: Capabilities,
+        clock: Clock,
+        ids: random.Random,
+        mark_key: bytes,
     ) -> None:
-        self.link, self.witness, self.ground, self.clock = link, witness, ground, clock
+        self.link, self.witness, self.ground, self.manifest, self.clock = link, witness, ground, manifest, clock
         self._ids, self._mark_key = ids, mark_key
         self._placed: dict[str, tuple[NewOrder, str]] = {}
 

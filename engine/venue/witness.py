@@ -28,6 +28,8 @@ class Witness:
         self.reports: list[OrderReport] = []
         self.snapshots: list[tuple[Sequence[OrderReport], Sequence[OrderReport]]] = []
         self.trades: list[PublicTrade] = []
+        self.tickers: list[Ticker] = []
+        self.candles: list[Candle] = []
         self.links: list[bool] = []
         self._news = trio.Event()
 
@@ -63,10 +65,12 @@ class Witness:
 
     def on_ticker(self, ticker: Ticker) -> None:
         """See VenueSink."""
+        self.tickers.append(ticker)
         self._tell("ticker", ticker.symbol)
 
     def on_candle(self, candle: Candle) -> None:
         """See VenueSink."""
+        self.candles.append(candle)
         self._tell("candle", candle.symbol)
 
     def on_instrument(self, instrument: Instrument) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from tests.bench import books, checks, exchange, latency, memory, recovery, start, success, updates
+from tests.bench import books, checks, closing, exchange, latency, memory, recovery, start, success, updates
 from tests.bench.figures import Section, show
 from tests.bench.rig import quiet
 
@@ -24,6 +24,7 @@ PARTS = {
     "memory": memory.measure,
     "books": books.measure,
     "checks": checks.measure,
+    "closing": closing.measure,
     "exchange": exchange.measure,
 }
 """Each runs in a process of its own, so that none measures the garbage of another."""

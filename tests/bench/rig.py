@@ -16,6 +16,7 @@ import trio
 from engine.kraken.nonce import MemoryNonceStore
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
+from engine.net.link_policy import LinkPolicy
 from engine.net.wire import TcpWire
 from engine.orders.brackets import Policy
 from engine.orders.events import ExecutionReport
@@ -193,6 +194,7 @@ def kraken_settings(peer: RemotePeer, account: str) -> KrakenSettings:
         rest_url=f"http://127.0.0.1:{peer.public}",
         ws_url=f"ws://127.0.0.1:{peer.public}/v2",
         ws_auth_url=f"ws://127.0.0.1:{peer.private[account]}/v2",
+        link=LinkPolicy(requests_most=100_000),  # the peer limits nobody: what is measured is not our own patience
         admit_timeout_s=0.5,  # at the end a thousand cancels ask for leave at once: nobody waits for it
     )
 

@@ -16,7 +16,7 @@ from tests.cli.processes import Cli, Ended, quick, signal_line
 
 pytestmark = pytest.mark.process
 
-MEMBERS = {"ok", "brackets", "faults", "reports", "journal"}
+MEMBERS = {"ok", "brackets", "faults", "reports", "journal", "closes"}
 BRACKET_MEMBERS = {"signal_id", "outcome", "orders", "net_qty", "realized_pnl", "fees", "reason"}
 ORDER_MEMBERS = {"cl_ord_id", "order_id", "role", "states", "ord_status", "order_qty", "cum_qty", "avg_px"}
 

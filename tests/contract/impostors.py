@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import trio
 
+from engine.market.topics import MarketChannel, Topic
+from engine.market.updates import Candle, Ticker
 from engine.orders.commands import CancelOrder, NewOrder
 from engine.orders.reports import Answer, OrderReport, Outcome, ReportType
 from engine.values.money import Qty
-from engine.venue.protocol import EnoughFills, Ticket, Venue, VenueIdentity, VenueLink, VenueSink
+from engine.venue.protocol import EnoughFills, Headroom, Ticket, Venue, VenueIdentity, VenueLink, VenueSink
 
 
 class Altered:
@@ -149,3 +151,54 @@ class SwapsBatchAnswers(Altered):
 
     async def submit_batch(self, ticket: Ticket, orders: Sequence[NewOrder]) -> list[Answer]:
         return list(reversed(await self._inner.submit_batch(ticket, orders)))
+
+
+class Deaf(Altered):
+    """Hears no ticker."""
+
+    def on_ticker(self, ticker: Ticker) -> None:
+        """Keep it."""
+
+
+class FlattensCandles(Altered):
+    """Knows only where a candle closed."""
+
+    def on_candle(self, candle: Candle) -> None:
+        close = candle.close
+        self._inner.on_candle(msgspec.structs.replace(candle, open=close, high=close, low=close - 1, trades=0))
+
+
+class Shallow(Altered):
+    """Gives the ten best levels to whoever asks for more."""
+
+    def topic(self, channel: MarketChannel, spelling: str, variant: int | None = None) -> Topic:
+        topic: Topic = self._inner.topic(channel, spelling, variant)
+        return msgspec.structs.replace(topic, variant=10) if channel == "book" else topic
+
+
+class CountsNoOrders(Altered):
+    """Shows budgets in which no order has a place."""
+
+    def headroom(self) -> list[Headroom]:
+        return [msgspec.structs.replace(row, open_orders=0) for row in self._inner.headroom()]
+
+
+class Careless(Altered):
+    """Sends every order without its finer terms."""
+
+    async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
+        plain = msgspec.structs.replace(order, post_only=False, conditional=None, stp_type="cancel_newest", expire_ns=0)
+        tif = "ioc" if order.time_in_force in ("fok", "ioc") else "gtc"
+        answer: Answer = await self._inner.submit(ticket, msgspec.structs.replace(plain, time_in_force=tif))
+        return answer
+
+
+class StopsForTargets(Altered):
+    """Takes one trigger for the other."""
+
+    async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
+        if order.order_type == "trailing-stop":
+            order = msgspec.structs.replace(order, trail=order.trail and order.trail * 9)
+        swapped: Any = order.order_type.replace("take-profit", "stop-loss")
+        answer: Answer = await self._inner.submit(ticket, msgspec.structs.replace(order, order_type=swapped))
+        return answer

@@ -6,7 +6,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -17,11 +17,13 @@ from engine.kraken.nonce import MemoryNonceStore
 from engine.kraken.nonce_file import FileNonceStore
 from engine.kraken.settings import Secret
 from engine.kraken.venue import KrakenVenue
+from engine.market.topics import MarketChannel
 from engine.net.wire import TcpWire, open_virtual_wire
+from engine.orders.commands import OrderType, TimeInForce
 from engine.seams.chance import SeededChance, SystemChance
 from engine.seams.clock import SystemClock, VirtualClock
 from engine.sim import Exchange, SimSettings
-from engine.venue.capabilities import Capabilities
+from engine.venue.capabilities import AmendField, Capabilities, Question
 from engine.venue.contract import CHECKS, examine
 from engine.venue.findings import ContractReport, Verdict
 from engine.venue.ground import Ground
@@ -29,6 +31,10 @@ from engine.venue.protocol import Venue
 from tests.contract.impostors import (
     CallsAcceptedRefused,
     CallsRefusalsAccepted,
+    Careless,
+    CountsNoOrders,
+    Deaf,
+    FlattensCandles,
     ForgetsMissedFills,
     HidesBreaks,
     Impostor,
@@ -37,7 +43,9 @@ from tests.contract.impostors import (
     Nameless,
     NeverAnswersCancels,
     RepeatsFills,
+    Shallow,
     ShrinksHistory,
+    StopsForTargets,
     SwapsBatchAnswers,
 )
 from tests.contract.rehearsal import HOST, prepare, settings_of
@@ -76,8 +84,12 @@ async def test_kraken_conforms_whole(autojump_clock: Any, via: str) -> None:
 
 @pytest.mark.tcp
 async def test_kraken_conforms_over_tcp(tmp_path: Path) -> None:
-    """The same over real sockets and the real clock, in parts: one account's rate counter would make it wait."""
-    parts = [tuple(check.name for check in CHECKS[first::PARTS]) for first in range(PARTS)]
+    """The same over real sockets and the real clock, in parts: one account's rate counter would make it wait.
+
+    What waits for an order to expire is left to virtual time.
+    """
+    names = [check.name for check in CHECKS if check.name != "gtd_expires"]
+    parts = [tuple(names[first::PARTS]) for first in range(PARTS)]
     reports: list[ContractReport] = []
 
     async def examine_part(names: tuple[str, ...]) -> None:
@@ -93,9 +105,9 @@ async def test_kraken_conforms_over_tcp(tmp_path: Path) -> None:
             nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
-        for names in parts:
-            nursery.start_soon(examine_part, names)
-    assert sum(len(report.findings) for report in reports) == len(CHECKS)
+        for part in parts:
+            nursery.start_soon(examine_part, part)
+    assert sum(len(report.findings) for report in reports) == len(names)
     for report in reports:
         assert len(report.having(Verdict.PASSED)) == len(report.findings), f"\n{report}"
 
@@ -114,14 +126,26 @@ async def test_kraken_conforms_over_tcp(tmp_path: Path) -> None:
         ({"link": NeverAnswersCancels}, "cancel_is_reported"),
         ({"link": ShrinksHistory}, "history_equals_stream"),
         ({"link": SwapsBatchAnswers}, "batch_is_answered_in_order"),
+        ({"link": Careless}, "post_only_never_takes"),
+        ({"link": Careless}, "fok_is_all_or_nothing"),
+        ({"link": Careless}, "gtd_expires"),
+        ({"link": Careless}, "conditional_close_follows_a_fill"),
+        ({"link": Careless}, "self_trade_is_prevented"),
+        ({"link": StopsForTargets}, "take_profit_rests"),
+        ({"link": StopsForTargets}, "take_profit_limit_rests"),
+        ({"link": StopsForTargets}, "trailing_stop_fires"),
+        ({"link": CountsNoOrders}, "headroom_follows_orders"),
+        ({"link": Shallow}, "book_depths_are_kept"),
+        ({"sink": Deaf}, "ticker_is_told"),
+        ({"sink": FlattensCandles}, "candles_are_told"),
     ],
 )
 async def test_impostor_is_found_by_name(
     autojump_clock: Any, alteration: dict[str, Callable[[Any], Any]], found: str
 ) -> None:
-    """An adapter with one lie in it does not conform, and the check that is about this lie says so."""
+    """An adapter with one lie in it does not conform: the check that is about this lie says so."""
     async with virtual() as (venue, ground):
-        report = await judged(Impostor(venue, **alteration), ground)
+        report = await judged(Impostor(venue, **alteration), ground, only=(found,))
     caught = {finding.name: finding for finding in report.having(Verdict.FAILED, Verdict.LACKING)}
     assert found in caught, f"\n{report}"
     assert not report.conforms
@@ -183,3 +207,38 @@ async def test_nothing_is_left_behind(autojump_clock: Any) -> None:
     assert exchange.truth.orders
     assert not [order for order in exchange.truth.orders.values() if order.is_open]
     assert exchange.truth.balances()["BTC"] == before
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *({"order_types": frozenset((name,))} for name in get_args(OrderType) if name not in ("limit", "market")),
+        *({"time_in_force": frozenset((name,))} for name in get_args(TimeInForce) if name != "gtc"),
+        *({"market_data": frozenset((name, "book"))} for name in get_args(MarketChannel) if name != "book"),
+        *({"second_opinion": frozenset((name,))} for name in get_args(Question)),
+        *({"amend": frozenset((name,))} for name in get_args(AmendField)),
+        {"market_data": frozenset()},
+        {"post_only": True},
+        {"conditional_close": True},
+        {"self_trade_prevention": frozenset(("cancel_newest",))},
+        {"book_depths": frozenset((10,))},
+        {"deadlines": True},
+    ],
+    ids=str,
+)
+def test_nothing_can_be_offered_that_no_check_tries(more: dict[str, Any]) -> None:
+    """Each member of the manifest, and each word in it, decides about a check: what an order can say is tried."""
+    base = Capabilities(
+        order_types=frozenset(("limit", "market", "stop-loss")),
+        time_in_force=frozenset(("gtc",)),
+        market_data=frozenset(("book",)),
+    )
+    known = base.order_types | more.get("order_types", frozenset())
+    offered = msgspec.structs.replace(base, **more | {"order_types": known})
+    if more.get("order_types") == frozenset(("stop-loss",)):
+        base = msgspec.structs.replace(base, order_types=frozenset(("limit", "market")))
+
+    def tried(manifest: Capabilities) -> set[str]:
+        return {check.name for check in CHECKS if check.offer is None or check.offer(manifest)}
+
+    assert tried(offered) != tried(base)

@@ -18,13 +18,13 @@ from engine.errors import VenueError, VenueProtocolError
 from engine.kraken import decode
 from engine.kraken.frames import Channel
 from engine.kraken.key_info import check_key
+from engine.kraken.link import KrakenLink
 from engine.kraken.nonce import MemoryNonceStore
 from engine.kraken.queries import Queries
 from engine.kraken.rest import RestClient
 from engine.kraken.rest_orders import RestOrders
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.symbols import Symbols
-from engine.kraken.venue import KrakenLink
 from engine.kraken.venue_time import VenueTime
 from engine.net.budget import RollingBudget
 from engine.net.wire import TcpWire

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 import trio
 
+from engine.kraken.link import KrakenLink
 from engine.kraken.nonce import MemoryNonceStore
 from engine.kraken.rest import open_rest
 from engine.kraken.settings import KrakenSettings, Secret
-from engine.kraken.venue import KrakenLink, KrakenVenue
+from engine.kraken.venue import KrakenVenue
 from engine.net.wire import VirtualWire, open_virtual_wire
 from engine.orders.commands import NewOrder
 from engine.orders.reports import OrderReport

@@ -1,5 +1,7 @@
 """The queue in front of the counters: lanes, fairness, the reserve, slots."""
 
+from contextlib import ExitStack
+
 import pytest
 import trio
 import trio.lowlevel
@@ -146,6 +148,22 @@ async def test_entry_waits_until_a_bracket_gives_its_protection_back(desk, autoj
             assert desk.log == [("entry", 4)]
     for one in (*held[:2], *held[3:]):
         one.__exit__(None, None, None)
+
+
+async def test_covered_brackets_make_room_for_a_waiting_entry(desk, autojump_clock):
+    """Beside 24 young brackets a 25th entry does not fit; once one of them has been covered for a while, it does."""
+    with ExitStack() as held:
+        for number in range(24):
+            held.enter_context(desk.limiter.protection(BTC, f"b{number}", held=number > 0))
+        await desk.go("first", Lane.ENTRY, new("e"), bracket="b0")
+        await desk.go("stop", Lane.REDUCING, new("s"), bracket="b0")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lambda: desk.go("late", Lane.ENTRY, new(), bracket="late"))
+            await trio.sleep(3)
+            filled = OrderReport(ReportType.FILLED, "stream", "O", "filled", 0, "e", BTC)
+            desk.counters.note(filled, trio.current_time())
+    assert [name for name, _ in desk.log] == ["first", "stop", "late"]
+    assert 8 <= desk.log[-1][1] <= 9
 
 
 async def test_next_attempt_of_a_bracket_books_nothing_more(desk, autojump_clock):

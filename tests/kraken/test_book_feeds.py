@@ -51,6 +51,19 @@ async def test_a_book_of_every_depth_is_verified_and_follows(stage, autojump_clo
         assert [gap.channel for gap in link.links()[0].gaps] == []
 
 
+async def test_a_book_thinner_than_its_depth_is_verified_and_harms_no_other(stage, autojump_clock):
+    """Three levels a side, then none on one: the checksum is over what there is (ccxt #24461, gocryptotrader #1279)."""
+    fill(stage, 3)
+    fill(stage, 15, "ETH/USD")
+    async with stage.link() as link, link.watch("ETH/USD") as other, link.watch("BTC/USD") as book:
+        assert (book.usable, len(book.levels("buy")), len(book.levels("sell"))) == (True, 3, 3)
+        stage.exchange.house.take("BTC/USD", "buy", Decimal("0.03"))
+        await stage.sink.wait(lambda: not book.levels("sell"))
+        await trio.sleep(1)
+        assert (book.usable, other.usable) == (True, True)
+        assert (link.links()[0].gaps_total, link.links()[0].attempts) == (0, 1)
+
+
 async def test_a_deeper_hold_deepens_the_one_book(stage, autojump_clock):
     """One depth a symbol: the holder of ten keeps its book object, and gets it back verified with a hundred levels."""
     fill(stage, 120)

@@ -31,6 +31,13 @@ def test_add_order_frame_is_exact():
     )
 
 
+@pytest.mark.parametrize("order", [LIMIT, STOP])
+def test_orders_never_say_validate(order):
+    """On a form any value of it, even False, makes the venue check the order and place nothing (pykrakenapi #3)."""
+    assert "validate" not in encode.add_order(order, "T")
+    assert "validate" not in encode.add_order_form(order, "XBTUSD")
+
+
 def test_stop_frame_carries_its_trigger():
     """A stop-loss-limit has triggers and a limit, and no exponent however small the amount."""
     text = encode.frame("add_order", encode.add_order(STOP, "T"), 8)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from engine.errors import VenueError, VenueProtocolError
 from engine.kraken import decode
 from engine.kraken.frames import Channel
+from engine.kraken.link import KrakenLink
 from engine.kraken.settings import KrakenSettings, Secret
-from engine.kraken.venue import KrakenLink
 from engine.net.budget import RollingBudget
 from engine.orders.commands import NewOrder
 from engine.seams.chance import SeededChance

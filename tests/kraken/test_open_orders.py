@@ -80,17 +80,17 @@ def test_protection_is_booked_once_per_bracket_and_counts_for_all_entries():
     kept = Protection(orders)
     for bracket, symbol in (("a", BTC), ("b", BTC), ("c", ETH)):
         kept.open(bracket, symbol, booked=False)
-    assert (kept.points(BTC, "a"), kept.slots(BTC, "a")) == (12, 2)
+    assert (kept.points(BTC, "a", 0), kept.slots(BTC, "a", 0)) == (12, 2)
     assert kept.book("a")
     assert not kept.book("a")
     assert not kept.book("stranger")
-    assert (kept.points(BTC, "a"), kept.points(BTC, "b"), kept.points(BTC, "")) == (12, 14, 14)
-    assert kept.points(ETH, "c") == 12
+    assert (kept.points(BTC, "a", 0), kept.points(BTC, "b", 0), kept.points(BTC, "", 0)) == (12, 14, 14)
+    assert kept.points(ETH, "c", 0) == 12
     kept.unbook("a")
-    assert kept.points(BTC, "b") == 12
+    assert kept.points(BTC, "b", 0) == 12
     kept.book("a")
     kept.close("a")
-    assert kept.points(BTC, "b") == 12
+    assert kept.points(BTC, "b", 0) == 12
 
 
 def test_resting_exits_stand_on_the_booked_slots():
@@ -100,6 +100,33 @@ def test_resting_exits_stand_on_the_booked_slots():
     kept.open("a", BTC, booked=True)
     orders.expect("stop", BTC, trigger=True)
     kept.covered_by("a", "stop")
-    assert (kept.slots(BTC, "a"), orders.taken(BTC, 0)) == (1, (1, 1))
+    assert (kept.slots(BTC, "a", 0), orders.taken(BTC, 0)) == (1, (1, 1))
     orders.drop("stop")
-    assert kept.slots(BTC, "a") == 2
+    assert kept.slots(BTC, "a", 0) == 2
+
+
+def test_covered_bracket_gives_back_what_its_cover_kept():
+    """Its entry gone and its stop resting for a while: one swap a pair and the stop's own slot stay kept."""
+    orders = OpenOrders()
+    kept = Protection(orders)
+    kept.open("a", BTC, booked=False)
+    kept.book("a")
+    for name, note in (("entry", kept.entered_by), ("stop", kept.covered_by)):
+        orders.expect(name, BTC, trigger=name == "stop")
+        note("a", name)
+    assert (kept.points(BTC, "b", 0), kept.slots(BTC, "b", 0)) == (14, 3)
+    orders.drop("entry")
+    assert (kept.points(BTC, "b", 10), kept.slots(BTC, "b", 10)) == (14, 3)
+    assert (kept.points(BTC, "b", 15), kept.slots(BTC, "b", 15)) == (12, 2)
+    orders.drop("stop")  # a swap: its slot is not an entry's to take, and the cover is to be made anew
+    assert (kept.points(BTC, "b", 16), kept.slots(BTC, "b", 16)) == (14, 4)
+
+
+def test_resumed_bracket_keeps_its_booking():
+    """Whether its entry still rests is not known here."""
+    orders = OpenOrders()
+    kept = Protection(orders)
+    kept.open("a", BTC, booked=True)
+    orders.expect("stop", BTC, trigger=True)
+    kept.covered_by("a", "stop")
+    assert [kept.points(BTC, "b", now_s) for now_s in (0, 100)] == [14, 14]

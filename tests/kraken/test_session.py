@@ -159,7 +159,10 @@ def test_ended_orders_are_kept_within_a_bound(rows, monkeypatch):
 def test_wallets_are_kept_apart_and_a_change_carries_its_ledger_entry(wire_text):
     """Orders are paid from the spot wallet; what lies elsewhere is told by its wallet's name."""
     snapshot = session.balances(decode.balances(decode.message(wire_text("balances_snapshot"))))
-    assert [(b.asset, str(b.total)) for b in snapshot if b.wallet == "spot"] == [("BTC", "1.2000000000"), ("USD", "60.0000")]
+    assert [(b.asset, str(b.total)) for b in snapshot if b.wallet == "spot"] == [
+        ("BTC", "1.2000000000"),
+        ("USD", "60.0000"),
+    ]
     update = session.balances(decode.balances(decode.message(wire_text("balances_update"))))
     assert [(b.asset, str(b.total)) for b in update] == [("USD", "56.7872")]
     earn = wire_text("balances_update").replace('"wallet_type":"spot"', '"wallet_type":"earn"')

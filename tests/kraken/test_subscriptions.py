@@ -71,6 +71,22 @@ async def test_many_symbols_come_back_after_a_reconnect(stages, autojump_clock):
             assert link.links()[0].errors == 0
 
 
+async def test_many_symbols_leave_within_the_message_rate(stages, autojump_clock):
+    """250 symbols given up at once on a venue that drops what is too fast: no message is lost (nautilus #4093)."""
+    async with stages(**market_of(250), ws_messages_per_s=20) as stage, stage.link() as link:
+        symbols = [f"A{n}/USD" for n in range(250)]
+        async with watching(link, symbols):
+            await trio.sleep(20)
+        await trio.sleep(60)
+        told = len(stage.sink.trades)
+        for symbol in symbols:
+            stage.exchange.house.quote(symbol, "sell", Decimal("60000.0"), Decimal(1))
+            stage.exchange.house.take(symbol, "buy", Decimal("0.1"))
+        await trio.sleep(1)
+        assert len(stage.sink.trades) == told
+        assert (link.links()[0].errors, link.links()[0].attempts) == (0, 1)
+
+
 @pytest.mark.parametrize("nth", [2, 3, 4])
 async def test_lost_subscription_is_asked_for_again(stage, autojump_clock, nth):
     """A request vanishes without an answer: what it asked for stands a few seconds later all the same."""

@@ -50,7 +50,8 @@ class Desk:
         self.steps: list[Step] = []
         self.events: list[BracketEvent] = []
         self._execs = 0
-        self.open(entry_order(signal, BTC, "entry"), "entry")
+        if signal.entered:
+            self.open(entry_order(signal, BTC, "entry"), "entry")
 
     # --- what the runtime does ------------------------------------------------------------------------------------
 
@@ -78,16 +79,17 @@ class Desk:
         raise AssertionError(f"the plan reaches no fixed point: {fresh}")
 
     def _do(self, step: Step) -> None:
-        signal, name = self.bracket.signal, f"x{len(self.orders)}"
+        signal, name = self.bracket.terms, f"x{len(self.orders)}"
         match step:
             case PlaceStop():
                 self.open(stop_order(signal, BTC, name, step.qty), "stop", step)
             case PlaceTarget():
-                self.open(target_order(signal, BTC, name, step.qty), "target", step)
+                self.open(target_order(signal, BTC, name, step.qty, step.place, rest=step.rest), "target", step)
             case PlaceClose():
-                self.open(close_order(BTC, name, step.side, step.qty), "close", step)
+                self.open(close_order(BTC, name, step.side, step.qty, step.limit_price), "close", step)
             case AmendStop(cl_ord_id=cl):
-                self._ask(AmendOrder(cl, f"O-{cl}", "BTC/USD", step.order_qty), step)
+                terms = step.order_qty, step.limit_price, step.trigger_price
+                self._ask(AmendOrder(cl, f"O-{cl}", "BTC/USD", *terms), step)
             case CancelExit(cl_ord_id=cl):
                 self._ask(CancelOrder(cl, f"O-{cl}", "BTC/USD"), step)
             case CancelEntry():

@@ -58,3 +58,21 @@ async def test_fills_that_rest_does_not_know_yet_are_asked_for_ever_more_rarely(
     assert pauses == sorted(pauses)
     assert 6 <= len(link.fills_s) <= 12
     assert len(link.states_s) <= 2
+
+
+async def test_resting_orders_are_asked_for_together_and_within_starters_counter(autojump_clock: Any) -> None:
+    """The stream is away for minutes: the first question comes within two seconds, then one call serves them all."""
+    desk, link = OrderDesk(), Lagging()
+    for number in range(40):
+        order = Order(NewOrder(f"x{number}", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
+        order.dispatched(1)
+        order.reported(msgspec.structs.replace(FILLED, order_id=f"O{number}", ord_status="new", cum_qty=None))
+        send, _receive = trio.open_memory_channel[OrderMessage](10)
+        desk.open(OrderHandle(order.view(), "s", send))
+        await trio.sleep(0.1)
+    began_s = trio.current_time()
+    poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: False)
+    with trio.move_on_after(300):
+        await poll.run()
+    assert link.states_s[0] <= began_s + 2
+    assert len(link.states_s) <= 15 + 300 * 0.33

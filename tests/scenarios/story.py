@@ -9,7 +9,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -166,9 +166,10 @@ class Case:
 
     def sent(self, role: str = "") -> list[SimOrder]:
         """Our orders the exchange ever took."""
-        roles = self._story.roles()
+        roles, names = self._story.roles(), self._story.names()
         mine = {cl for cl, (signal_id, its) in roles.items() if signal_id == self.signal_id and role in ("", its)}
-        return [order for order in self._story.truth.orders.values() if order.cl_ord_id in mine]
+        orders = self._story.truth.orders.values()
+        return [order for order in orders if (order.cl_ord_id or names.get(order.order_id)) in mine]
 
     def covered(self, qty: str) -> bool:
         """Exactly ``qty`` rests as stops on the exchange, and the engine calls the bracket covered."""
@@ -311,6 +312,12 @@ class Story:
         rows = self.journal.rows(kind="intent")
         return {row.cl_ord_id: (row.signal_id, row.decode(Intent).role) for row in rows}
 
+    def names(self) -> dict[str, str]:
+        """Our names of orders that the exchange knows by its own id alone, by that id."""
+        rows = self.journal.rows(kind="order")
+        told = ((event.order_id, row.cl_ord_id) for row in rows if (event := row.decode(OrderEvent)).order_id)
+        return {order_id: name for order_id, name in told if order_id is not None}
+
     def of(self, case: Case, exec_type: str, role: str = "") -> list[ExecutionReport]:
         """Reports of one kind on one signal."""
         mine = [r for r in self.reports if r.signal_id == case.signal_id]
@@ -318,15 +325,16 @@ class Story:
 
     def standings(self, signal_id: str) -> list[Standing]:
         """Position and live exits of a signal after each event on the exchange, one per moment."""
-        roles = self.roles()
+        roles, names = self.roles(), self.names()
         now: dict[str, Moment] = {}
         out: list[Standing] = []
         entry_side = next(c.signal.side for c in self.cases if c.signal_id == signal_id)
         sign = 1 if entry_side == "buy" else -1
         for moment in self.witness.moments:
-            if roles.get(moment.cl_ord_id, ("", ""))[0] != signal_id:
+            name = moment.cl_ord_id or names.get(moment.order_id, "")
+            if roles.get(name, ("", ""))[0] != signal_id:
                 continue
-            now[moment.order_id] = moment
+            now[moment.order_id] = replace(moment, cl_ord_id=name)
             held = sum(m.cum if m.side == entry_side else -m.cum for m in now.values())
             held -= sign * sum(m.base_fee for m in now.values())
             exits = [m for m in now.values() if m.side != entry_side and roles[m.cl_ord_id][1] != "entry"]
@@ -460,10 +468,11 @@ def _fills_agree(story: Story, orders: dict[str, Order]) -> None:
     rows = story.journal.rows(kind="order")
     booked = Counter(event.fill.exec_id for row in rows if (event := row.decode(OrderEvent)).fill)
     assert [e for e, n in booked.items() if n > 1] == [], "a fill was booked twice"
-    ours = [trade for trade in story.truth.trades if trade.cl_ord_id in orders]
+    names = story.names()
+    ours = [trade for trade in story.truth.trades if (trade.cl_ord_id or names.get(trade.order_id)) in orders]
     assert set(booked) == {trade.exec_id for trade in ours}, f"fills differ from the exchange's\n{story.tale()}"
     for cl_ord_id, order in orders.items():
-        mine = [trade for trade in ours if trade.cl_ord_id == cl_ord_id]
+        mine = [trade for trade in ours if (trade.cl_ord_id or names.get(trade.order_id)) == cl_ord_id]
         fees: dict[str, Decimal] = defaultdict(Decimal)
         for trade in mine:
             fees[trade.fee_asset] += trade.fee

@@ -1,4 +1,4 @@
-"""Stories of the close: everything of ours flat, slice by slice under its stops, proved at the venue, told in a report."""
+"""Stories of the close: everything of ours flat, slice by slice under its stops, proved at the venue, and told."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sold(case: Case) -> Decimal:
 
 
 async def test_close_sells_what_is_held_and_proves_it(open_story, autojump_clock):
-    """One bracket under its stop, one entry resting: both gone in moments; fills and balance agree to the last digit."""
+    """One bracket under its stop, one entry resting: both gone in moments; fills and balance agree."""
     async with open_story() as story:
         story.market()
         held = await story.bought(limit="49995", target=None)
@@ -44,7 +44,12 @@ async def test_close_sells_what_is_held_and_proves_it(open_story, autojump_clock
         assert (one.signal_id, one.traded_qty, one.left) == (held.signal_id, d("0.02"), 0)
         assert other.orders == 0
         (balance,) = report.balances
-        assert (balance.asset, balance.change, balance.fills, balance.explained) == ("BTC", d("-0.02"), d("-0.02"), True)
+        assert (balance.asset, balance.change, balance.fills, balance.explained) == (
+            "BTC",
+            d("-0.02"),
+            d("-0.02"),
+            True,
+        )
         assert (await story.submit(limit="49000", stop="48000")).submitted.status == "accepted"
     assert (held.outcome, waiting.outcome) == ("flattened", "abandoned")
 

@@ -6,7 +6,7 @@ import contextlib
 import random
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -62,6 +62,18 @@ def live(tmp_path: Path, rest_client: Any) -> Any:
                 nonces["next"] = rest.nonce
 
     return open_life
+
+
+@contextlib.contextmanager
+def as_second_version(directory: Path) -> Iterator[sqlite3.Connection]:
+    """Give the store's file as it was before the tape and its candles were kept."""
+    with contextlib.closing(sqlite3.connect(directory / "exchange.sqlite3", isolation_level=None)) as file:
+        file.execute("CREATE TABLE prints (symbol TEXT PRIMARY KEY, trade_id INTEGER NOT NULL, body BLOB NOT NULL)")
+        file.execute("INSERT OR REPLACE INTO prints SELECT * FROM tape ORDER BY trade_id")
+        for table in ("tape", "candles", "running"):
+            file.execute(f"DROP TABLE {table}")
+        file.execute("PRAGMA user_version = 2")
+        yield file
 
 
 def memory(life: Life) -> dict[str, Any]:
@@ -139,12 +151,11 @@ async def test_store_of_the_first_version_is_taken_over(live: Any, tmp_path: Pat
     """A file from before volumes were kept opens, with its orders, and keeps them from then on."""
     async with live() as life:
         txid = await life.add()
-    with contextlib.closing(sqlite3.connect(tmp_path / "exchange.sqlite3")) as file:
+    with as_second_version(tmp_path) as file:
         for table in ("volumes", "positions"):
             file.execute(f"DROP TABLE {table}")
         file.execute("DROP INDEX ledger_of")
         file.execute("PRAGMA user_version = 1")
-        file.commit()
     async with live() as life:
         assert list((await life.rest.ok("OpenOrders"))["open"]) == [txid]
         life.take("sell", "0.01")
@@ -310,56 +321,3 @@ async def test_bound_on_closed_orders_holds_over_a_restart(live: Any, autojump_c
         await life.rest.ok("CancelOrder", txid=kept)
     async with live() as life:
         assert len(life.truth.orders) == 9
-
-
-async def test_the_public_history_outlives_a_restart(live: Any, autojump_clock: Any) -> None:
-    """Trades, candles and 24-hour figures are as they were, ids have no hole, the running minute goes on."""
-
-    async def seen(life: Life) -> list[Any]:
-        asked = [("Trades", {}), ("Ticker", {}), *(("OHLC", {"interval": minutes}) for minutes in (1, 5, 1440))]
-        return [(await life.rest.public(name, pair="XBTUSD", **more))["result"] for name, more in asked]
-
-    clock = VirtualClock()
-    async with live(clock=clock, ohlc_fills_gaps=False) as life:
-        for minute in range(7):
-            for step in (3, 1, 2):
-                life.house.print_trade("BTC/USD", Decimal(50_000 + 10 * minute + step), Decimal("0.01"))
-            await trio.sleep(70)
-        life.house.print_trade("BTC/USD", Decimal(50_100), Decimal("0.01"))
-        before = await seen(life)
-        assert len(before[2]["XXBTZUSD"]) == 8
-    async with live(clock=clock, ohlc_fills_gaps=False) as life:
-        assert await seen(life) == before
-        life.house.print_trade("BTC/USD", Decimal(49_000), Decimal("0.02"))
-        trades, ticker, minutes, *_ = await seen(life)
-        assert [row[6] for row in trades["XXBTZUSD"]] == list(range(1, 24))
-        assert ticker["XXBTZUSD"]["t"] == [23, 23]
-        assert minutes["XXBTZUSD"][-1][1:5] == ["50100.0", "50100.0", "49000.0", "49000.0"]
-
-
-async def test_kept_history_is_bounded(live: Any, tmp_path: Path, autojump_clock: Any) -> None:
-    """A thousand trades, and a day of minutes: what no answer can show any more is not kept."""
-    async with live() as life:
-        for _ in range(1_500):
-            life.house.print_trade("BTC/USD", Decimal(50_000), Decimal("0.01"))
-            await trio.sleep(60)
-    with sqlite3.connect(tmp_path / "exchange.sqlite3") as file:
-        assert file.execute("SELECT count(*), max(trade_id) FROM tape").fetchone() == (1_000, 1_500)
-        assert file.execute("SELECT count(*) FROM candles WHERE minutes = 1").fetchone()[0] in (1_440, 1_441)
-
-
-async def test_store_of_the_second_version_is_taken_over(live: Any, tmp_path: Path, autojump_clock: Any) -> None:
-    """It knew the last print alone: the next trade has the number behind it."""
-    async with live() as life:
-        life.house.print_trade("BTC/USD", Decimal(50_000), Decimal("0.01"))
-    with sqlite3.connect(tmp_path / "exchange.sqlite3") as file:
-        file.execute("CREATE TABLE prints (symbol TEXT PRIMARY KEY, trade_id INTEGER NOT NULL, body BLOB NOT NULL)")
-        file.execute("INSERT INTO prints SELECT * FROM tape")
-        for table in ("tape", "candles", "running"):
-            file.execute(f"DROP TABLE {table}")
-        file.execute("PRAGMA user_version = 2")
-    async with live() as life:
-        assert life.truth.last_price("BTC/USD") == 50_000
-        life.house.print_trade("BTC/USD", Decimal(50_001), Decimal("0.01"))
-        rows = (await life.rest.public("Trades", pair="XBTUSD"))["result"]["XXBTZUSD"]
-        assert [row[6] for row in rows] == [1, 2]

@@ -93,6 +93,8 @@ class DecisionsOnFreshBooks(Invariant):
         """Judge a decision at the moment it is taken."""
         if not isinstance(fact, Intent) or fact.role not in ("entry", "target") or fact.why.startswith("adopted"):
             return
+        if not self.ledger.up:
+            return  # a bracket resumed while its engine opens: nothing to ask it by yet
         engine = self.court.world.engine
         book = engine.services.link.book(fact.spec.symbol)
         if book is None or not book.usable:

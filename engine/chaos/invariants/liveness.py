@@ -79,7 +79,7 @@ class RestartAgrees(Invariant):
     def on_moment(self, moment: Moment) -> None:
         """Compare living orders with living orders."""
         world = self.court.world
-        if moment not in ("calm", "settled") or not world.running:
+        if moment not in ("calm", "settled") or not self.ledger.up:
             return
         live = world.engine.services.desk.live
         for twin in self.ledger.orders.values():

@@ -62,7 +62,7 @@ class Bounded(Invariant):
         connections = sum(not one.dead for one in world.wire.connections)
         if tasks > TASKS_MOST or connections > CONNECTIONS_MOST:
             self.broken(f"{tasks} tasks, {connections} connections")
-        if world.running:
+        if self.ledger.up and world.running:
             services = world.engine.services
             if services.sender.in_flight > IN_FLIGHT_MOST or services.desk.counts["strays_dropped"]:
                 self.broken(f"{services.sender.in_flight} requests in flight, {services.desk.counts}")
@@ -92,7 +92,7 @@ class ChainHolds(Invariant):
 
     def on_moment(self, moment: Moment) -> None:
         """Walk it once, at the end."""
-        if moment == "settled" and self.court.world.running:
+        if moment == "settled" and self.ledger.up:
             self.court.world.journal.verify()
 
 

@@ -7,7 +7,15 @@ from engine.chaos.ledger import Twin
 from engine.chaos.tap import WHOLESALE, Asked
 from engine.sim.events import OrderReport
 
-_FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "rate_limit", "slots_taken", "counter_filled", "crash", "power_loss")
+_FOREIGN_LOAD = (
+    "foreign_order",
+    "foreign_cancel",
+    "rate_limited",
+    "slots_taken",
+    "counter_filled",
+    "crash",
+    "power_loss",
+)
 
 
 class RequestRowFirst(Invariant):
@@ -17,7 +25,7 @@ class RequestRowFirst(Invariant):
 
     def on_asked(self, asked: Asked) -> None:
         """Look for a durable row of the same order and kind."""
-        if asked.kind == "other" or self.ledger.had("disk_full", "sync_fails"):
+        if asked.kind == "other" or self.court.world.journal.failed is not None:
             return  # whose journal has failed takes its entries back without one
         for twin in _twins(self.ledger.orders, self.ledger.by_order_id, asked):
             rows = [seq for kind, seq in twin.requests if kind == asked.kind]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import trio
 
 from engine.errors import JournalError
+from engine.kraken.settings import Secret
 from engine.runtime.settings import EngineSettings
+from engine.values.ids import new_cl_ord_id
 from tests.scenarios.honesty import come
 from tests.scenarios.restart.lives import by_a_person, forget, kill, open_cut_story
 from tests.scenarios.story import d
@@ -69,6 +73,18 @@ async def test_forgotten_stop_is_left_resting(seed, autojump_clock):
         denied = await story.submit()
         assert denied.submitted.code == "ORPHANED_ORDER"
     assert stop.is_open
+
+
+async def test_order_of_a_former_key_is_ours(seed, autojump_clock):
+    """The account has changed its key: with the secret of before, what that placed is known, and taken back."""
+    async with open_cut_story(seed, former_secrets=(Secret("Zm9ybWVy"), Secret("ZWFybGllcg=="))) as story:
+        story.market()
+        services = story.engine.services
+        assert services.mark_key not in services.former_mark_keys
+        name = new_cl_ord_id(random.Random(1), services.former_mark_keys[1])
+        order = by_a_person(story, "buy", "49000", "0.02", name)
+        await come(story, lambda: not order.is_open, within_s=10)
+        assert services.desk.counts["orphans"] > 0
 
 
 async def test_orders_of_others_are_never_touched(open_story, autojump_clock):

@@ -1,0 +1,81 @@
+"""Many runs, side by side: seeds or crash points handed to worker processes, results as they come."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from engine.chaos.crash_points import CrashPlan
+from engine.chaos.run import Result, run_seed
+from engine.chaos.sweep import crash_at
+from engine.orders.signal import Signal
+
+WALL_S = 120
+"""Real time for one run: a world in which everybody waits and no deadline is set would wait for ever."""
+
+
+@dataclass(frozen=True)
+class SeedJob:
+    """One seed under one weather, with these signals or with drawn ones."""
+
+    seed: int
+    weather: str
+    signals: tuple[Signal, ...] = ()
+
+    def run(self) -> Result:
+        """Run it."""
+        return run_seed(self.seed, self.weather, self.signals)
+
+
+@dataclass(frozen=True)
+class CrashJob:
+    """One death in one scenario."""
+
+    scenario: str
+    plan: CrashPlan
+
+    def run(self) -> Result:
+        """Run it."""
+        return crash_at(self.scenario, self.plan)
+
+
+Job = SeedJob | CrashJob
+
+
+def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Result]]:
+    """Run all, in ``workers`` processes, and yield each result when it is there. Leaving early ends the workers."""
+    if workers <= 1:
+        for job in jobs:
+            yield _run((job,))
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, initializer=_begin) as pool:
+        yield from pool.imap_unordered(_run, [(job,) for job in jobs], chunksize=_chunk(len(jobs), workers))
+
+
+def _chunk(jobs: int, workers: int) -> int:
+    return max(1, min(8, jobs // (workers * 8)))
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+
+
+def _run(packed: tuple[Job]) -> tuple[Job, Result]:
+    (job,) = packed
+    with_limit: Callable[[int, FrameType | None], NoReturn] = _too_long
+    before = signal.signal(signal.SIGALRM, with_limit)
+    signal.alarm(WALL_S)
+    try:
+        return job, job.run()
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _too_long(number: int, frame: FrameType | None) -> NoReturn:
+    raise TimeoutError(f"one run took more than {WALL_S} s of real time")

@@ -1,0 +1,168 @@
+"""Money of a running engine, for programs: positions, profit, balances, execution quality, and what changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Final
+
+import structlog
+import trio
+
+from engine.accounts.ledger import Fact
+from engine.accounts.quality import SignalQuality
+from engine.errors import VenueError
+from engine.journal.journal import Journal
+from engine.orders.reports import Fill
+from engine.runtime.account_desk import AccountDesk
+from engine.runtime.balance_desk import BalanceDesk
+from engine.runtime.balance_views import BALANCES_ROW, MOVEMENT_ROW, BalanceList, balances_of
+from engine.runtime.ledger_rows import read_days
+from engine.runtime.money_bus import MoneyBus
+from engine.runtime.money_events import (
+    EVERY_KIND,
+    BalanceMismatch,
+    ForeignMovement,
+    MoneyEvent,
+    PositionChanged,
+)
+from engine.runtime.money_views import By, Pnl, PositionList, pnl_of, positions_of
+from engine.runtime.quality_rows import last_signals, quality_of
+from engine.runtime.readers import Every
+from engine.seams.clock import Clock
+from engine.values.money import ZERO, trimmed
+from engine.values.time import NS
+from engine.venue.protocol import Balance, VenueLink
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S: Final = 1.0
+HOLDS_BOUND_S: Final = 3.0
+"""How long a question for holds may take; the stream's balances are shown without them then."""
+BALANCES_EVERY_NS: Final = 3600 * NS
+"""How old the balances may be that a killed engine leaves in its journal."""
+
+
+class MoneyDesk:
+    """Watches that our books and the venue's balances agree. A mismatch is an alarm and stays until it is explained."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        link: VenueLink,
+        clock: Clock,
+        accounts: AccountDesk,
+        balances: BalanceDesk,
+        bus: MoneyBus,
+        stream_up: Callable[[], bool],
+    ) -> None:
+        self._journal, self._link, self._clock, self._stream_up = journal, link, clock, stream_up
+        self._accounts, self._balances, self._bus = accounts, balances, bus
+        self._mismatch: dict[str, Decimal] = {}
+        self._kept_ns = clock.now_ns()
+        accounts.on_fact = self._booked
+        balances.on_change = bus.post
+
+    # --- for programs -----------------------------------------------------------------------------------------------
+
+    def positions(self) -> PositionList:
+        """Return what is held, valued by the books of its markets as of now."""
+        self._accounts.look([])
+        return positions_of(self._accounts.ledger, self._accounts.marks)
+
+    def pnl(self, by: By | None = None) -> Pnl:
+        """Return realised and unrealised profit by strategy, symbol or day; None: a sum for each quote currency."""
+        accounts = self._accounts
+        accounts.look([])
+        ended = read_days(self._journal) if by == "day" else []
+        return pnl_of(accounts.ledger, ended, by, accounts.marks, accounts.worth)
+
+    async def balances(self) -> BalanceList:
+        """Return balances with holds, which only a query tells: it waits for that, at most HOLDS_BOUND_S."""
+        asked: list[Balance] = []
+        why = f"the venue did not answer within {HOLDS_BOUND_S:g} s"
+        with trio.move_on_after(HOLDS_BOUND_S):
+            try:
+                asked, why = await self._link.balances(), ""
+            except VenueError as error:
+                why = str(error)
+        return balances_of(self._balances, asked, self._clock.now_ns(), why)
+
+    async def quality(self, signal_id: str) -> SignalQuality | None:
+        """Return how one signal was executed; None when it was never accepted."""
+        return quality_of(self._journal, signal_id)
+
+    async def qualities(self, limit: int) -> list[SignalQuality]:
+        """Return how the last signals were executed, oldest first."""
+        found = []
+        for signal_id in await last_signals(self._journal, limit):
+            one = quality_of(self._journal, signal_id)
+            if one is not None:
+                found.append(one)
+            await trio.lowlevel.checkpoint()
+        return found
+
+    @contextmanager
+    def read(
+        self, kinds: tuple[type[MoneyEvent], ...] = EVERY_KIND, capacity: int | None = None
+    ) -> Iterator[Every[MoneyEvent]]:
+        """Receive every event of some kinds from now on; one that falls behind is cut off, and looks at the whole."""
+        with self._bus.read(kinds, capacity) as reader:
+            yield reader
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            self.look()
+            await trio.sleep(LOOK_EVERY_S)
+
+    def look(self) -> None:
+        """Tell what others have moved, and whether the books and the balances agree."""
+        now_ns = self._clock.now_ns()
+        for movement in self._balances.foreign():
+            log.warning("balance.foreign", asset=movement.asset, kind=movement.kind, change=trimmed(movement.change))
+            self._journal.append(MOVEMENT_ROW, movement, ts_ns=now_ns)
+            self._bus.post(ForeignMovement(now_ns, movement))
+        mismatch = self._balances.mismatch() if self._stream_up() else None
+        if mismatch is not None and mismatch != self._mismatch:
+            self._tell(mismatch, now_ns)
+        elif now_ns - self._kept_ns >= BALANCES_EVERY_NS:
+            self.keep()
+
+    def keep(self) -> None:
+        """Journal the balances as they stand, for whoever looks when nobody runs."""
+        now_ns = self._clock.now_ns()
+        self._kept_ns = now_ns
+        if self._balances.reconciliation.started_ns:
+            kept = balances_of(self._balances, (), now_ns, "not told: the engine had ended")
+            self._journal.append(BALANCES_ROW, kept, ts_ns=now_ns)
+
+    def _tell(self, mismatch: dict[str, Decimal], now_ns: int) -> None:
+        self._mismatch = mismatch
+        said = {asset: trimmed(qty) for asset, qty in mismatch.items()}
+        if mismatch:
+            log.error("balance.mismatch", alarm="BALANCE_MISMATCH", unexplained=said)
+        else:
+            log.warning("balance.explained")
+        self.keep()
+        self._bus.post(BalanceMismatch(now_ns, mismatch))
+
+    def _booked(self, fact: Fact, fill: Fill, realized: Decimal) -> None:
+        self._balances.booked(fact, fill)
+        held = self._accounts.ledger.positions.get((fact.strategy_id, fact.symbol))
+        self._bus.post(
+            PositionChanged(
+                ts_ns=fact.ts_ns,
+                strategy_id=fact.strategy_id,
+                symbol=fact.symbol,
+                exec_id=fill.exec_id,
+                side=fact.side,
+                last_qty=fact.qty,
+                qty=held.qty if held is not None else ZERO,
+                cost=held.cost if held is not None else ZERO,
+                realized=realized,
+            )
+        )

@@ -1,0 +1,55 @@
+"""What is published about money, by type. Amounts in units of the asset or, for positions, of base and quote."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.accounts.movement import Movement
+from engine.values.money import Side
+
+
+class PositionChanged(msgspec.Struct, frozen=True):
+    """A fill of ours was booked. ``qty`` and ``cost`` are what its strategy holds now, signed.
+
+    ``realized`` is what this fill realised in quote units after its fees in base and quote.
+    """
+
+    ts_ns: int
+    strategy_id: str
+    symbol: str
+    exec_id: str
+    side: Side
+    last_qty: Decimal
+    qty: Decimal
+    cost: Decimal
+    realized: Decimal
+
+
+class BalanceChanged(msgspec.Struct, frozen=True):
+    """The venue told a balance. ``kind`` is its word for what moved it, "" where a stream began with this."""
+
+    ts_ns: int
+    asset: str
+    wallet: str
+    total: Decimal
+    kind: str = ""
+
+
+class ForeignMovement(msgspec.Struct, frozen=True):
+    """Somebody else moved a balance: a deposit, a reward, a person's trade."""
+
+    ts_ns: int
+    movement: Movement
+
+
+class BalanceMismatch(msgspec.Struct, frozen=True):
+    """What neither our fills nor the venue's ledger entries explain, by asset; empty: it is explained again."""
+
+    ts_ns: int
+    unexplained: dict[str, Decimal]
+
+
+MoneyEvent = PositionChanged | BalanceChanged | ForeignMovement | BalanceMismatch
+EVERY_KIND: tuple[type[MoneyEvent], ...] = (PositionChanged, BalanceChanged, ForeignMovement, BalanceMismatch)

@@ -1,0 +1,272 @@
+"""Stories of every contingent order, on both sides: how it rests, what moves it, what it sells in the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.sim import SimSettings
+from tests.scenarios.story import Case, Story, d
+
+LOOSE = SimSettings(untriggered_stops_hold_funds=False)
+SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
+HOLDS = pytest.mark.parametrize("holds", [True, False], ids=["stops-hold-funds", "stops-hold-nothing"])
+
+
+def at(side: str, up: int) -> str:
+    """Return the price so far to the good of an entry at 50000."""
+    return str(50_000 + (up if side == "buy" else -up))
+
+
+def mirrored(side: str, **members: Any) -> dict[str, Any]:
+    """Return the members of a signal with stop at -1000 and target at +1000."""
+    plain = {"side": side, "stop_loss": {"trigger_price": at(side, -1000)}, "take_profit": {"price": at(side, 1000)}}
+    return plain | members
+
+
+def move(story: Story, side: str, up: int) -> None:
+    """Let the market stand so that the exit's side of the book is so far to the good."""
+    price = int(at(side, up))
+    if side == "buy":
+        story.market(str(price), str(price + 20))
+    else:
+        story.market(str(price - 20), str(price))
+    story.print(str(price))
+
+
+async def entered(story: Story, side: str, **members: Any) -> Case:
+    """Fill an entry of 0.02 at 50000 and wait for its stop."""
+    story.market()
+    return await story.bought("0.02", **mirrored(side, **members))
+
+
+def stop_at(case: Case) -> list[str]:
+    """Triggers of the stops that rest."""
+    return [str(order.trigger_price.normalize()) for order in case.resting("stop")]
+
+
+@SIDES
+async def test_targets_with_shares_sell_one_after_the_other(open_story, autojump_clock, side):
+    """A half at the first price, the stop keeps the rest, the second price takes it."""
+    targets = [{"price": at(side, 1000), "share": "0.5"},
+               {"price": at(side, 2000), "share": "0.5", "order_type": "take-profit"}]  # fmt: skip
+    async with open_story() as story:
+        case = await entered(story, side, take_profit=targets)
+        move(story, side, 1000)
+        await story.until(lambda: case.targets() and case.covered("0.01"))
+        await story.wait(20)
+        assert len(case.targets()) == 1
+        move(story, side, 2000)
+        await story.ended(case)
+    assert case.outcome == "target"
+    assert [(str(t.order_type), t.cum_qty) for t in case.sent("target")] == [
+        ("limit", d("0.01")),
+        ("market", d("0.01")),
+    ]
+    assert case.longest_bare_s() < 0.3
+
+
+@SIDES
+async def test_break_even_moves_the_resting_stop_in_place(open_story, autojump_clock, side):
+    """The same order, another trigger: it is never away."""
+    async with open_story() as story:
+        case = await entered(story, side, break_even={"at_price": at(side, 500), "offset": "10"})
+        since = len(story.standings(case.signal_id))
+        move(story, side, 500)
+        await story.until(lambda: stop_at(case) == [str(d(at(side, 10)).normalize())])
+        assert len(case.stops()) == 1
+        assert all(standing.stops == d("0.02") for standing in story.standings(case.signal_id)[since:])
+        move(story, side, 5)
+        await story.ended(case)
+    assert case.outcome == "stop"
+
+
+@SIDES
+async def test_trail_with_activation_follows_by_amends(open_story, autojump_clock, side):
+    """After its activation the stop is amended after the peak, in steps, at a bounded rate; then it fires."""
+    trail = {"distance": "300", "activation_price": at(side, 400)}
+    stop = {"trigger_price": at(side, -1000), "trail": trail}
+    async with open_story() as story:
+        case = await entered(story, side, stop_loss=stop, take_profit=None)
+        move(story, side, 400)
+        await story.until(lambda: stop_at(case) == [str(d(at(side, 100)).normalize())])
+        for up in range(405, 1000, 5):
+            move(story, side, up)
+            await story.wait(0.2)
+        await story.wait(20)
+        assert stop_at(case) == [str(d(at(side, 695)).normalize())]
+        amends = story.of(case, "replaced", "stop")
+        assert 2 <= len(amends) <= 5
+        move(story, side, 690)
+        await story.ended(case)
+    assert case.outcome == "stop"
+    assert len(case.sent("stop")) == 1
+    assert case.longest_bare_s() < 0.3
+
+
+@SIDES
+@pytest.mark.parametrize("distance", [{"distance": "300"}, {"percent": "0.6"}])
+async def test_trail_without_activation_is_krakens_own(open_story, autojump_clock, side, distance):
+    """It rests as a trailing stop, follows the last price there, and fires without us."""
+    stop = {"trigger_price": at(side, -1000), "trail": distance}
+    async with open_story() as story:
+        case = await entered(story, side, stop_loss=stop, take_profit=None)
+        assert [order.order_type for order in case.resting("stop")] == ["trailing-stop"]
+        move(story, side, 800)
+        await story.wait(5)
+        assert story.of(case, "pending_replace") == []
+        move(story, side, 450)
+        await story.ended(case)
+    assert case.outcome == "stop"
+    assert len(case.sent("stop")) == 1
+
+
+@SIDES
+async def test_stop_limit_left_behind_is_closed_at_market(open_story, autojump_clock, side):
+    """The market jumps over its limit: after two seconds the rest goes at market."""
+    stop = {"trigger_price": at(side, -1000), "limit_price": at(side, -1100)}
+    async with open_story() as story:
+        case = await entered(story, side, stop_loss=stop)
+        move(story, side, -1500)
+        await story.ended(case, within_s=4)
+    assert case.outcome == "stop"
+    assert [order.cum_qty for order in case.sent("close")] == [d("0.02")]
+    assert case.sent("stop")[0].status == "canceled"
+
+
+@SIDES
+@HOLDS
+async def test_both_exits_rest_where_the_account_allows_it(open_story, autojump_clock, side, holds):
+    """Coins beside the position allow it in any case; the target that fills takes the stop away."""
+    settings = None if holds else LOOSE
+    async with open_story(sim=settings) as story:
+        story.may_exceed = True  # by design: each exit alone is within the position
+        case = await entered(story, side, exits="both-rest")
+        await story.until(lambda: case.resting("target"))
+        assert case.covered("0.02")
+        move(story, side, 1000)
+        await story.ended(case)
+    assert case.outcome == "target"
+    assert [(t.order_type, t.time_in_force) for t in case.sent("target")] == [("limit", "gtc")]
+    assert case.sent("stop")[0].status == "canceled"
+
+
+async def test_second_exit_without_funds_is_watched_instead(open_story, autojump_clock):
+    """The stop holds all the coins there are: the target swaps in when it is touched."""
+    async with open_story(sim=SimSettings(accounts={"client": {"USD": d("100000")}})) as story:
+        case = await entered(story, "buy", exits="both-rest")
+        await story.wait(10)
+        assert case.covered("0.02")
+        assert [t.state for t in case.targets()] == ["settled"]
+        assert case.targets()[0].code == "INSUFFICIENT_FUNDS"
+        move(story, "buy", 1000)
+        await story.ended(case)
+    assert case.outcome == "target"
+    assert case.longest_bare_s() < 0.3
+
+
+@SIDES
+async def test_fired_stop_takes_the_resting_target_with_it(open_story, autojump_clock, side):
+    """One cancels the other, by us: the venue links nothing."""
+    async with open_story() as story:
+        story.may_exceed = True
+        case = await entered(story, side, exits="both-rest")
+        await story.until(lambda: case.resting("target"))
+        move(story, side, -1000)
+        await story.ended(case)
+    assert case.outcome == "stop"
+    assert [order.status for order in case.sent("target")] == ["canceled"]
+
+
+@SIDES
+async def test_oco_closes_what_the_target_left(open_story, autojump_clock, side):
+    """The target fills a half; the rest is not kept for another day."""
+    async with open_story() as story:
+        case = await entered(story, side, contingency="oco")
+        story.house.clear("BTC/USD")
+        price = at(side, 1000)
+        if side == "buy":
+            story.bid(price, "0.012")
+            story.bid(at(side, 900), "1")
+            story.ask(at(side, 1100), "1")
+        else:
+            story.ask(price, "0.012")
+            story.ask(at(side, 900), "1")
+            story.bid(at(side, 1100), "1")
+        await story.ended(case)
+    assert [order.cum_qty for order in case.sent("target")] == [d("0.012")]
+    assert [order.cum_qty for order in case.sent("close")] == [d("0.008")]
+
+
+@SIDES
+@HOLDS
+async def test_conditional_close_protects_with_the_venues_own_stops(open_story, autojump_clock, side, holds):
+    """Each fill makes a stop without a name of ours; together they are the cover, and they end with the target."""
+    async with open_story(sim=None if holds else LOOSE) as story:
+        story.market()
+        case = await story.submit(qty="0.02", **mirrored(side, exits="conditional-close"))
+        await story.until(lambda: case.resting("entry"))
+        for part in ("0.012", "0.008"):
+            (story.ask if side == "buy" else story.bid)("50000", part)
+            await story.wait(1)
+        await story.until(lambda: case.covered("0.02"))
+        assert [order.cl_ord_id for order in case.resting("stop")] == [None, None]
+        assert case.longest_bare_s() == 0
+        move(story, side, 1000)
+        await story.ended(case)
+    assert case.outcome == "target"
+
+
+@SIDES
+async def test_conditional_close_fires_by_itself(open_story, autojump_clock, side):
+    """The venue's stop sells; its fills are ours."""
+    async with open_story() as story:
+        case = await entered(story, side, exits="conditional-close")
+        move(story, side, -1000)
+        await story.ended(case)
+    assert case.outcome == "stop"
+    assert case.sent("close") == []
+
+
+@SIDES
+async def test_time_barrier_closes_what_is_held(open_story, autojump_clock, side):
+    """Thirty seconds after the first fill, whatever the price."""
+    async with open_story() as story:
+        case = await entered(story, side, exit_after_s=30)
+        await story.wait(25)
+        assert case.covered("0.02")
+        await story.ended(case, within_s=6)
+    assert case.outcome == "flattened"
+    assert case.closed.reason == "its time has run out"
+
+
+async def test_full_fill_protection_covers_the_whole_at_once(open_story, autojump_clock):
+    """A part waits without a stop, by choice; the gauge counts it."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", protect_from="full_fill")
+        await story.until(lambda: case.resting("entry"))
+        story.ask("50000", "0.01")
+        await story.wait(10)
+        assert case.sent("stop") == []
+        story.ask("50000", "0.01")
+        await story.until(lambda: case.covered("0.02"))
+        assert case.alarms() == []
+        assert len(case.sent("stop")) == 1
+
+
+async def test_index_is_what_a_stop_looks_at_when_told_so(open_story, autojump_clock):
+    """The reference goes over the wire."""
+    async with open_story() as story:
+        story.house.set_index("BTC/USD", d("50000"))
+        case = await entered(story, "buy", stop_loss={"trigger_price": "49000", "reference": "index"})
+        assert [order.trigger_reference for order in case.resting("stop")] == ["index"]
+
+
+async def test_stop_looks_at_the_last_price_where_there_is_no_index(open_story, autojump_clock):
+    """The venue refuses the one, so the other protects."""
+    async with open_story() as story:
+        case = await entered(story, "buy", stop_loss={"trigger_price": "49000", "reference": "index"})
+        assert [order.trigger_reference for order in case.resting("stop")] == ["last"]
+        assert case.alarms() == []

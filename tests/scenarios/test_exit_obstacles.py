@@ -1,0 +1,121 @@
+"""Stories of exits that meet an obstacle: a market that takes nothing, refusals, limits, answers that never come."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.sim import ScriptedFaults, SimSettings, lose_answer, lose_request, refuse_with
+from tests.scenarios.story import BTC, d
+from tests.scenarios.test_contingents import entered, move, stop_at
+
+SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
+CLOSED = pytest.mark.parametrize("status", ["cancel_only", "post_only", "maintenance"])
+
+
+@SIDES
+@CLOSED
+async def test_touch_while_the_market_takes_nothing_leaves_the_stop(open_story, autojump_clock, side, status):
+    """No swap is begun in vain: the stop would be away, and could not come back."""
+    async with open_story() as story:
+        case = await entered(story, side)
+        story.world.exchange.set_status(status, BTC)
+        await story.wait(1)
+        move(story, side, 1000)
+        await story.wait(20)
+        assert case.covered("0.02")
+        assert case.targets() == []
+        story.world.exchange.set_status("online", BTC)
+        move(story, side, 1001)
+        await story.ended(case)
+    assert case.outcome == "target"
+
+
+@CLOSED
+async def test_fill_that_cannot_be_covered_alarms_and_is_covered_or_closed_once_it_can(
+    open_story, autojump_clock, status
+):
+    """Bare past its bound: the alarm says so, nothing is given up, and the opening market ends it."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: case.resting("entry"))
+        story.ask("50000", "0.02")
+        story.world.exchange.set_status(status, BTC)
+        await story.until(lambda: "NAKED" in case.alarms(), within_s=5)
+        await story.wait(20)
+        story.world.exchange.set_status("online", BTC)
+        await story.until(lambda: case.outcome or case.covered("0.02"), within_s=60)
+    assert case.outcome in ("flattened", "")
+
+
+@pytest.mark.parametrize(
+    "fault", [refuse_with("EOrder:Invalid price"), lose_answer, lose_request], ids=["refused", "done", "lost"]
+)
+async def test_moved_stop_whose_amend_has_an_obstacle_never_leaves(open_story, autojump_clock, fault):
+    """Refused it stays where it was; unanswered it is looked for, and stands where it was moved to in the end."""
+    async with open_story() as story:
+        story.world.exchange.faults = ScriptedFaults().at("amend_order", 1, fault)
+        case = await entered(story, "buy", break_even={"at_price": "50500"})
+        since = len(story.standings(case.signal_id))
+        move(story, "buy", 600)
+        await story.wait(120)
+        refused = fault not in (lose_answer, lose_request)
+        assert stop_at(case) == (["4.9E+4"] if refused else ["5E+4"])
+        assert all(standing.stops == d("0.02") for standing in story.standings(case.signal_id)[since:])
+        assert case.phase == "covered"
+
+
+async def test_open_order_limit_leaves_the_target_watched(open_story, autojump_clock):
+    """There is a slot for the stop and none for the target: it is watched, and swaps in when it is touched."""
+    async with open_story(sim=SimSettings(max_open_orders=1)) as story:
+        story.may_exceed = True
+        case = await entered(story, "buy", exits="both-rest")
+        await story.wait(5)
+        assert case.covered("0.02")
+        assert case.resting("target") == []
+        move(story, "buy", 1000)
+        await story.ended(case)
+    assert case.outcome == "target"
+
+
+@SIDES
+async def test_gap_far_through_the_stop_is_sold_where_there_is_somebody(open_story, autojump_clock, side):
+    """From above the stop to far below it in one step: the stop sells all of it, once."""
+    async with open_story() as story:
+        case = await entered(story, side)
+        move(story, side, -5000)
+        await story.ended(case)
+    assert case.outcome == "stop"
+    assert [order.cum_qty for order in case.sent("stop")] == [d("0.02")]
+    assert case.sent("close") == []
+
+
+@SIDES
+async def test_target_touched_while_the_stop_fills_is_too_late(open_story, autojump_clock, side):
+    """A fired stop that still sells has won: no target is sent beside it."""
+    async with open_story() as story:
+        case = await entered(story, side, stop_loss={"trigger_price": "49000" if side == "buy" else "51000",
+                                                     "limit_price": "48900" if side == "buy" else "51100",
+                                                     "watchdog_s": 30})  # fmt: skip
+        move(story, side, -1500)
+        await story.until(lambda: any(order.triggered for order in case.stops()))
+        move(story, side, 1000)
+        await story.ended(case)
+    assert case.targets() == []
+    assert case.outcome == "stop"
+
+
+@pytest.mark.parametrize("exits", ["both-rest", "conditional-close"])
+async def test_person_who_cancels_the_stop_once_finds_it_back_twice_is_obeyed(open_story, autojump_clock, exits):
+    """Whatever the mode, and whoever made the stop: no tug-of-war, and no target goes on alone."""
+    async with open_story(sim=SimSettings(untriggered_stops_hold_funds=False)) as story:
+        story.may_exceed = True
+        case = await entered(story, "buy", exits=exits)
+        story.house.cancel_client(case.resting("stop")[0].order_id)
+        await story.wait(15)
+        assert case.covered("0.02")
+        story.house.cancel_client(case.resting("stop")[0].order_id)
+        await story.ended(case)
+    assert case.outcome == "taken_over"
+    assert case.alarms()[-1] == "TAKEN_OVER"
+    assert case.resting() == []
