@@ -23,11 +23,14 @@ from engine.orders.brackets import Policy
 from engine.orders.events import ExecutionReport
 from engine.orders.signal import Signal, SignalFault, StopLoss, TakeProfit, parse_signal
 from engine.orders.view import OrderView
+from engine.runtime.amending import Amended
 from engine.runtime.bus import Lagged, Subscription
+from engine.runtime.close_report import CloseReport
 from engine.runtime.engine import Engine
 from engine.runtime.intake import Submitted
 from engine.runtime.market_data import MarketData
 from engine.runtime.opening import open_engine
+from engine.runtime.protecting import Protected
 from engine.runtime.readers import Conflated, CutOff, Every, Latest
 from engine.runtime.settings import EngineSettings, MarketSettings
 from engine.runtime.views import BracketView
@@ -57,6 +60,9 @@ __all__ = [
     "Held",
     "Freshness",
     "Submitted",
+    "CloseReport",
+    "Amended",
+    "Protected",
     "Lagged",
     "Subscription",
     "BracketView",

@@ -9,6 +9,14 @@ Inside pytest-trio (with the ``autojump_clock`` fixture)::
 
 ``run_world`` runs a whole world in a ``trio.run`` of its own, pinned to the byte: equal seeds give equal
 ``world.fingerprint()``.
+
+``run_seed`` sends signals through faults and crashes and returns what the oracle saw. A strategy's own test needs no
+more than this, and may ask its own question besides::
+
+    def test_my_signals_survive_storms():
+        for seed in range(1, 20):
+            result = run_seed(seed, "storm", signals)
+            assert not result.failed, result.violations[0]
 """
 
 from __future__ import annotations
@@ -19,6 +27,8 @@ from typing import TypeVar
 import trio
 import trio.testing
 
+from engine.chaos.invariants.base import Violation
+from engine.chaos.run import Result, run_seed
 from engine.chaos.world import World, open_world
 from engine.runtime.settings import EngineSettings
 from engine.seams.determinism import deterministic
@@ -50,4 +60,14 @@ def run_world(
         return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-__all__ = ["EngineSettings", "SimSettings", "World", "deterministic", "open_world", "run_world"]
+__all__ = [
+    "EngineSettings",
+    "Result",
+    "SimSettings",
+    "Violation",
+    "World",
+    "deterministic",
+    "open_world",
+    "run_seed",
+    "run_world",
+]

@@ -74,3 +74,11 @@ def test_words_that_mean_nothing_are_refused(tmp_path: Path, text: str) -> None:
     """With the file's name and the key."""
     with pytest.raises(ConfigError, match=r"engine\.toml: exchange\." + text.partition(" ")[0]):
         loaded(tmp_path, f"[exchange]\n{text}\n")
+
+
+def test_a_mistake_in_an_account_of_the_command_line_is_told_of_it(tmp_path: Path) -> None:
+    """Not of the file, which may hold accounts as well."""
+    file = tmp_path / "engine.toml"
+    file.write_text('[[exchange.account]]\nname = "bob"\n')
+    with pytest.raises(ConfigError, match=r"^command line: exchange\.account\.1\.funds\.USD: "):
+        load_settings(file, {"exchange": {"account": [{"name": "eve", "funds": {"USD": "x"}}]}})

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = {
     *("__version__", "open_engine", "Engine", "EngineSettings", "Policy"),
     *("Signal", "SignalFault", "StopLoss", "TakeProfit", "parse_signal", "Submitted"),
+    *("CloseReport", "Amended", "Protected"),
     *("ExecutionReport", "OrderView", "BracketView", "Lagged", "Subscription"),
     *("MarketSettings", "MarketData", "Conflated", "Every", "Latest", "CutOff", "Topic", "Held", "Freshness"),
     *("BookView", "Ticker", "PublicTrade", "TradesMissed", "Candle", "InstrumentChanged"),

@@ -1,4 +1,4 @@
-"""Faults that wait for a request or a frame to meet: armed by the weather, fired by the exchange, counted when they do."""
+"""Faults that wait for a request or a frame: armed by the weather, fired by the exchange, counted when they do."""
 
 from __future__ import annotations
 

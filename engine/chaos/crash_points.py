@@ -31,8 +31,8 @@ class CrashPoints:
         self._next = plan.point if plan is not None else 0
         self._again = plan.again if plan is not None else 0
         self.count = 0
-        world.disk.observers.append(lambda act, name, data: self._act())
-        world.wire.observers.append(lambda end, data: self._act() if end.endswith("/client") else None)
+        world.disk.observers.append(lambda *_: self._act())
+        world.wire.observers.append(lambda end, _: self._act() if end.endswith("/client") else None)
 
     def _act(self) -> None:
         self.count += 1

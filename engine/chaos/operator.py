@@ -1,4 +1,4 @@
-"""The people around an engine in a run: the strategy that hands signals in, and the operator who cancels, halts, decides."""
+"""The people around an engine: the strategy that hands signals in, the operator who cancels, halts, decides."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Oracle:
         self._world, self._trace = world, trace
         rules = [rule(self.court) for rule in RULES if rule.name not in except_for]
         self._asks = {hook: [getattr(r, hook) for r in rules if _overrides(r, hook)] for hook in _HOOKS}
-        self._touched = False
+        self._touched = self._blind = False
         self.walked: set[tuple[str, str, str, str]] = set()
         """(machine, from, move, to) of every transition in the journal."""
         self._tap = WireTap(self._on_asked)
@@ -100,7 +100,7 @@ class Oracle:
     # --- the journal
 
     def _on_disk(self, act: str, name: str, data: bytes) -> None:
-        if name != "journal":
+        if name != "journal" or self._blind:
             return
         if act == "sync":
             self.ledger.durable = self.ledger.head
@@ -135,6 +135,11 @@ class Oracle:
             self.ledger.cases[twin.signal_id].orders.pop(name, None)
         for signal_id in [one for one, case in self.ledger.cases.items() if not case.opened]:
             del self.ledger.cases[signal_id]
+
+    def blind(self) -> None:
+        """Judge nothing more: what comes now is told to another judge."""
+        self._asks = {hook: [] for hook in _HOOKS}
+        self._blind = True
 
     def started(self) -> None:
         """An engine accepts signals again: from here on it has its bounds to keep."""
@@ -224,7 +229,7 @@ class Oracle:
     # --- the wire and the exchange
 
     def _on_bytes(self, end: str, data: bytes) -> None:
-        self._trace.bytes(end, data)
+        self._trace.wire(end, data)
         if end.endswith("/server"):
             self._ask("on_answered", end, data)
         else:
@@ -269,6 +274,8 @@ class Oracle:
         self._touched = True
         self._ask("on_venue", event, twin)
         if twin is not None:
+            if event.exec_type == "canceled" and order.reason == self._world.exchange.settings.reason_stp:
+                ledger.struck["own_entry_in_way"] = ledger.struck.get("own_entry_in_way", 0) + 1
             twin.venue_cum = order.cum_qty
             if event.trade is not None:
                 twin.filled_s = self._trace.now_s

@@ -21,11 +21,13 @@ from engine.chaos.operator import Operator
 from engine.chaos.oracle import Oracle
 from engine.chaos.scenario import Scenario, draw_scenario
 from engine.chaos.sky import Sky
-from engine.chaos.supervisor import Supervisor
+from engine.chaos.supervisor import Supervisor, only
 from engine.chaos.trace import Trace, TraceRow
 from engine.chaos.weather import WEATHERS, Weather
 from engine.chaos.world import World, open_world
+from engine.errors import EngineError
 from engine.orders.signal import Signal
+from engine.runtime.corruption import JOURNAL_CORRUPT
 from engine.seams.determinism import deterministic
 
 LIMIT_S = 4 * 3600.0
@@ -37,6 +39,8 @@ SWEEP = Decimal("0.03")
 SETTLE_S = 150.0
 """From the end of the weather: 60 s by which REST may lag a broken stream, a deadline, and some rounds of questions."""
 SHUTDOWN_S = 15.0
+DAMAGED_SHARE = 0.1
+"""Of the runs: their journal is damaged after the end, and started once more."""
 
 
 @dataclass(frozen=True)
@@ -190,10 +194,11 @@ class Run:
     async def _settle(self, operator: Operator, markets: list[Market]) -> None:
         """Take entries back, let the price go through every stop and target, and wait until nothing is left."""
         await operator.take_back()
+        self.oracle.moment("taken_back")
         until_s = self.trace.now_s + SETTLE_S
         for market in markets:
             await market.sweep(SWEEP, 2.5)
-        while self.trace.now_s < until_s and (not self.oracle.ledger.up or self.world.engine.active()):
+        while self.trace.now_s < until_s and (not self.oracle.ledger.up or self.world.engine.active()):  # noqa: ASYNC110 - a restart has another engine
             await trio.sleep(1.0)
         self.oracle.moment("settled")
 
@@ -205,6 +210,23 @@ class Run:
             self._broke("shutdown_in_time", f"took {self.trace.now_s - began_s:.1f} s")
         await trio.sleep(0.5)
         self.oracle.moment("stopped")
+        if self.world.chance.stream("damage").random() < DAMAGED_SHARE:
+            await self._damage()
+
+    async def _damage(self) -> None:
+        """Turn one bit of the journal over: the next start refuses it, or keeps it aside, says so and is halted."""
+        disk, rng = self.world.disk, self.world.chance.stream("bit")
+        disk.flip("journal", rng.randrange(8 * len(disk.content("journal").durable)))
+        self.oracle.blind()
+        try:
+            born = await self.world.boot()
+        except BaseException as error:
+            if not only(error, EngineError):
+                raise
+            return
+        halted = born is not None and born.services.trading.stands(JOURNAL_CORRUPT)
+        if not halted:
+            self._broke("damage_never_starts_silently", "an engine runs on a damaged journal and is not halted")
 
     def _broke(self, invariant: str, text: str) -> None:
         self.oracle.court.broken(invariant, text)

@@ -77,5 +77,5 @@ def _run(packed: tuple[Job]) -> tuple[Job, Result]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _too_long(number: int, frame: FrameType | None) -> NoReturn:
+def _too_long(_: int, __: FrameType | None) -> NoReturn:
     raise TimeoutError(f"one run took more than {WALL_S} s of real time")

@@ -51,7 +51,7 @@ class Scenario:
 def draw_scenario(
     seed: int | str, given: Sequence[Signal] = (), *, brackets: int | None = None, span_s: float | None = None
 ) -> Scenario:
-    """Draw a run. With ``given`` signals those are handed in, instead of drawn ones; ``span_s`` is how long it takes."""
+    """Draw a run, with ``given`` signals or drawn ones; ``span_s`` is the time within which they come."""
     rng = SeededChance(seed).stream("scenario")
     symbols = sorted({one.symbol for one in given}) or sorted(rng.sample(sorted(_PRICES), rng.choice((1, 2, 2, 3))))
     markets = tuple(_market(rng, symbol, given) for symbol in symbols)
@@ -115,9 +115,8 @@ def _signal(rng: Random, number: int, market: MarketPlan) -> Signal:
 
 
 def _acts(rng: Random, span_s: float) -> tuple[tuple[float, Act], ...]:
-    acts: list[tuple[float, Act]] = []
-    for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
-        acts.append((rng.uniform(2, span_s + 5), rng.choice(("cancel", "cancel", "cancel_order", "resolve"))))
+    kinds: tuple[Act, ...] = ("cancel", "cancel", "cancel_order", "resolve")
+    acts = [(rng.uniform(2, span_s + 5), rng.choice(kinds)) for _ in range(rng.choice((0, 0, 1, 1, 2, 3)))]
     if rng.random() < 0.15:
         at_s = rng.uniform(3, span_s)
         acts += [(at_s, "halt"), (at_s + rng.uniform(4, 12), "resume")]

@@ -1,40 +1,21 @@
-"""The sky over one run: strikes the world with the faults that the weather has drawn, each counted when it truly does."""
+"""The sky over one run: strikes with the faults that the weather has drawn, each counted when it truly does."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from decimal import Decimal
-from random import Random
 
 import trio
 
 from engine.chaos.charges import Charges
+from engine.chaos.kinds import FRAMES, draw_request
 from engine.chaos.ledger import Ledger
 from engine.chaos.trace import Trace
 from engine.chaos.weather import FRAME_KINDS, REQUEST_KINDS, Weather
 from engine.chaos.world import World
 from engine.net.wire import Connection
-from engine.sim import (
-    Action,
-    FrameVerdict,
-    Refused,
-    accept_late,
-    answer_late,
-    fail_then_accept,
-    http_error,
-    kill_after,
-    kill_before,
-    lie_with,
-    lose_answer,
-    lose_request,
-    refuse_with,
-    strange_answer,
-)
+from engine.sim import Refused, kill_before
 
-ORDERS = ("add_order", "amend_order", "cancel_order", "batch_add", "AddOrder", "AmendOrder", "CancelOrder")
-BY_REST = ("AddOrder", "AmendOrder", "CancelOrder")
-READS = ("OpenOrders", "ClosedOrders", "QueryOrders", "TradesHistory", "Balance", "GetWebSocketsToken")
 ARMED_S = 25.0
 """How long a fault that waits for its request or frame stays armed."""
 RECOVERY_S = 8.0
@@ -43,8 +24,6 @@ TOGETHER_S = 80.0
 """After faults on top of each other: what REST may lag a broken stream (60 s), a deadline, the rounds of questions."""
 ALONE_S = 15.0
 """A fault with this much quiet before it is a single one."""
-HTML = "<html><head><title>502 Bad Gateway</title></head><body>edge</body></html>"
-EXCHANGE_NAMES = ("executions", "book", "balances")
 
 
 class Sky:
@@ -71,7 +50,7 @@ class Sky:
         self._disturb()
 
     def _disturb(self) -> None:
-        """Give the engine its bound for a single fault, or, where faults come on top of each other, what REST may lag."""
+        """Give the engine its bound for a single fault; where several come together, what REST may lag."""
         now_s = self._trace.now_s
         alone = now_s - self._disturbed_s > ALONE_S
         self._disturbed_s = now_s
@@ -92,10 +71,10 @@ class Sky:
     def _begin(self, nursery: trio.Nursery, kind: str) -> None:
         rng = self._rng
         if kind in REQUEST_KINDS:
-            names, action, times = _request(kind, rng)
+            names, action, times = draw_request(kind, rng)
             self.charges.arm_request(kind, names, action, for_s=ARMED_S, times=times)
         elif kind in FRAME_KINDS:
-            channels, verdict = _FRAMES[kind]
+            channels, verdict = FRAMES[kind]
             self.charges.arm_frames(kind, channels, verdict, for_s=ARMED_S, times=rng.choice((1, 1, 2)))
         else:
             nursery.start_soon(self._hold, kind, rng.uniform(*self._weather.hold_s))
@@ -358,45 +337,3 @@ class Sky:
         self.strike("slow_sync")
         await trio.sleep(hold_s)
         self._world.disk.sync_takes_s = 0.0
-
-
-_FRAMES: dict[str, tuple[tuple[str, ...], FrameVerdict]] = {
-    "duplicate_frame": (EXCHANGE_NAMES, "duplicate"),
-    "reordered_frame": (EXCHANGE_NAMES, "swap"),
-    "missing_frame": (("executions",), "drop"),
-    "silent_loss": (("book",), "drop"),
-    "sequence_gap": (("executions",), "skip_sequence"),
-    "wrong_checksum": (("book",), "corrupt"),
-    "unknown_type": (("executions", "book", "instrument"), "strange"),
-}
-
-_REQUESTS: dict[str, Callable[[Random], tuple[tuple[str, ...], Action]]] = {
-    "reset_before": lambda rng: (rng.choice((ORDERS, READS)), kill_before()),
-    "reset_after": lambda rng: (rng.choice((ORDERS, ORDERS, READS)), kill_after()),
-    "answer_lost": lambda rng: (rng.choice((ORDERS, ORDERS, READS)), lose_answer()),
-    "request_lost": lambda rng: (rng.choice((ORDERS, ORDERS, READS)), lose_request()),
-    "late_execution": lambda rng: (
-        ORDERS,
-        accept_late(rng.uniform(0.2, 6)) if rng.random() < 0.5 else fail_then_accept(rng.uniform(0.2, 6)),
-    ),
-    "late_answer": lambda rng: (rng.choice((ORDERS, READS)), answer_late(rng.uniform(0.5, 8))),
-    "http_5xx_before": lambda rng: (READS + BY_REST, http_error(rng.choice((500, 502, 503, 504, 520)), "")),
-    "http_5xx_after": lambda rng: (READS + BY_REST, http_error(rng.choice((500, 502, 503, 520)), "", done=True)),
-    "html": lambda rng: (READS + BY_REST, http_error(rng.choice((200, 403, 502)), HTML)),
-    "rate_limited": lambda rng: (ORDERS, refuse_with("EOrder:Rate limit exceeded")),
-    "rest_rate_limited": lambda rng: (READS, refuse_with("EAPI:Rate limit exceeded")),
-    "invalid_nonce": lambda rng: (READS, refuse_with("EAPI:Invalid nonce")),
-    "busy": lambda rng: (rng.choice((ORDERS, READS)), _either(rng, "EService:Busy")),
-    "unavailable": lambda rng: (rng.choice((ORDERS, READS)), _either(rng, "EService:Unavailable")),
-    "unknown_fields": lambda rng: (rng.choice((ORDERS, READS)), strange_answer()),
-}
-
-
-def _either(rng: Random, error: str) -> Action:
-    """An error that says nothing of what was done: before it, or after it."""
-    return refuse_with(error) if rng.random() < 0.5 else lie_with(error)
-
-
-def _request(kind: str, rng: Random) -> tuple[tuple[str, ...], Action, int]:
-    names, action = _REQUESTS[kind](rng)
-    return names, action, rng.choice((1, 1, 1, 2, 3))

@@ -21,14 +21,14 @@ class Supervisor:
     def __init__(self, world: World, oracle: Oracle, rng: Random) -> None:
         self._world, self._oracle, self._rng = world, oracle, rng
         self._up = trio.Event()
-        self._leaving = False
+        self._leave = trio.Event()
         self._offset = 0
         world.forgives = lambda error: only(error, JournalError)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep an engine running until ``leave``."""
         task_status.started()
-        while not self._leaving:
+        while not self._leave.is_set():
             if self._world.running:
                 self._oracle.ledger.up = True
                 self._up.set()
@@ -38,7 +38,7 @@ class Supervisor:
                     await self._world.wait_ended()
                     nursery.cancel_scope.cancel()
             self._oracle.ledger.up = False
-            if self._leaving:
+            if self._leave.is_set():
                 return
             self._up = trio.Event()
             self._oracle.ledger.trouble_until_s = math.inf
@@ -46,7 +46,7 @@ class Supervisor:
             await self._start()
 
     async def _start(self) -> None:
-        while not self._leaving:
+        while not self._leave.is_set():
             self._oracle.restarting()
             try:
                 if await self._world.boot() is not None:
@@ -77,7 +77,7 @@ class Supervisor:
 
     def leave(self) -> None:
         """Start none any more."""
-        self._leaving = True
+        self._leave.set()
 
 
 def only(error: BaseException, kind: type[BaseException]) -> bool:

@@ -43,7 +43,7 @@ class Trace:
         """Virtual seconds since the beginning."""
         return trio.current_time() - self._start_s
 
-    def bytes(self, end: str, data: bytes) -> None:
+    def wire(self, end: str, data: bytes) -> None:
         """Take what one end of a connection has sent. Hashed, not kept: the requests in it are told as such."""
         self._hash.update(f"{trio.current_time()!r} {end} {len(data)} ".encode())
         self._hash.update(data)

@@ -50,7 +50,8 @@ class WireTrace:
 class World:
     """All parts of one run. ``exchange.house`` moves the market, ``exchange.truth`` knows what really happened.
 
-    ``clock`` is the engine's machine's: the exchange has one of its own, so that steps of the one do not move the other.
+    ``clock`` is that of the engine's machine: the exchange has one of its own, so that no step of the one moves the
+    other.
 
     ``engine`` and ``journal`` belong to the process that runs now; after ``kill`` and ``boot`` they are new ones.
     """

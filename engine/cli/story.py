@@ -13,6 +13,7 @@ from engine.orders.events import OrderEvent
 from engine.orders.replay import FACT_OF_KIND, Closed, Intent, Opened, Refused, Requested
 from engine.orders.reports import Answer
 from engine.orders.signal import Signal
+from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, close_words
 from engine.values.money import ZERO, trimmed
 
 BRACKET = "bracket"
@@ -60,6 +61,8 @@ class Story:
         if row.kind == HEADER:
             header = row.decode(Header)
             return Step(row, "journal", "", "", f"{header.venue} account {header.account}, {header.mode}")
+        if row.kind in (CLOSE_ROW, CLOSED_ROW):
+            return Step(row, f"close {short_id(row.signal_id)}", "", "", close_words(row))
         kind = FACT_OF_KIND.get("denied" if row.kind == "conflict" else row.kind)
         match row.decode(kind) if kind else None:
             case Opened(signal=signal):

@@ -7,7 +7,7 @@ import os
 import tomllib
 from pathlib import Path
 
-from engine.config.credentials import CREDENTIAL_NAMES, FORMER_NAME, OPTIONAL_NAMES, QUERY_NAMES, Credentials
+from engine.config.credentials import CREDENTIAL_NAMES, FORMER_NAME, OPTIONAL_NAMES, Credentials
 from engine.config.settings import PREFIX, Settings
 from engine.errors import ConfigError
 from engine.kraken.settings import Secret
@@ -34,7 +34,8 @@ def load_credentials(settings: Settings) -> Credentials:
     return Credentials(
         Secret(found["api_key"]),
         Secret(found["api_secret"]),
-        *(_given(found.get(name)) for name in QUERY_NAMES),
+        query_key=_given(found.get("query_key")),
+        query_secret=_given(found.get("query_secret")),
         former_secrets=tuple(Secret(text) for text in found.get(FORMER_NAME, "").replace(",", " ").split()),
     )
 

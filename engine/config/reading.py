@@ -120,7 +120,8 @@ def _spoken(fault: Any, file: Path | None, command_line: dict[str, Any]) -> str:
 
 def _reaches(table: Any, path: tuple[Any, ...]) -> bool:
     for part in path:
-        if not isinstance(table, dict) or part not in table:
+        inside = part in range(len(table)) if isinstance(table, list) else isinstance(table, dict) and part in table
+        if not inside:
             return False
         table = table[part]
     return True

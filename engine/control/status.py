@@ -17,6 +17,7 @@ from engine.market.freshness import Freshness
 from engine.net.link_view import LinkView
 from engine.risk.breaker import Breaker, BreakerView
 from engine.risk.trading_state import TradingStateName
+from engine.runtime.cover import CoverView
 from engine.runtime.engine import Engine
 from engine.runtime.risk_desk import RiskView
 from engine.runtime.services import Services
@@ -46,6 +47,7 @@ class Queues(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """The engine now. ``orders`` counts since ``since_row``, when this engine started.
 
+    ``cover`` is the gauge of what is or was held without a stop: by bracket, and in total since this engine started.
     ``restart_bound`` is how long protection may take, should this process end now and be started anew.
     ``breaker`` is None while the engine has none. ``trading_state`` is that of all trading, ``trading`` has the causes
     and the strategies that are halted by themselves. ``halted`` names every further reason that keeps entries back.
@@ -67,6 +69,7 @@ class Status(msgspec.Struct, frozen=True):
     breaker: BreakerView | None
     counters: list[Headroom]
     restart_bound: RestartBound
+    cover: CoverView
     market: tuple[Freshness, ...]
     trading_state: TradingStateName
     trading: TradingView
@@ -101,6 +104,7 @@ async def tell_status(desk: Desk, arguments: Arguments) -> Status:  # noqa: ARG0
         breaker=_breaker(services),
         counters=services.link.headroom(),
         restart_bound=engine.restart_bound(),
+        cover=engine.cover(),
         market=services.link.freshness(),
         trading_state=services.trading.view().state,
         trading=services.trading.view(),

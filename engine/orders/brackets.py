@@ -451,10 +451,13 @@ class Bracket:
         since = self._uncovered_since
         return since is not None and now_ns >= since + round(self.policy.cover_bound_s * NS)
 
+    def gauge(self, now_ns: int) -> Decimal:
+        """Return the gauge as of now: base units times seconds."""
+        bare = self._uncovered * Decimal(max(0, now_ns - self._gauge_at)) / NS if self._gauge_at else ZERO
+        return (self.uncovered_qty_s + bare).quantize(GAUGE_STEP)
+
     def _run_gauge(self, now_ns: int) -> None:
-        if self._gauge_at:
-            bare = self._uncovered * Decimal(now_ns - self._gauge_at) / NS
-            self.uncovered_qty_s = (self.uncovered_qty_s + bare).quantize(GAUGE_STEP)
+        self.uncovered_qty_s = self.gauge(now_ns)
         self._gauge_at = now_ns
 
     def _move(self, phase: Phase, result: Plan, now_ns: int, why: str, alarm: str) -> list[BracketEvent]:

@@ -351,9 +351,18 @@ class _Planner:
             price = (order.spec.trigger_price and order.trigger_price) or order.limit_price
             place = prices.index(price) if price in prices else -1
             self._fit_target(order, wanted.pop(place, NO_QTY))
-        if not self.uncovered:
-            places = [PlaceTarget(qty, place, rest=True) for place, qty in wanted.items()]
-            self.steps += [step for step in places if step.key() not in self.s.blocked]
+        room = self.want - self._target_most()
+        for place, qty in wanted.items():
+            step = PlaceTarget(qty, place, rest=True)
+            if qty <= room and not self.uncovered and step.key() not in self.s.blocked:
+                self.steps.append(step)
+                room -= qty
+
+    def _growing(self) -> Decimal:
+        """What amends in this very plan add to resting targets."""
+        amends = {step.cl_ord_id: step.order_qty for step in self.steps if isinstance(step, AmendStop)}
+        grown = (amends[o.cl_ord_id] - o.order_qty for o in self.resting if o.cl_ord_id in amends)
+        return sum((more for more in grown if more > 0), ZERO)
 
     def _fit_target(self, order: OrderView, qty: Qty) -> None:
         if order.busy or order.triggered or order.most == qty:
@@ -361,8 +370,11 @@ class _Planner:
         amend = AmendStop(order.cl_ord_id, Qty(order.done_qty + qty))
         if not qty or amend.key() in self.s.blocked:
             self._cancel([order], "its quantity goes elsewhere")
-        elif qty < order.most or not self.uncovered:
+        elif qty < order.most or (not self.uncovered and qty - order.most <= self.want - self._target_most()):
             self.steps.append(amend)
+
+    def _target_most(self) -> Decimal:
+        return sum((o.most for o in self.resting), ZERO) + self._growing()
 
     def _add(self, deficit: Decimal) -> None:
         idle = [o for o in self.stops if not o.busy and not o.triggered]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.orders.signal import Signal
 from engine.orders.steps import NO_FUNDS, TRANSIENT_CODES
@@ -16,6 +16,11 @@ from engine.orders.terms import TakeProfit
 from engine.orders.view import OrderView
 from engine.values.instrument import Instrument
 from engine.values.money import ZERO, Price, Qty, limit_not_worse, other_side
+
+NO_SLOT: Final = frozenset({"ORDERS_LIMIT", "SCHEDULED_ORDERS_LIMIT"})
+"""Refusals for want of a slot: the stop needs it more than the target."""
+MOST_TRIES: Final = 3
+"""Targets refused "for now" before they are watched instead: each try costs a point that the stop may need."""
 
 
 class Portion(NamedTuple):
@@ -64,11 +69,12 @@ def targets_rest(signal: Signal, orders: Iterable[OrderView], asked: frozenset[s
     if signal.exits != "both-rest":
         return False
     exits = [order for order in orders if order.role != "entry"]
-    return not any(o.code == NO_FUNDS or (rests(o) and _lost(o, asked)) for o in exits)
+    lost = any(o.code == NO_FUNDS or (rests(o) and _lost(o, asked)) for o in exits)
+    return not lost and sum(rests(o) and o.code in TRANSIENT_CODES for o in exits) < MOST_TRIES
 
 
 def _lost(target: OrderView, asked: frozenset[str]) -> bool:
-    ours = target.cl_ord_id in asked or target.code in TRANSIENT_CODES
+    ours = target.cl_ord_id in asked or (target.code in TRANSIENT_CODES and target.code not in NO_SLOT)
     return target.ended and target.done_qty < target.order_qty and not ours
 
 

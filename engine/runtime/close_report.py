@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from engine.journal.row import Row
 from engine.values.money import Qty, Side, trimmed
 
 CLOSE_ROW, CLOSED_ROW = "close", "close_report"
@@ -127,6 +128,17 @@ class CloseReport(msgspec.Struct, frozen=True):
         yield f"orders of ours on the venue there: {self.open_orders} ({asked[self.asked_by]})"
         drill = " (a drill: nothing was sent to the venue)" if self.drill else ""
         yield f"{'flat' if self.flat else 'NOT flat'} at {self.ended_at}, after {self.took_s:.2f} s{drill}"
+
+
+def close_words(row: Row) -> str:
+    """Say one row of a close in a sentence."""
+    if row.kind == CLOSE_ROW:
+        asked = row.decode(CloseAsked)
+        wish = "" if asked.max_slippage_bps is None else f", within {trimmed(asked.max_slippage_bps)} bps at first"
+        return f"close of {asked.words}: {asked.reason}{wish}"
+    report = row.decode(CloseReport)
+    rest = "; ".join(f"{trimmed(one.qty)} {one.symbol}: {one.code}: {one.reason}" for one in report.not_flat)
+    return f"{'flat' if report.flat else 'NOT flat'} after {report.took_s:.2f} s{f': {rest}' if rest else ''}"
 
 
 def _bracket_line(one: BracketClose) -> str:

@@ -24,6 +24,7 @@ from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.bus import Lagged, Subscription, call_each, reports_from
 from engine.runtime.close_report import CloseReport, CloseScope
 from engine.runtime.closing import CloseDesk
+from engine.runtime.cover import CoverGauge, CoverView
 from engine.runtime.executions import MAX_EXECUTIONS, executions
 from engine.runtime.history import facts_of
 from engine.runtime.intake import Intake, Submitted
@@ -67,6 +68,7 @@ class Engine:
     def __init__(self, services: Services, bracket_nursery: trio.Nursery) -> None:
         self._services, self._nursery = services, bracket_nursery
         self._scopes: dict[str, BracketScope] = {}
+        self._cover = CoverGauge(services.settings.policy)
         self._idle = trio.Event()
         self._idle.set()
         self._progress = trio.Event()
@@ -228,6 +230,11 @@ class Engine:
         """Return the brackets that have not ended."""
         return [bracket_view(scope.bracket) for scope in self._scopes.values()]
 
+    def cover(self) -> CoverView:
+        """Return the gauge of uncovered quantity: by living bracket, and in total since this engine started."""
+        now_ns = self._services.clock.now_ns()
+        return self._cover.view([scope.bracket for scope in self._scopes.values()], now_ns)
+
     async def wait_idle(self) -> None:
         """Return when no bracket is active."""
         while self._scopes:
@@ -289,6 +296,7 @@ class Engine:
 
     async def _run_scope(self, scope: BracketScope) -> None:
         await scope.run()
+        self._cover.ended(scope.bracket)
         self._services.risk.close(scope.bracket)
         del self._scopes[scope.signal_id]  # not after a failure: resting_entries() is asked then
         self._idle.set()

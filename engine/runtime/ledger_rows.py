@@ -19,6 +19,8 @@ LEDGER_ROW: Final = "ledger"
 """The journal's kind for Books: they hold every fill of the rows before them."""
 OF_NO_SIGNAL: Final = ""
 """Rows that belong to no signal are few, and the journal finds them without reading the others."""
+_FILL: Final = b'"fill":'
+"""Stands in every order row that tells of a fill, and in few others: those are read in full."""
 
 
 def fact_of(signal: Signal, instrument: Instrument, side: Side, fill: Fill, ts_ns: int) -> Fact:
@@ -44,9 +46,13 @@ def read_ledger(journal: JournalReader, rates: Rates) -> tuple[Ledger, int]:
         books, after = last.decode(Books), last.seq
     ledger, folded = Ledger(books), 0
     facts = _Facts(journal)
-    for row in journal.rows(after=after, kind="order"):
-        event = row.decode(OrderEvent)
-        if event.fill is not None:
+    for row in journal.rows(after=after):
+        if row.kind in ("signal", "intent"):
+            facts.note(row)
+        elif row.kind == "order" and _FILL in row.body:
+            event = row.decode(OrderEvent)
+            if event.fill is None:
+                continue
             fact = facts.of(row, event.fill, event.ts_ns)
             if fact is not None:
                 ledger.book(fact)
@@ -70,20 +76,27 @@ def last_row(journal: JournalReader, kind: str) -> Row | None:
 
 
 class _Facts:
-    """Finds what a fill's row does not say: its signal, its market, its side. Remembers the orders it has met."""
+    """Finds what a fill's row does not say: its signal, its market, its side. Most of it stands shortly before."""
 
     def __init__(self, journal: JournalReader) -> None:
         self._journal = journal
+        self._noted: dict[tuple[str, str], Row] = {}
         self._opened: dict[str, Opened] = {}
         self._sides: dict[str, Side] = {}
+
+    def note(self, row: Row) -> None:
+        """Remember a signal's or an order's first row; it is read when a fill needs it."""
+        self._noted[row.kind, row.signal_id if row.kind == "signal" else row.cl_ord_id] = row
 
     def of(self, row: Row, fill: Fill, ts_ns: int) -> Fact | None:
         """Return the fact; None for coins that were there before their bracket: they are no position of ours."""
         if row.signal_id not in self._opened:
-            first = next(self._journal.rows(signal_id=row.signal_id, kind="signal"))
+            first = self._noted.get(("signal", row.signal_id))
+            first = first or next(self._journal.rows(signal_id=row.signal_id, kind="signal"))
             self._opened[row.signal_id] = first.decode(Opened)
         if row.cl_ord_id not in self._sides:
-            intent = next(self._journal.rows(cl_ord_id=row.cl_ord_id, kind="intent"))
+            intent = self._noted.get(("intent", row.cl_ord_id))
+            intent = intent or next(self._journal.rows(cl_ord_id=row.cl_ord_id, kind="intent"))
             self._sides[row.cl_ord_id] = intent.decode(Intent).spec.side
         one = self._opened[row.signal_id]
         if not one.signal.entered:

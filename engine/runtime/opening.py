@@ -246,6 +246,7 @@ class _Core:
             mark_key=self._venue.mark_key,
             former_mark_keys=self._venue.former_mark_keys,
             balances=balances.spot,
+            balance_desk=balances,
             money=MoneyDesk(journal, link, steady, accounts, balances, money_bus, lambda: sink.stream_up),
             money_bus=money_bus,
         )

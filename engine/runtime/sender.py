@@ -7,6 +7,7 @@ lands in the order's inbox, or at least in the journal.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -32,6 +33,8 @@ log = structlog.get_logger()
 BATCH_FROM = 8
 """So many cancels of one tick go as batches: the venue takes them above its threshold too, but only counts them."""
 BATCH_MOST = 50
+DEAREST_CANCEL = 8
+"""Points of a cancel of a young order."""
 
 _CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="string")
 
@@ -122,12 +125,23 @@ class Sender:
         return job.outgoing
 
     async def _send_cancels(self) -> None:
-        """Send the cancels of one tick: a few apart, where each gets its own answer; many in batches of ids."""
+        """Send the cancels of one tick: a few apart, where each gets its own answer; many in batches of ids.
+
+        Emergencies that the counter has no room for go as a batch however few they are: only a batch may pass it.
+        """
         jobs, self._cancels = sorted(self._cancels, key=lambda job: job.lane), []
-        size = BATCH_MOST if len(jobs) >= BATCH_FROM else 1
+        crowded = len(jobs) > 1 and jobs[1].lane is Lane.EMERGENCY and self._lacks_room(jobs)
+        size = BATCH_MOST if crowded or len(jobs) >= BATCH_FROM else 1
         for start in range(0, len(jobs), size):
             part = jobs[start : start + size]
             self._nursery.start_soon(self._run, part, name=f"send/cancel/{part[0].request.cl_ord_id[:8]}")
+
+    def _lacks_room(self, jobs: list[_Job]) -> bool:
+        wanted = Counter(job.request.symbol for job in jobs)
+        rows = self._link.headroom()
+        return any(
+            row.level + DEAREST_CANCEL * wanted[row.symbol] > row.threshold for row in rows if wanted[row.symbol]
+        )
 
     async def drain(self, bound_s: float) -> None:
         """Shut down: withdraw what has not gone, wait for answers at most ``bound_s``, then stop waiting.

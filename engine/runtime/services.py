@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from engine.journal.journal import Journal
 from engine.risk.breaker import Breaker
 from engine.runtime.account_desk import AccountDesk
+from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.bus import Bus
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.halt_watch import HaltWatch
@@ -51,6 +52,7 @@ class Services:
     accounts: AccountDesk
     risk: RiskDesk
     halt_watch: HaltWatch
+    balance_desk: BalanceDesk
     money: MoneyDesk
     money_bus: MoneyBus
     balances: Mapping[str, Balance]

@@ -12,6 +12,7 @@ from engine.journal.row import Row
 from engine.orders.events import OrderEvent
 from engine.orders.replay import FACT_OF_KIND, Intent
 from engine.orders.reports import Answer
+from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, close_words
 from engine.runtime.telling import tell
 from engine.values.time import NS, rfc3339
 
@@ -168,6 +169,8 @@ def _step(row: Row, role: str, first_ns: int) -> Step:
     kind = FACT_OF_KIND.get("denied" if row.kind == "conflict" else row.kind)
     fact = None if kind is None else row.decode(kind)
     kind_told, text, alarm = tell(row.kind, fact)
+    if row.kind in (CLOSE_ROW, CLOSED_ROW):
+        text = close_words(row)
     return Step(
         row=row.seq,
         cause=row.causation_id,

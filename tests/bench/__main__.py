@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from tests.bench import books, checks, closing, exchange, latency, memory, recovery, start, success, updates
+from tests.bench import books, checks, closing, exchange, latency, memory, money, recovery, start, success, updates
 from tests.bench.figures import Section, show
 from tests.bench.rig import quiet
 
@@ -26,6 +26,7 @@ PARTS = {
     "checks": checks.measure,
     "closing": closing.measure,
     "exchange": exchange.measure,
+    "money": money.measure,
 }
 """Each runs in a process of its own, so that none measures the garbage of another."""
 

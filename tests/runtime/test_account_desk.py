@@ -70,7 +70,7 @@ class Rig:
         """Journal a bought unit at 100; returns what books it."""
         self.fills += 1
         name = f"signal-{self.fills}"
-        signal = Signal(name, BTC, "buy", "limit", Qty(ONE), limit_price=Price(Decimal(100)), entered=entered)
+        signal = Signal(name, BTC, "buy", "limit", Qty(ONE), None, limit_price=Price(Decimal(100)), entered=entered)
         fill = Fill(f"T{self.fills}", Qty(ONE), Price(Decimal(100)), Decimal(100), fees, "taker", self.clock.now)
         now_ns = self.clock.now
         self.journal.append("signal", Opened(signal, INSTRUMENT), ts_ns=now_ns, signal_id=name)

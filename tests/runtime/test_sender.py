@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager, closing
 from decimal import Decimal
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
 from engine.errors import VenueUnavailable
 from engine.journal.journal import Journal
-from engine.orders.commands import NewOrder, Request
+from engine.orders.commands import CancelOrder, NewOrder, Request
 from engine.orders.order import Order
 from engine.orders.replay import Requested
 from engine.orders.reports import Answer, Outcome
@@ -23,7 +24,7 @@ from engine.runtime.messages import Answered, Denied, OrderMessage, Sent
 from engine.runtime.order_desk import OrderHandle
 from engine.runtime.sender import Sender
 from engine.values.money import Price, Qty
-from engine.venue.protocol import Lane, Ticket
+from engine.venue.protocol import Headroom, Lane, Ticket
 
 SPEC = NewOrder("c1", "BTC/USD", "buy", "limit", Qty(Decimal("0.02")), limit_price=Price(Decimal(50000)))
 BOUND_S = 5.0
@@ -38,6 +39,8 @@ class SlowVenue:
         self.refuses_leave = False
         self.sent: list[NewOrder] = []
         self.durable_when_sent = 0
+        self.level = 0.0
+        self.batches: list[list[str]] = []
 
     async def admit(self, lane: Lane, request: Any, bracket: str) -> Ticket:
         """Wait for the test's leave."""
@@ -45,6 +48,24 @@ class SlowVenue:
             raise VenueUnavailable("no way for orders")
         await self.leave.wait()
         return Ticket("ws", 123)
+
+    def headroom(self) -> list[Headroom]:
+        """A counter as full as the test says."""
+        return [Headroom("BTC/USD", self.level, 125, 3, 80, 0, 0)]
+
+    async def admit_batch(self, lane: Lane, requests: Any) -> Ticket:
+        """Let a batch go at once."""
+        return Ticket("ws", 123)
+
+    async def cancel_batch(self, ticket: Ticket, cancels: Any) -> list[Answer]:
+        """Note what is cancelled together."""
+        self.batches.append([cancel.cl_ord_id for cancel in cancels])
+        return [Answer("cancel", cancel.cl_ord_id, Outcome.ACCEPTED, 1, transport="ws") for cancel in cancels]
+
+    async def cancel(self, ticket: Ticket, cancel: CancelOrder) -> Answer:
+        """Note what is cancelled alone."""
+        self.batches.append([cancel.cl_ord_id])
+        return Answer("cancel", cancel.cl_ord_id, Outcome.ACCEPTED, 1, transport="ws")
 
     async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
         """Note the order and wait for the test's answer."""
@@ -235,3 +256,22 @@ async def test_halt_that_falls_while_the_row_is_synced_keeps_the_bytes_back(open
         assert (answered.answer.outcome, answered.answer.code) == (Outcome.NOT_SENT, "WITHDRAWN")
         assert "TRADING_HALTED" in answered.answer.text
         assert (desk.kinds(), desk.link.sent) == (["request", "answer"], [])
+
+
+@pytest.mark.parametrize(
+    ("level", "lane", "sent"),
+    [
+        (0.0, Lane.EMERGENCY, [["c1"], ["c2"]]),
+        (115.0, Lane.EMERGENCY, [["c1", "c2"]]),
+        (115.0, Lane.CANCEL, [["c1"], ["c2"]]),
+    ],
+)
+async def test_emergency_cancels_without_room_go_as_a_batch(open_place, autojump_clock, level, lane, sent):
+    """Two are enough: the venue takes a batch above its threshold. With room each goes alone and has its own answer."""
+    async with open_desk(open_place) as desk:
+        desk.link.level = level
+        desk.link.leave.set()
+        for name in ("c1", "c2"):
+            desk.sender.start(lane, CancelOrder(name, f"O-{name}", "BTC/USD"), desk.handle, "s1", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert sorted(desk.link.batches) == sent

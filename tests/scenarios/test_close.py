@@ -10,7 +10,7 @@ import trio
 from engine.journal.row import Row
 from engine.runtime.close_report import CLOSED_ROW, CloseReport
 from engine.runtime.settings import EngineSettings
-from engine.sim import ScriptedFaults, lose_answer, refuse_with
+from engine.sim import ScriptedFaults, lose_answer, lose_request, refuse_with
 from tests.scenarios.restart.lives import kill
 from tests.scenarios.story import BTC, ETH, Case, Story, d
 
@@ -212,6 +212,51 @@ async def test_lost_answer_of_a_slice_is_waited_out(open_story, autojump_clock):
         report = flat(await story.engine.close(BTC))
         assert sold(case) == d("0.02")
         assert report.took_s < 30
+
+
+async def test_slice_of_unknown_outcome_is_told_at_the_bound(open_story, autojump_clock):
+    """Its request is lost: nothing is sold twice meanwhile; the report names the order; proved dead, it goes on."""
+    async with open_story(settings=EngineSettings(close_bound_s=11)) as story:
+        story.market()
+        case = await story.bought(target=None)
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, lose_request())
+        report = await story.engine.close(BTC)
+        ((qty, code),) = [(one.qty, one.code) for one in report.not_flat]
+        assert (qty, code in ("ORDER_UNKNOWN", "UNANSWERED")) == (d("0.02"), True)
+        assert report.took_s <= 11
+        assert any("goes on being closed" in note for note in report.notes)
+        await story.ended(case, within_s=60)
+        assert sold(case) == d("0.02")
+        flat(await story.engine.close(BTC))
+
+
+async def test_close_of_an_ended_bracket_sells_what_it_left(open_story, autojump_clock):
+    """A signal without exits ended with its coins: close sells them, once, and no other coins of the account."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(limit="50010", stop=None, target=None)
+        await story.ended(case)
+        assert case.outcome == "taken_over"
+        report = flat(await story.engine.close(BTC))
+        assert (sold(case), report.balances[0].change) == (d("0.02"), d("-0.02"))
+        assert flat(await story.engine.close(BTC)).brackets == ()
+
+
+async def test_what_a_person_has_taken_over_stays_theirs(open_story, autojump_clock):
+    """Canceled twice by a person: close of the market leaves it and says so, close of the signal sells it."""
+    async with open_story() as story:
+        story.market()
+        case = await story.bought(target=None)
+        for _ in range(2):
+            (stop,) = case.resting("stop")
+            story.house.cancel_client(stop.order_id)
+            await story.until(lambda: case.outcome or case.covered("0.02"))
+        await story.ended(case)
+        report = flat(await story.engine.close(BTC))
+        assert sold(case) == 0
+        assert "taken over by a person" in report.notes[0]
+        flat(await story.engine.close(signal_id=case.signal_id))
+        assert sold(case) == d("0.02")
 
 
 async def test_two_closes_at_once_end_alike(open_story, autojump_clock):

@@ -270,3 +270,25 @@ async def test_stop_looks_at_the_last_price_where_there_is_no_index(open_story, 
         case = await entered(story, "buy", stop_loss={"trigger_price": "49000", "reference": "index"})
         assert [order.trigger_reference for order in case.resting("stop")] == ["last"]
         assert case.alarms() == []
+
+
+async def test_gauge_is_told_by_bracket_and_in_total(open_story, autojump_clock):
+    """What was bare counts on in the total when its bracket has ended; the bound and its action stand beside it."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", protect_from="full_fill")
+        await story.until(lambda: case.resting("entry"))
+        story.ask("50000", "0.01")
+        await story.wait(10)
+        cover = story.engine.cover()
+        (row,) = cover.brackets
+        assert (row.signal_id, row.state, row.uncovered) == (case.signal_id, "covering", d("0.01"))
+        assert d("0.099") < row.uncovered_qty_s < d("0.1")
+        assert cover.total_qty_s == {"BTC": row.uncovered_qty_s}
+        assert (cover.bound_s, cover.action) == (2.0, "close")
+        story.engine.cancel(case.signal_id)
+        await story.until(lambda: case.covered("0.01"))
+        move(story, "buy", 1000)
+        await story.ended(case)
+        await story.until(lambda: not story.engine.cover().brackets)
+        assert story.engine.cover().total_qty_s["BTC"] >= row.uncovered_qty_s

@@ -6,7 +6,7 @@ import pytest
 
 from engine.sim import ScriptedFaults, SimSettings, lose_answer, lose_request, refuse_with
 from tests.scenarios.story import BTC, d
-from tests.scenarios.test_contingents import entered, move, stop_at
+from tests.scenarios.test_contingents import at, entered, move, stop_at
 
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 CLOSED = pytest.mark.parametrize("status", ["cancel_only", "post_only", "maintenance"])
@@ -20,7 +20,8 @@ async def test_touch_while_the_market_takes_nothing_leaves_the_stop(open_story, 
         case = await entered(story, side)
         story.world.exchange.set_status(status, BTC)
         await story.wait(1)
-        move(story, side, 1000)
+        price = int(at(side, 1000))
+        story.market(*((str(price), str(price + 20)) if side == "buy" else (str(price - 20), str(price))))
         await story.wait(20)
         assert case.covered("0.02")
         assert case.targets() == []
@@ -49,9 +50,11 @@ async def test_fill_that_cannot_be_covered_alarms_and_is_covered_or_closed_once_
 
 
 @pytest.mark.parametrize(
-    "fault", [refuse_with("EOrder:Invalid price"), lose_answer, lose_request], ids=["refused", "done", "lost"]
+    ("fault", "ends"),
+    [(refuse_with("EOrder:Invalid price"), "4.9E+4"), (lose_answer(), "5E+4"), (lose_request(), "5E+4")],
+    ids=["refused", "done", "lost"],
 )
-async def test_moved_stop_whose_amend_has_an_obstacle_never_leaves(open_story, autojump_clock, fault):
+async def test_moved_stop_whose_amend_has_an_obstacle_never_leaves(open_story, autojump_clock, fault, ends):
     """Refused it stays where it was; unanswered it is looked for, and stands where it was moved to in the end."""
     async with open_story() as story:
         story.world.exchange.faults = ScriptedFaults().at("amend_order", 1, fault)
@@ -59,8 +62,7 @@ async def test_moved_stop_whose_amend_has_an_obstacle_never_leaves(open_story, a
         since = len(story.standings(case.signal_id))
         move(story, "buy", 600)
         await story.wait(120)
-        refused = fault not in (lose_answer, lose_request)
-        assert stop_at(case) == (["4.9E+4"] if refused else ["5E+4"])
+        assert stop_at(case) == [ends]
         assert all(standing.stops == d("0.02") for standing in story.standings(case.signal_id)[since:])
         assert case.phase == "covered"
 

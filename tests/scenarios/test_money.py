@@ -211,7 +211,8 @@ async def test_quality_tells_slippage_fees_and_every_stage_in_order(open_story, 
         stages = one.stages
         walk = (stages.signal, stages.journal, stages.wire, stages.open, stages.first_fill, stages.covered, stages.flat)
         assert list(walk) == sorted(walk)
-        assert stages.signal and stages.wire <= stages.ack < stages.flat  # the venue reports fills before it answers
+        assert stages.signal
+        assert stages.wire <= stages.ack < stages.flat  # the venue reports fills before it answers
         entry, stop = one.orders
         assert (entry.role, stop.role, stop.reference_px) == ("entry", "stop", 49000)
         assert stop.slippage_bps == ((49000 - stop.avg_px) / 49000 * 10000).quantize(d("0.01"))

@@ -163,8 +163,11 @@ def check(core: Core, *, margin: bool = False) -> None:
         assert {asset: account.held.get(asset, Decimal(0)) for asset in ASSETS} == needed
         dust = Decimal("0.0001") * 2 * len(account.trades)  # cost and fee are rounded per fill
         assert margin or all(account.available(asset) >= -dust for asset in ASSETS)
+    fills: dict[str, list[SimTrade]] = {}
+    for trade in core.trades:
+        fills.setdefault(trade.order_id, []).append(trade)
     for order in core.orders.values():
-        trades = [trade for trade in core.trades if trade.order_id == order.order_id]
+        trades = fills.get(order.order_id, [])
         assert order.cum_qty == sum((t.qty for t in trades), Decimal(0))
         assert order.cum_cost == sum((t.cost for t in trades), Decimal(0))
         assert order.fee == sum((t.fee for t in trades), Decimal(0))
@@ -190,10 +193,12 @@ class Matches:
             assert self._core.market(SYMBOL).book.side(order.side).first() is order, "price, then time"
 
     def check(self) -> None:
+        """Judge the matches of the last command: none is ever told of again."""
         for taker, maker in self._sides.values():
             assert (taker.liquidity, maker.liquidity) == ("t", "m")
             assert (taker.price, taker.qty, taker.cost) == (maker.price, maker.qty, maker.cost)
             assert taker.side != maker.side
+        self._sides.clear()
 
 
 @pytest.mark.parametrize(("holds", "margin"), [(True, False), (False, False), (True, True)])

@@ -15,8 +15,9 @@ from engine.sim.events import OrderReport
 if TYPE_CHECKING:
     from engine.chaos.world import World
 
-Moment = Literal["booted", "calm", "settled", "stopped"]
-"""An engine accepts signals; the weather is over; the run has waited long enough; the engine has been stopped."""
+Moment = Literal["booted", "calm", "taken_back", "settled", "stopped"]
+"""An engine accepts signals; the weather is over; every entry was canceled three seconds ago; the run has waited long
+enough; the engine has been stopped."""
 _MOST = 20
 """Violations kept of one run: the first one matters, the others are its consequences."""
 

@@ -12,7 +12,6 @@ from engine.orders.events import ExecutionReport, OrderEvent
 from engine.orders.replay import Closed
 from engine.sim.events import OrderReport
 
-
 TOLD_S = 2.0
 """A fill is told of by the stream, or asked for at the next round: what is younger may still be on its way."""
 

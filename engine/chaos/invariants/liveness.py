@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from engine.chaos.invariants.base import Invariant, Moment
+from typing import Any
+
+from engine.chaos.invariants.base import Court, Invariant, Moment
 from engine.chaos.ledger import ZERO, Case
+from engine.journal.row import Row
+from engine.risk.trading_state import TradingEvent
 
 CALM_BARE_S = 2.0
 """Cover or flat within this in calm weather, and a round trip."""
 SLACK_S = 0.6
 """The cover window (0.2 s), a round trip, and the tick of half a second in which it is seen."""
 UNKNOWN_S = 5.0
-RESTART_S = 10.0
+KILL_S = 3.0
 
 
 class EveryCaseEnds(Invariant):
@@ -23,7 +27,8 @@ class EveryCaseEnds(Invariant):
         if moment != "settled":
             return
         for case in self.ledger.cases.values():
-            if case.closed is not None or case.state in ("covered", "entering"):
+            covered = case.state == "covered" and case.resting("stop") >= case.held  # its price lies beyond the sweep
+            if case.closed is not None or covered or case.state == "taken_over":
                 continue
             doubtful = [t for t in case.orders.values() if t.state == "unknown"]
             if not (doubtful and all(t.alarmed for t in doubtful)):
@@ -95,6 +100,38 @@ def _qty(venue: object) -> object:
     return getattr(venue, "order_qty", None)
 
 
+class KillInTime(Invariant):
+    """Three seconds after a halt, or after every entry was canceled, no entry is live while the weather is calm."""
+
+    name = "kill_in_time"
+
+    def __init__(self, court: Court) -> None:
+        super().__init__(court)
+        self._halted_s: float | None = None
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Note when everything is halted."""
+        if isinstance(fact, TradingEvent) and not fact.strategy_id:
+            self._halted_s = self.court.now_s if fact.to_state == "HALTED" else None
+
+    def on_tick(self) -> None:
+        """Judge a halt that stands."""
+        if self._halted_s is not None and self.court.now_s > self._halted_s + KILL_S:
+            self._judge(self._halted_s)
+
+    def on_moment(self, moment: Moment) -> None:
+        """Judge the cancel of everything."""
+        if moment == "taken_back":
+            self._judge(self.court.now_s - KILL_S)
+
+    def _judge(self, since_s: float) -> None:
+        if self.court.now_s < max(since_s, self.ledger.trouble_until_s) + KILL_S:
+            return
+        for twin in self.ledger.orders.values():
+            if twin.role == "entry" and twin.venue is not None and twin.venue.is_open:
+                self.broken("still live", twin.cl_ord_id)
+
+
 class DamageIsAlarmed(Invariant):
     """Where REST lags beyond what the engine allows for, damage is never silent: it has an alarm."""
 
@@ -112,4 +149,4 @@ class DamageIsAlarmed(Invariant):
                 self.broken(f"{filled} filled of {case.signal.order_qty} and no alarm", case.signal_id)
 
 
-RULES = (EveryCaseEnds, UnknownsSettle, CoverInTime, RestartAgrees, DamageIsAlarmed)
+RULES = (EveryCaseEnds, UnknownsSettle, CoverInTime, RestartAgrees, KillInTime, DamageIsAlarmed)

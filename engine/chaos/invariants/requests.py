@@ -78,9 +78,9 @@ class WithinOwnCounters(Invariant):
 
     def on_answered(self, end: str, data: bytes) -> None:
         """Look for the refusal itself."""
-        if b"EOrder:Rate limit exceeded" in data or b"EOrder:Orders limit exceeded" in data:
-            if not self.ledger.had(*_FOREIGN_LOAD):
-                self.broken(f"refused for its rate: {data[-200:].decode('utf-8', 'replace')}")
+        refused = b"EOrder:Rate limit exceeded" in data or b"EOrder:Orders limit exceeded" in data
+        if refused and not self.ledger.had(*_FOREIGN_LOAD):
+            self.broken(f"refused for its rate: {data[-200:].decode('utf-8', 'replace')}")
 
 
 class AmendsNeverDouble(Invariant):
