@@ -1,7 +1,7 @@
 """The venue's balances held against our own books. Pure: times come in as arguments.
 
-For every asset: start + moved by our fills + moved by others + awaited + unexplained = balance now. What is left over is
-a mismatch, and nothing is invented to hide it.
+For every asset: start + moved by our fills + moved by others + awaited + unexplained = balance now. What is left is a
+mismatch, and nothing is invented to hide it.
 """
 
 from __future__ import annotations
@@ -62,13 +62,15 @@ class _Trade(msgspec.Struct):
 class Reconciliation:
     """Feed it every balance the venue tells and every fill we book. ``movements`` are those of others, the last ones.
 
-    ``started_ns`` is our time of the first opening state; 0 before it.
+    ``started_ns`` is our time of the first opening state; 0 before it. ``gap_ns`` is the time from which on the venue's
+    ledger must be asked, since the stream was away; 0: it never was, or that has been done.
     """
 
     def __init__(self) -> None:
         self.started_ns = 0
         self.movements: deque[Movement] = deque(maxlen=REMEMBERED)
-        self._opened_ns = 0
+        self.gap_ns = 0
+        self._opened_ns = self._heard_ns = 0
         self._start: dict[str, Decimal] = {}
         self._total: dict[str, Decimal] = {}
         self._booked: dict[str, Decimal] = {}
@@ -77,14 +79,18 @@ class Reconciliation:
         self._fills: OrderedDict[str, _Fill] = OrderedDict()
         self._trades: dict[str, _Trade] = {}
         self._others: OrderedDict[str, list[Movement]] = OrderedDict()
+        self._told: OrderedDict[str, None] = OrderedDict()  # ledger entries
+        self._ours: OrderedDict[str, None] = OrderedDict()  # fills
 
     # --- what it is told --------------------------------------------------------------------------------------------
 
     def opened(self, totals: Changes, now_ns: int) -> None:
         """Take an opening state: every asset of the spot wallet. The first one is the start."""
-        first, self._opened_ns = not self.started_ns, now_ns
+        first, heard_ns = not self.started_ns, self._heard_ns
+        self._opened_ns = self._heard_ns = now_ns
         self._total = dict(totals)
         if not first:
+            self.gap_ns = self.gap_ns or max(self.started_ns, heard_ns - START_MARGIN_NS)
             return
         self.started_ns, self._start = now_ns, dict(totals)
         for exec_id, changes, ts_ns in self._early:
@@ -93,7 +99,8 @@ class Reconciliation:
 
     def moved(self, movement: Movement, total: Decimal, now_ns: int) -> bool:
         """Take a ledger entry of the spot wallet and the balance after it; returns whether it is foreign at once."""
-        self._total[movement.asset] = total
+        self._total[movement.asset], self._heard_ns = total, now_ns
+        self._remember(self._told, movement.ledger_id)
         if movement.kind != "trade":
             self._count_foreign([movement])
             return True
@@ -103,6 +110,17 @@ class Reconciliation:
             return False
         self._show(movement.ref_id, fill, [movement])
         return False
+
+    def explained(self, movements: list[Movement]) -> list[Movement]:
+        """Take what the venue's ledger holds since ``gap_ns``; returns what others moved while the stream was away."""
+        self.gap_ns = 0
+        new = [one for one in movements if one.ledger_id not in self._told and one.ref_id not in self._ours]
+        for one in new:
+            self._remember(self._told, one.ledger_id)
+            if one.kind == "trade":
+                self._others.setdefault(one.ref_id, []).append(one)
+        self._count_foreign(new)
+        return new
 
     def moved_elsewhere(self, movement: Movement) -> None:
         """Remember a ledger entry of another wallet: no order of ours moves those."""
@@ -115,6 +133,7 @@ class Reconciliation:
             return
         if ts_ns < self.started_ns - START_MARGIN_NS:
             return
+        self._remember(self._ours, exec_id)
         left = {asset: change for asset, change in changes.items() if change}
         fill = _Fill(left, now_ns, counted=ts_ns > self.started_ns + START_MARGIN_NS)
         if fill.counted:
@@ -182,6 +201,12 @@ class Reconciliation:
             fill.changes.pop(movement.asset, None)
         if not fill.changes:
             self._fills.pop(exec_id, None)
+
+    @staticmethod
+    def _remember(known: OrderedDict[str, None], name: str) -> None:
+        known[name] = None
+        if len(known) > REMEMBERED:
+            known.popitem(last=False)
 
     def _count_foreign(self, movements: list[Movement]) -> None:
         _add(self._foreign, _sum(movements))

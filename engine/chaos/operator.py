@@ -54,8 +54,13 @@ class Operator:
                 self._trace.note("operator", "", f"{act} failed: {error}")
 
     async def take_back(self) -> None:
-        """Release halts, then cancel what is left of every entry: it is gone within three seconds in calm weather."""
+        """Cancel what is left of every entry: it is gone within three seconds in calm weather.
+
+        Where a person traded on the account, a fill without a name may keep an order in doubt: a person decides.
+        """
         await self._supervisor.wait_up()
+        if self._ledger.had("foreign_order"):
+            self._resolve()
         engine = self._world.engine
         for view in engine.active():
             engine.cancel(view.signal.signal_id, "the run ends")

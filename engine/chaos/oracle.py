@@ -85,9 +85,7 @@ class Oracle:
         self._ask("on_report", report)
 
     def logged(self, level: str, event: str, text: str) -> None:
-        """Take what the engine has logged; what a killed one still says in its ruins reaches nobody."""
-        if not self._world.running:
-            return
+        """Take what the engine has logged."""
         self._trace.note("log", "", f"{level} {event} {text}")
         if level in ("error", "critical") or ".alarm" in event:
             self.ledger.alarms.append((self._trace.now_s, event))

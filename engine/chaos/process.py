@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 
 import trio
 
@@ -81,6 +82,15 @@ class _MortalStream(trio.abc.HalfCloseableStream):
             raise trio.BrokenResourceError("the process is dead")
 
 
+_RUNNING: ContextVar[ProcessWire | None] = ContextVar("running", default=None)
+
+
+def in_ruins() -> bool:
+    """Tell whether the caller belongs to a process that was killed: what it still says reaches nobody."""
+    wire = _RUNNING.get()
+    return wire is not None and wire.dead
+
+
 class Process:
     """Runs one engine until it is stopped in order or killed. ``make_venue`` builds the adapter on a given wire.
 
@@ -111,6 +121,7 @@ class Process:
 
     async def run(self, task_status: trio.TaskStatus[tuple[Engine, Journal] | None]) -> None:
         """Live; errors of a killed process go nowhere, those of a living one rise. Killed too soon it tells None."""
+        _RUNNING.set(self._wire)
         try:
             with self._scope:
                 await self._live(task_status)

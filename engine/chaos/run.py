@@ -19,6 +19,7 @@ from engine.chaos.invariants.base import Violation
 from engine.chaos.market import Market
 from engine.chaos.operator import Operator
 from engine.chaos.oracle import Oracle
+from engine.chaos.process import in_ruins
 from engine.chaos.scenario import Scenario, draw_scenario
 from engine.chaos.sky import Sky
 from engine.chaos.supervisor import Supervisor, only
@@ -123,7 +124,7 @@ class Run:
     def _hear(self, _: Any, level: str, event: MutableMapping[str, Any]) -> str:
         name = str(event.pop("event", ""))
         shown = {key: value for key, value in event.items() if key != "exc_info"}
-        if hasattr(self, "oracle"):
+        if hasattr(self, "oracle") and not in_ruins():
             self.oracle.logged(level, name, " ".join(f"{key}={value}" for key, value in shown.items()))
         raise structlog.DropEvent
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import gc
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from engine.chaos.crash_points import CrashPlan
 from engine.chaos.run import Result, run_seed
 from engine.chaos.sweep import crash_at
 from engine.orders.signal import Signal
+from engine.seams.workers import in_processes
 
 WALL_S = 120
 """Real time for one run: a world in which everybody waits and no deadline is set would wait for ever."""
@@ -52,17 +53,12 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Result]]:
         for job in jobs:
             yield _run((job,))
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, initializer=_begin) as pool:
-        yield from pool.imap_unordered(_run, [(job,) for job in jobs], chunksize=_chunk(len(jobs), workers))
-
-
-def _chunk(jobs: int, workers: int) -> int:
-    return max(1, min(8, jobs // (workers * 8)))
+    yield from in_processes(_run, [(job,) for job in jobs], workers, _begin)
 
 
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+    gc.set_threshold(50_000, 20, 100)  # a run is short, and most of what it makes dies with it
 
 
 def _run(packed: tuple[Job]) -> tuple[Job, Result]:

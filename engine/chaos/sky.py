@@ -85,6 +85,7 @@ class Sky:
         self._began_s = self._trace.now_s
         self._many += 1 + (self._began_s - self._disturbed_s < ALONE_S)
         self._in_force += 1
+        self._ledger.trouble_until_s = math.inf
         try:
             await act(hold_s)
         finally:

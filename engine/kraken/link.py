@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 import trio
 
+from engine.accounts.movement import Movement
 from engine.errors import ConfigError, VenueError, VenueRefused, VenueUnavailable
 from engine.kraken.admission import Admission
 from engine.kraken.limits import EngineCounters
@@ -253,6 +254,10 @@ class KrakenLink:
     async def trades_since(self, since_ns: int, enough: EnoughFills | None = None) -> list[OrderReport]:
         """See VenueLink."""
         return await self.queries.trades_since(since_ns, enough)
+
+    async def movements_since(self, since_ns: int) -> list[Movement]:
+        """See VenueLink."""
+        return await self.queries.movements_since(since_ns)
 
     async def balances(self) -> list[Balance]:
         """See VenueLink."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import trio
 
+from engine.accounts.movement import Movement
 from engine.errors import VenueProtocolError, VenueRefused
 from engine.kraken import validate
 from engine.kraken.call_budget import Urgency
@@ -17,6 +18,7 @@ from engine.kraken.errors import rule_of
 from engine.kraken.key_info import KeyInfo
 from engine.kraken.rest import COST_HISTORY, RestClient
 from engine.kraken.rest_key import RestKey
+from engine.kraken.rest_ledger import LedgerObject, movement
 from engine.kraken.rest_reports import OrderObject, TradeObject, order_report, trade_report
 from engine.kraken.settings import Secret
 from engine.kraken.symbols import PairRow, Symbols
@@ -65,6 +67,10 @@ class _Closed(msgspec.Struct):
 
 class _Trades(msgspec.Struct):
     trades: dict[str, TradeObject]
+
+
+class _Ledger(msgspec.Struct):
+    ledger: dict[str, LedgerObject]
 
 
 class _BalanceRow(msgspec.Struct):
@@ -204,6 +210,22 @@ class Queries:
             ids = ",".join(exec_ids[at : at + TRADES_PER_QUERY])
             found.update(await self._rest.ask("QueryTrades", {"txid": ids}, dict[str, TradeObject]))
         return [trade_report(key, trade, self._symbols) for key, trade in found.items()]
+
+    async def movements_since(self, since_ns: int) -> list[Movement]:
+        """Return the account's ledger entries from a moment on, oldest first. Needs the permission to query ledgers.
+
+        The list has a fixed end, as that of fills; entries are collected by id.
+        """
+        now_ns = max(self._venue_time.now_ns(self._clock.now_ns()), self._venue_time.certain_ns(trio.current_time()))
+        fields = {"start": _before(since_ns), "end": str(now_ns // NS + AHEAD_S), "without_count": "true"}
+        found: dict[str, LedgerObject] = {}
+        for page in range(MOST_PAGES):
+            entries = (await self._page("Ledgers", fields, page, _Ledger)).ledger
+            found.update(entries)
+            if len(entries) < PAGE:
+                movements = [movement(key, entry, self._symbols) for key, entry in reversed(found.items())]
+                return sorted((m for m in movements if m.ts_ns >= since_ns), key=lambda one: one.ts_ns)
+        raise VenueProtocolError(f"Ledgers: more than {MOST_PAGES * PAGE} entries since {since_ns} ns")
 
     async def balances(self) -> list[Balance]:
         """Return all balances with what resting orders hold."""

@@ -67,6 +67,10 @@ class BalanceDesk:
         self._foreign.clear()
         return found
 
+    def explain(self, movements: list[Movement]) -> None:
+        """Take the venue's ledger since the stream was away."""
+        self._foreign.extend(self.reconciliation.explained(movements))
+
     def mismatch(self) -> dict[str, Decimal] | None:
         """Return what nothing explains, by asset; None while the balances are too young to say."""
         if not self.reconciliation.steady(self._clock.now_ns()):

@@ -40,6 +40,8 @@ log = structlog.get_logger()
 LOOK_EVERY_S: Final = 1.0
 HOLDS_BOUND_S: Final = 3.0
 """How long a question for holds may take; the stream's balances are shown without them then."""
+ASK_AGAIN_S: Final = 60.0
+"""A key may lack the permission for the ledger: it is asked seldom, and what it could explain is alarmed meanwhile."""
 BALANCES_EVERY_NS: Final = 3600 * NS
 """How old the balances may be that a killed engine leaves in its journal."""
 
@@ -61,6 +63,7 @@ class MoneyDesk:
         self._accounts, self._balances, self._bus = accounts, balances, bus
         self._mismatch: dict[str, Decimal] = {}
         self._kept_ns = clock.now_ns()
+        self._ask_s = 0.0
         accounts.on_fact = self._booked
         balances.on_change = bus.post
 
@@ -116,8 +119,21 @@ class MoneyDesk:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
+            await self._explain()
             self.look()
             await trio.sleep(LOOK_EVERY_S)
+
+    async def _explain(self) -> None:
+        """Ask the venue's ledger what happened while the stream was away, once our own fills do not explain it all."""
+        since_ns = self._balances.reconciliation.gap_ns
+        if not since_ns or trio.current_time() < self._ask_s or not self._stream_up() or not self._balances.mismatch():
+            return
+        self._ask_s = trio.current_time() + ASK_AGAIN_S
+        with trio.move_on_after(HOLDS_BOUND_S):
+            try:
+                self._balances.explain(await self._link.movements_since(since_ns))
+            except VenueError as error:
+                log.warning("balance.ledger_not_told", why=str(error))
 
     def look(self) -> None:
         """Tell what others have moved, and whether the books and the balances agree."""

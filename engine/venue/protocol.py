@@ -313,6 +313,10 @@ class VenueLink(MarketLink, Protocol):
         """
         ...
 
+    async def movements_since(self, since_ns: int) -> list[Movement]:
+        """Ask for the venue's ledger entries from a moment on, whoever caused them, oldest first."""
+        ...
+
     async def balances(self) -> list[Balance]:
         """Ask for all balances."""
         ...

@@ -192,9 +192,9 @@ async def refused_for_its_rate(stage: Stage) -> None:
 
 async def falling_nonce(stage: Stage) -> None:
     """A nonce below the last."""
-    body = b"nonce=5"
-    head = b"POST /0/private/Balance HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
-    stage.world.wire._observe("kraken.sim:443#990/client", head + body)
+    head = b"POST /0/private/Balance HTTP/1.1\r\nhost: x\r\ncontent-length: 7\r\n\r\n"
+    for body in (b"nonce=9", b"nonce=5"):
+        stage.world.wire._observe("kraken.sim:443#990/client", head + body)
 
 
 def _say(world: World, text: str) -> None:

@@ -209,6 +209,14 @@ async def test_nothing_is_left_behind(autojump_clock: Any) -> None:
     assert exchange.truth.balances()["BTC"] == before
 
 
+def _named(more: dict[str, Any]) -> str:
+    """Name a case the same in every process: sets have no order of their own."""
+    return " ".join(
+        f"{name}={'+'.join(sorted(map(str, what))) if isinstance(what, frozenset) else what}"
+        for name, what in more.items()
+    )
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -224,7 +232,7 @@ async def test_nothing_is_left_behind(autojump_clock: Any) -> None:
         {"book_depths": frozenset((10,))},
         {"deadlines": True},
     ],
-    ids=str,
+    ids=_named,
 )
 def test_nothing_can_be_offered_that_no_check_tries(more: dict[str, Any]) -> None:
     """Each member of the manifest, and each word in it, decides about a check: what an order can say is tried."""

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from engine.errors import OrderInvariantError
 from engine.kraken import encode
-from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
+from engine.orders.commands import AmendOrder, CancelOrder, Conditional, NewOrder
+from engine.values.money import Price
 
 DEADLINE_NS = 1_767_225_602_000_000_000
 LIMIT = NewOrder("bot-1", "BTC/USD", "buy", "limit", Decimal("0.01000000"), Decimal("50000.0"), deadline_ns=DEADLINE_NS)
@@ -100,3 +101,29 @@ def test_what_is_no_number_is_never_sent(text):
     """NaN and infinities raise before a request exists."""
     with pytest.raises(OrderInvariantError):
         encode.amount(Decimal(text))
+
+
+def test_trailing_stop_is_a_distance_on_both_ways():
+    """A price type on the stream, a plus sign and perhaps a percent sign in a form."""
+    trail = NewOrder("t", "BTC/USD", "sell", "trailing-stop", Decimal(1), trail=Decimal("2.5"), trail_unit="pct")
+    text = encode.frame("add_order", encode.add_order(trail, "T"), 1)
+    assert '"triggers":{"reference":"last","price":2.5,"price_type":"pct"}' in text
+    assert encode.add_order_form(trail, "XBTUSD")["price"] == "+2.5%"
+
+
+def test_terms_of_an_entry_on_both_ways():
+    """Post-only, good till date, the index as reference, the close that Kraken makes of each fill."""
+    close = Conditional("stop-loss-limit", Price(Decimal(90)), Price(Decimal(89)))
+    entry = NewOrder("e", "BTC/USD", "buy", "stop-loss-limit", Decimal(1), Price(Decimal(101)), Price(Decimal(100)),
+                     time_in_force="gtd", expire_ns=4_070_908_800_000_000_000, trigger_reference="index",
+                     post_only=True, conditional=close)  # fmt: skip
+    params = encode.add_order(entry, "T")
+    assert (params["expire_time"], params["post_only"]) == ("2099-01-01T00:00:00Z", True)
+    assert params["triggers"]["reference"] == "index"
+    text = encode.frame("add_order", params, 1)
+    assert '"conditional":{"order_type":"stop-loss-limit","trigger_price":90,"limit_price":89}' in text
+    form = encode.add_order_form(entry, "XBTUSD")
+    assert (form["expiretm"], form["oflags"], form["trigger"]) == ("4070908800", "post", "index")
+    assert (form["close[ordertype]"], form["close[price]"], form["close[price2]"]) == ("stop-loss-limit", "90", "89")
+    nested = encode.add_batch_body([entry], "XBTUSD")["orders"][0]
+    assert nested["close"] == {"ordertype": "stop-loss-limit", "price": "90", "price2": "89"}

@@ -178,6 +178,24 @@ async def test_fill_while_the_stream_is_away_is_explained_when_it_is_back(open_s
         assert (found.reconciled, unexplained(found)) == (True, {})
 
 
+async def test_what_a_person_did_while_the_stream_was_away_is_asked_of_the_ledger(open_story, autojump_clock):
+    """The opening state alone would be a mismatch; the venue's ledger has the deposit and the trade."""
+    async with open_story() as story:
+        story.market()
+        await story.wait(STEADY_S)
+        with story.engine.money.read((ForeignMovement, BalanceMismatch)) as events:
+            for connection in story.world.wire.connections:
+                connection.reset()
+            pay_in(story, "USD", "7")
+            story.house.place_client(BTC, "buy", d("0.1"))
+            await story.wait(2 * STEADY_S)
+            told = [await anext(events) for _ in range(events.waiting)]
+        assert [type(one) for one in told] == [ForeignMovement] * 3
+        found = await story.engine.money.balances()
+        assert (found.reconciled, unexplained(found)) == (True, {})
+        assert {one.asset: one.foreign for one in found.balances}["BTC"] == d("0.1")
+
+
 async def test_events_tell_every_fill_and_every_balance(open_story, autojump_clock):
     """One PositionChanged a fill, with what is held after it; balances as the venue tells them."""
     events: list[MoneyEvent] = []

@@ -32,6 +32,7 @@ COMMANDS = st.lists(
     st.one_of(
         st.tuples(st.just("submit"), symbols, sides, quantities, st.booleans(), st.sampled_from("ab")),
         st.tuples(st.just("submit"), symbols, sides, quantities, st.booleans(), st.sampled_from("ab")),
+        st.tuples(st.just("submit"), symbols, sides, quantities, st.just(True), st.sampled_from("ab")),
         st.tuples(st.just("move"), symbols, st.integers(-30, 30)),
         st.tuples(st.just("meet"), symbols, sides, quantities),
         st.tuples(st.just("cancel"), st.integers(0, 5)),
@@ -99,7 +100,8 @@ class Teller:
     async def deposit(self, asset: str, amount: int) -> None:
         """Pay in, or out."""
         core = self.story.world.exchange._venue.core
-        core.pay_in(core.accounts["client"], asset, Decimal(amount) / 100)
+        with contextlib.suppress(Refused):
+            core.pay_in(core.accounts["client"], asset, Decimal(amount) / 100)
 
     async def fees_in_base(self) -> None:
         """Have fees of buys taken in coins from now on."""

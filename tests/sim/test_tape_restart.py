@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from engine.seams.clock import VirtualClock
+from engine.seams.clock import NS, VirtualClock
 from tests.sim.test_durability import Life, as_second_version
 from tests.sim.test_durability import live as live  # the fixture
 
@@ -43,12 +43,23 @@ async def test_the_public_history_outlives_a_restart(live: Any, autojump_clock: 
 async def test_kept_history_is_bounded(live: Any, tmp_path: Path, autojump_clock: Any) -> None:
     """A thousand trades, and a day of minutes: what no answer can show any more is not kept."""
     async with live() as life:
-        for _ in range(1_500):
+        with life.exchange._venue.core.together():  # one write for them all
+            for _ in range(1_010):
+                life.house.print_trade("BTC/USD", Decimal(50_000), Decimal("0.01"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "exchange.sqlite3", isolation_level=None)) as file:
+        assert file.execute("SELECT count(*), max(trade_id) FROM tape").fetchone() == (1_000, 1_010)
+        day_ago_ns = file.execute("SELECT json_extract(body, '$.start_ns') FROM running").fetchone()[0] - 86_400 * NS
+        for minutes_more in (0, 1):
+            row = ("BTC/USD", 1, day_ago_ns - minutes_more * 60 * NS)
+            file.execute("INSERT INTO candles SELECT ?, ?, ?, body FROM running", row)
+    async with live() as life:
+        for _ in range(2):
             life.house.print_trade("BTC/USD", Decimal(50_000), Decimal("0.01"))
             await trio.sleep(60)
     with contextlib.closing(sqlite3.connect(tmp_path / "exchange.sqlite3")) as file:
-        assert file.execute("SELECT count(*), max(trade_id) FROM tape").fetchone() == (1_000, 1_500)
-        assert file.execute("SELECT count(*) FROM candles WHERE minutes = 1").fetchone()[0] in (1_440, 1_441)
+        kept = [start_ns for (start_ns,) in file.execute("SELECT start_ns FROM candles WHERE minutes = 1")]
+        assert len(kept) == 2
+        assert min(kept) == day_ago_ns
 
 
 async def test_store_of_the_second_version_is_taken_over(live: Any, tmp_path: Path, autojump_clock: Any) -> None:

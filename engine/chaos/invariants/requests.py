@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.chaos.invariants.base import Invariant
+from engine.chaos.invariants.base import Court, Invariant
 from engine.chaos.ledger import Twin
 from engine.chaos.tap import WHOLESALE, Asked
 from engine.sim.events import OrderReport
@@ -39,20 +39,33 @@ class RequestRowFirst(Invariant):
 
 
 class NoncesRise(Invariant):
-    """Every nonce is above all those sent before with the same key, over restarts and clock steps."""
+    """No nonce is sent twice; on one connection they rise, and a new engine's are above all of the ones before it.
+
+    Over two connections an exit may pass an order whose answer does not come: at worst that order is refused.
+    """
 
     name = "nonces_rise"
-    _last = 0
+
+    def __init__(self, court: Court) -> None:
+        super().__init__(court)
+        self._sent: set[int] = set()
+        self._last: dict[str, int] = {}
+        self._before = self._highest = 0
+        self._life = 0
 
     def on_asked(self, asked: Asked) -> None:
-        """Compare with the highest so far."""
+        """Compare with those before."""
         text = asked.params.get("nonce")
         if text is None:
             return
-        nonce = int(text)
-        if nonce <= self._last:
-            self.broken(f"{asked.method} bears {nonce} after {self._last}")
-        self._last = max(self._last, nonce)
+        if self._life != self.court.world.lives:
+            self._life, self._before = self.court.world.lives, self._highest
+        nonce, floor = int(text), max(self._before, self._last.get(asked.end, 0))
+        if nonce <= floor or nonce in self._sent:
+            self.broken(f"{asked.method} bears {nonce} after {floor}")
+        self._sent.add(nonce)
+        self._last[asked.end] = nonce
+        self._highest = max(self._highest, nonce)
 
 
 class ForeignUntouched(Invariant):
