@@ -114,11 +114,18 @@ class Reconciliation:
     def explained(self, movements: list[Movement]) -> list[Movement]:
         """Take what the venue's ledger holds since ``gap_ns``; returns what others moved while the stream was away."""
         self.gap_ns = 0
-        new = [one for one in movements if one.ledger_id not in self._told and one.ref_id not in self._ours]
-        for one in new:
+        new: list[Movement] = []
+        for one in movements:
+            if one.ledger_id in self._told:
+                continue
             self._remember(self._told, one.ledger_id)
-            if one.kind == "trade":
-                self._others.setdefault(one.ref_id, []).append(one)
+            fill = self._fills.get(one.ref_id)
+            if fill is not None:
+                self._show(one.ref_id, fill, [one])
+            elif one.ref_id not in self._ours:
+                new.append(one)
+                if one.kind == "trade":
+                    self._others.setdefault(one.ref_id, []).append(one)
         self._count_foreign(new)
         return new
 

@@ -35,6 +35,7 @@ class Twin:
     venue_ids: set[str] = field(default_factory=set)
     venue_cum: Decimal = ZERO
     filled_s: float = 0.0
+    decided_s: float = 0.0
     alarmed: bool = False
     intended: bool = True
     """Its intent stands in the journal: a loss of power may take one back that was never sent."""

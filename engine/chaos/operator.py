@@ -54,18 +54,18 @@ class Operator:
                 self._trace.note("operator", "", f"{act} failed: {error}")
 
     async def take_back(self) -> None:
-        """Cancel what is left of every entry: it is gone within three seconds in calm weather.
-
-        Where a person traded on the account, a fill without a name may keep an order in doubt: a person decides.
-        """
+        """Cancel what is left of every entry: it is gone within three seconds in calm weather."""
         await self._supervisor.wait_up()
-        if self._ledger.had("foreign_order"):
-            self._resolve()
         engine = self._world.engine
         for view in engine.active():
             engine.cancel(view.signal.signal_id, "the run ends")
         self._trace.note("operator", "", "cancels every entry")
         await trio.sleep(KILL_S)
+
+    def decide(self) -> None:
+        """Where a person traded on the account, a fill without a name may keep an order in doubt: a person decides."""
+        if self._ledger.had("foreign_order") and self._ledger.up:
+            self._resolve()
 
     def _living(self, *roles: str) -> list[Twin]:
         return [t for t in self._ledger.orders.values() if t.venue is not None and t.venue.is_open and t.role in roles]
@@ -99,6 +99,7 @@ class Operator:
                 continue
             if twin.venue is not None and twin.venue.is_open:
                 self._world.engine.resolve(twin.cl_ord_id, "live", "stands on the page")
+                self._trace.note("operator", twin.cl_ord_id, "calls an order in doubt live")
             elif twin.venue is None and self._trace.now_s > twin.state_since_s + WRONG_BEFORE_S:
                 self._world.engine.resolve(twin.cl_ord_id, "dead", "does not stand on the page")
-            self._trace.note("operator", twin.cl_ord_id, "decides an order in doubt")
+                self._trace.note("operator", twin.cl_ord_id, "calls an order in doubt dead")

@@ -190,6 +190,7 @@ class Oracle:
             ledger.orders[row.cl_ord_id].intended = True  # read again after a restart
             return
         twin = Twin(row.cl_ord_id, row.signal_id, fact.role, fact.spec, state_since_s=self._trace.now_s)
+        twin.decided_s = self._trace.now_s
         ledger.orders[row.cl_ord_id] = case.orders[row.cl_ord_id] = twin
         twin.venue = ledger.unclaimed.pop(row.cl_ord_id, None)
         if twin.venue is not None:

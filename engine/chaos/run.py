@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
@@ -77,7 +78,9 @@ def run_seed(seed: int | str, weather: str = "mixed", signals: Sequence[Signal] 
 def play(run: Run) -> None:
     """Play a run in a ``trio.run`` of its own, pinned by its seed to the byte. Whatever rises breaks an invariant."""
     clock = trio.testing.MockClock(autojump_threshold=0)
-    with deterministic(run.world_seed), run.listening():
+    with deterministic(run.world_seed), run.listening(), warnings.catch_warnings():
+        # a killed process leaves requests half written: SIGKILL closes nothing either
+        warnings.filterwarnings("ignore", message="Async generator 'httpx", category=ResourceWarning)
         try:
             trio.run(run.main, clock=clock)
         except Exception as error:  # this is where every failure of a run is told
@@ -199,7 +202,8 @@ class Run:
         until_s = self.trace.now_s + SETTLE_S
         for market in markets:
             await market.sweep(SWEEP, 2.5)
-        while self.trace.now_s < until_s and (not self.oracle.ledger.up or self.world.engine.active()):  # noqa: ASYNC110 - a restart has another engine
+        while self.trace.now_s < until_s and (not self.oracle.ledger.up or self.world.engine.active()):
+            operator.decide()
             await trio.sleep(1.0)
         self.oracle.moment("settled")
 
@@ -226,6 +230,7 @@ class Run:
                 raise
             return
         halted = born is not None and born.services.trading.stands(JOURNAL_CORRUPT)
+        self.world.kill()
         if not halted:
             self._broke("damage_never_starts_silently", "an engine runs on a damaged journal and is not halted")
 

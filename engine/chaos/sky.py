@@ -34,7 +34,7 @@ class Sky:
         self._nursery = nursery
         self._rng = world.chance.stream("weather")
         self._in_force = self._many = 0
-        self._disturbed_s = self._began_s = -math.inf
+        self._disturbed_s = self._began_s = self._until_s = -math.inf
         self._latency_s = world.wire.latency_s
         self._armed: dict[str, str] = {}  # "reset_inside" or "truncation", waiting for bytes
         self.charges = Charges(self.strike)
@@ -54,7 +54,8 @@ class Sky:
         now_s = self._trace.now_s
         alone = now_s - self._disturbed_s > ALONE_S
         self._disturbed_s = now_s
-        until_s = math.inf if self._in_force else now_s + (RECOVERY_S if alone else TOGETHER_S)
+        self._until_s = max(self._until_s, now_s + (RECOVERY_S if alone else TOGETHER_S))
+        until_s = math.inf if self._in_force else self._until_s
         self._ledger.trouble_until_s = max(self._ledger.trouble_until_s, until_s)
 
     async def run(self) -> None:
@@ -93,7 +94,8 @@ class Sky:
             if not self._in_force:
                 now_s = self._trace.now_s
                 alone = now_s - self._began_s < hold_s + ALONE_S and self._many < 2
-                self._ledger.trouble_until_s = now_s + (RECOVERY_S if alone else TOGETHER_S)
+                self._until_s = max(self._until_s, now_s + (RECOVERY_S if alone else TOGETHER_S))
+                self._ledger.trouble_until_s = self._until_s
                 self._disturbed_s, self._many = now_s, 0
 
     # --- the wire

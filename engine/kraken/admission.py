@@ -95,9 +95,9 @@ class Admission:
         counters.changed = self._tell
 
     @contextmanager
-    def protection(self, symbol: str, bracket: str, *, held: bool) -> Iterator[None]:
+    def protection(self, symbol: str, bracket: str, *, held: bool, targets: int = 0) -> Iterator[None]:
         """See VenueLink.protection."""
-        self._protection.open(bracket, symbol, booked=held)
+        self._protection.open(bracket, symbol, booked=held, targets=targets)
         try:
             yield
         finally:

@@ -197,9 +197,12 @@ class KrakenLink:
 
     # orders
 
-    def protection(self, symbol: str, bracket: str, *, held: bool = False) -> AbstractContextManager[None]:
+    def protection(
+        self, symbol: str, bracket: str, *, held: bool = False, targets: int = 0
+    ) -> AbstractContextManager[None]:
         """See VenueLink."""
-        return self._admission.protection(self._symbols.symbol(symbol) or symbol, bracket, held=held)
+        symbol = self._symbols.symbol(symbol) or symbol
+        return self._admission.protection(symbol, bracket, held=held, targets=targets)
 
     async def admit(self, lane: Lane, request: Request, bracket: str = "") -> Ticket:
         """See VenueLink."""

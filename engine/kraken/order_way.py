@@ -66,7 +66,7 @@ class OrderWay:
         """Send one request and return its end, whatever it is."""
         request = msgspec.structs.replace(request, deadline_ns=ticket.deadline_ns)
         if ticket.transport == "rest":
-            answer = await self._rest_orders.send(request, ticket.lane)
+            answer = await self._rest_orders.send(request, ticket.lane, ticket.stands)
         else:
             answer = await self._by_ws(request)
         self._admission.settle(ticket.leave, [answer])

@@ -24,6 +24,7 @@ and be closed, and closing may fill the counter."""
 class _Bracket:
     symbol: str
     booked: bool
+    targets: int = 0
     entries: set[str] = field(default_factory=set)
     exits: set[str] = field(default_factory=set)
     resting_since_s: float | None = None
@@ -41,9 +42,9 @@ class Protection:
         self._open_orders = open_orders
         self._brackets: dict[str, _Bracket] = {}
 
-    def open(self, bracket: str, symbol: str, *, booked: bool) -> None:
-        """Take a bracket in."""
-        self._brackets[bracket] = _Bracket(symbol, booked)
+    def open(self, bracket: str, symbol: str, *, booked: bool, targets: int = 0) -> None:
+        """Take a bracket in. ``targets`` will rest beside its stop, each an order and a slot more for all its life."""
+        self._brackets[bracket] = _Bracket(symbol, booked, targets)
 
     def close(self, bracket: str) -> None:
         """Release what a bracket holds: it is flat."""
@@ -74,15 +75,17 @@ class Protection:
 
     def points(self, symbol: str, entering: str, now_s: float) -> int:
         """Return the points to leave free when an entry of bracket ``entering`` goes: all covers, one swap."""
-        covers = sum(not self._covered(one, now_s) for one in self._others(symbol, entering))
-        return COVER_POINTS * (covers + 1) + SWAP_POINTS
+        own = self._brackets.get(entering)
+        bare = [one for one in self._others(symbol, entering) if not self._covered(one, now_s)]
+        targets = sum(one.targets for one in bare) + (0 if own is None else own.targets)
+        return COVER_POINTS * (len(bare) + 1) + targets + SWAP_POINTS
 
     def slots(self, symbol: str, entering: str, now_s: float) -> int:
         """Return the slots to leave free, without those on which the brackets' exits stand already."""
         own = self._brackets.get(entering)
-        wanted = STOP_SLOTS if own is None or own.symbol != symbol else self._free(own, STOP_SLOTS)
+        wanted = STOP_SLOTS if own is None or own.symbol != symbol else self._free(own, STOP_SLOTS + own.targets)
         return wanted + sum(
-            self._free(one, COVERED_SLOTS if self._covered(one, now_s) else STOP_SLOTS)
+            self._free(one, one.targets + (COVERED_SLOTS if self._covered(one, now_s) else STOP_SLOTS))
             for one in self._others(symbol, entering)
         )
 

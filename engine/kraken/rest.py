@@ -24,7 +24,7 @@ from engine.net.http import WireTransport, verified_tls
 from engine.net.wire import Wire
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
-from engine.venue.protocol import Lane
+from engine.venue.protocol import Lane, always
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ class Reply(NamedTuple):
     """How one HTTP exchange ended. ``detail`` is for people; it holds neither keys nor bodies.
 
     ``sent`` is False only when certainly not one byte of the request was written. ``answered`` means that the API
-    itself answered: status 200 with a readable envelope.
+    itself answered: status 200 with a readable envelope. ``withdrawn``: not sent because it did not stand any more.
     """
 
     sent: bool
@@ -51,6 +51,11 @@ class Reply(NamedTuple):
     errors: tuple[str, ...] = ()
     result: bytes = b""
     detail: str = ""
+    withdrawn: bool = False
+
+
+class _Withdrawn(Exception):
+    """The request's turn has come, and it does not stand any more."""
 
 
 class _Envelope(msgspec.Struct):
@@ -101,17 +106,18 @@ class RestClient:
         *,
         as_json: bool = False,
         key: RestKey | None = None,
+        stands: Callable[[], bool] = always,
     ) -> Reply:
         """Make one private call without any repeating, by the trading key. Never raises for what happens to it.
 
-        The nonce is drawn when the line and a connection slot are ours. Amends and batches may count on the REST
+        ``stands`` is asked before the first byte. The nonce is drawn when the line and a connection slot are ours. Amends and batches may count on the REST
         counter (§5.1 leaves it open): they never wait for it, but reads then leave them room.
         """
         key = key or self.trade_key
         held = key.budget.counter.hold(0 if name in _FREE else 1)
         reply = Reply(sent=True)
         try:
-            reply = await self._in_turn(key, name, fields, lane, within_s, as_json=as_json)
+            reply = await self._in_turn(key, name, fields, lane, within_s, as_json=as_json, stands=stands)
         finally:
             key.budget.settle(held, charged=reply.sent)
         return reply
@@ -126,6 +132,7 @@ class RestClient:
         *,
         answer_s: float = math.inf,
         as_json: bool = False,
+        stands: Callable[[], bool] = always,
     ) -> Reply:
         until_s = trio.current_time() + within_s
         with trio.move_on_at(until_s) as waiting:  # around the waiting alone: once written, no outer cut may hide it
@@ -138,6 +145,7 @@ class RestClient:
                 lambda: key.request(self._http, name, fields, self._clock.now_ns(), as_json=as_json),
                 min(answer_s, until_s - trio.current_time()),
                 name,
+                stands,
             )
         self._watch_nonces(reply)
         return reply
@@ -204,12 +212,17 @@ class RestClient:
             key.budget.blocked()
         return reply
 
-    async def _exchange(self, build: Callable[[], httpx.Request], within_s: float, name: str) -> Reply:
+    async def _exchange(
+        self, build: Callable[[], httpx.Request], within_s: float, name: str, stands: Callable[[], bool] = always
+    ) -> Reply:
         sent = False
 
         async def watch(event: str, _info: Mapping[str, Any]) -> None:
             nonlocal sent
-            sent = sent or event == "http11.send_request_headers.started"
+            if event == "http11.send_request_headers.started":
+                if not stands():
+                    raise _Withdrawn
+                sent = True
 
         try:
             with trio.fail_after(within_s):
@@ -217,6 +230,8 @@ class RestClient:
                     request = build()
                     request.extensions = {**request.extensions, "trace": watch}
                     response = await self._http.send(request)
+        except _Withdrawn:
+            return Reply(sent=False, withdrawn=True, detail=f"{name}: withdrawn before it was sent")
         except trio.TooSlowError:
             self._note(reached=sent)
             return Reply(sent=sent, timed_out=True, detail=f"{name}: no answer in {within_s:g} s")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -20,7 +20,7 @@ from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request, R
 from engine.orders.reports import Answer, Outcome
 from engine.seams.clock import Clock
 from engine.values.time import NS
-from engine.venue.protocol import Lane
+from engine.venue.protocol import Lane, always
 
 
 class _Result(msgspec.Struct):
@@ -39,8 +39,10 @@ class RestOrders:
         self._settings, self._rest, self._symbols = settings, rest, symbols
         self._clock, self._venue_time = clock, venue_time
 
-    async def send(self, request: Request, lane: Lane) -> Answer:
+    async def send(self, request: Request, lane: Lane, stands: Callable[[], bool] = always) -> Answer:
         """Send an order-bearing request, deadline stamped; ``lane`` is its place in the nonce line.
+
+        ``stands`` is asked before the first byte, behind that line.
 
         Never raises for what happens to it.
         """
@@ -49,7 +51,7 @@ class RestOrders:
             return self._answer(request, Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"), "")
         name, fields = self._form(request)
         within_s = min(self._settings.total_timeout_s, left_s + self._settings.answer_grace_s)
-        reply = await self._rest.call(name, fields, lane, within_s)
+        reply = await self._rest.call(name, fields, lane, within_s, stands=stands)
         verdict, order_id = judge(kind_of(request), reply)
         return self._answer(request, verdict, reply.detail, order_id)
 
@@ -121,6 +123,8 @@ def unanswered(reply: Reply) -> Verdict | None:
     """Return what a reply proves that is no answer of the API; None for an answer."""
     if reply.answered:
         return None
+    if reply.withdrawn:
+        return Verdict(Outcome.NOT_SENT, "WITHDRAWN")
     if reply.status == 200:
         return Verdict(Outcome.UNKNOWN, "NOT_JSON")
     if reply.status:

@@ -38,7 +38,8 @@ class BracketEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One conclusion about a bracket, journalled and folded on replay. ``move`` is "" when it moves no state.
 
     ``moved`` says who moved the exits to ``stop`` and ``target`` (None = unchanged) at ``place``. ``uncovered_qty_s``
-    is the gauge as of then: uncovered base units times seconds.
+    is the gauge as of then: uncovered base units times seconds. ``childless_qty`` of the entry is proved to have no
+    stop of the venue's making.
     """
 
     move: str
@@ -56,3 +57,4 @@ class BracketEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     target: Price | None = None
     place: int = 0
     uncovered_qty_s: Decimal = ZERO
+    childless_qty: Qty = NO_QTY

@@ -37,6 +37,7 @@ from engine.orders.machine import fire
 from engine.orders.order import OrderView
 from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
+from engine.orders.specs import made_by_venue
 from engine.orders.steps import NO_INDEX
 from engine.orders.steps import TRANSIENT_CODES as TRANSIENT_CODES
 from engine.orders.targets import portions, rests, targets_rest
@@ -79,7 +80,7 @@ class Bracket:
         self._filled = NO_QTY  # of the entry, as of the last view
         self._triggered_ns: dict[str, int] = {}  # stops that have fired
         self._no_index = False  # the venue has none for this market
-        self.children_asked_ns = 0  # when the venue was last asked for what it made of a conditional close
+        self._childless = NO_QTY  # entered quantity of which the venue certainly made no stop
         self.state: Phase = "entering"
         self.orders: dict[str, OrderView] = {}
         self.walk: list[tuple[str, str, str]] = []
@@ -103,7 +104,7 @@ class Bracket:
         self._close_ready_at = 0
         self._asked_to_cancel: set[str] = set()
         self._last_step: dict[str, Step] = {}  # by cl_ord_id: what a refusal would refuse
-        self._told = ("", False)  # the latch as the journal knows it
+        self._told = self._latch  # as the journal knows it
 
     @property
     def ended(self) -> bool:
@@ -113,7 +114,11 @@ class Bracket:
     @property
     def untold(self) -> bool:
         """Whether its latch has changed since its last event."""
-        return self._told != (self.closing, self.close_all)
+        return self._told != self._latch
+
+    @property
+    def _latch(self) -> tuple[str, bool, Qty]:
+        return self.closing, self.close_all, self._childless
 
     @property
     def exposure(self) -> Decimal:
@@ -290,7 +295,8 @@ class Bracket:
             if not result.steps:
                 result = self._plan(market, now_ns)  # nothing else will wake us for the next swap
         bare = self._too_long_bare(now_ns)
-        if bare and self.policy.naked_action == "close" and not self.closing and not self._taken:
+        may_close = not self.closing and not self._taken and not self.unseen
+        if bare and self.policy.naked_action == "close" and may_close:
             self.closing = BARE  # not close(): a stop that turns out to rest keeps its quantity
             result = self._plan(market, now_ns)  # nothing else will wake us for it
         phase: Phase = "naked" if bare and result.phase in ("covering", "exiting") else result.phase
@@ -338,10 +344,33 @@ class Bracket:
             return None
         return self._first_fill_ns + int(self.signal.exit_after_s * NS)
 
+    @property
+    def unseen(self) -> Qty:
+        """Entered quantity whose stop the venue may have made of a conditional close, and nobody has seen."""
+        if not self._conditional:
+            return NO_QTY
+        return Qty(max(ZERO, self._filled - self._children - self._childless))
+
+    @property
+    def _children(self) -> Decimal:
+        """What the stops were made for that the venue is known to have made."""
+        stops = (o for o in self.orders.values() if o.role == "stop" and made_by_venue(o.spec))
+        return sum((o.spec.order_qty for o in stops), ZERO)
+
+    @property
+    def fill_known(self) -> tuple[Qty, int]:
+        """How much of the entry has filled as far as we know, and when the last of it was told."""
+        return self._filled, self._last_fill_ns
+
+    def prove_childless(self, filled: Qty) -> None:
+        """Take as proved: of ``filled`` entered quantity the venue has made no stops but those known now."""
+        self._childless = max(self._childless, Qty(filled - self._children))
+        if self._uncovered_since is not None and not self.unseen:
+            self._uncovered_since = None  # a stop of ours may be placed only from now on
+
     def lacks_children(self, now_ns: int) -> bool:
         """Tell whether the stops that a conditional close makes are overdue and the venue is to be asked for them."""
-        due = self._conditional and self._last_fill_ns and now_ns >= self._last_fill_ns + CHILD_NS
-        return bool(due) and self.children_asked_ns < self._last_fill_ns + CHILD_NS and self._uncovered > 0
+        return self.unseen > 0 and now_ns >= self._last_fill_ns + CHILD_NS
 
     @property
     def _conditional(self) -> bool:
@@ -349,9 +378,7 @@ class Bracket:
 
     def _cover_ready(self, now_ns: int) -> bool:
         """Whether missing cover is placed now: no fills are gathered any more, no stop of the venue's may be coming."""
-        if self._conditional:
-            return self.children_asked_ns >= self._last_fill_ns + CHILD_NS
-        if self._entry_over:
+        if self._conditional or self._entry_over:
             return True
         window = round(self.policy.cover_window_s * NS)
         gathered = self._deficit_since is not None and now_ns >= self._deficit_since + window
@@ -405,7 +432,7 @@ class Bracket:
         moments += [o.dispatched_ns + self._swap_bound for o in self.orders.values() if _immediate(o)]
         moments += [self._swap_ready_at, self._close_ready_at]
         moments += [at for _, at in self._watchdogs()]
-        if self._conditional and self._uncovered:
+        if self.unseen:
             moments.append(self._last_fill_ns + CHILD_NS)
         moments += [at for at in (self.barrier_ns, self._exits.wake_ns()) if at is not None]
         return min((at for at in moments if at > now_ns), default=None)
@@ -435,6 +462,7 @@ class Bracket:
             slice_terms=self.slice_terms,
             stuck=self._stuck(now_ns),
             past_triggers=self._exits.past_triggers,
+            unseen=self.unseen,
         )
 
     def _watch_cover(self, result: Plan, now_ns: int) -> None:
@@ -468,9 +496,9 @@ class Bracket:
         stays = phase == self.state or self.state in BRACKET_ENDED or (self.state == "naked" and phase == "covering")
         if not stays:
             events.append(self._step(MOVE_TO[phase], result, now_ns, why, alarm))
-        if not events and self._told != (self.closing, self.close_all):
+        if not events and self.untold:
             events.append(self._step("", result, now_ns, why, alarm))
-        self._told = (self.closing, self.close_all)
+        self._told = self._latch
         return events
 
     def _step(self, move: str, result: Plan, now_ns: int, why: str, alarm: str, moved: Moved = STILL) -> BracketEvent:
@@ -494,6 +522,7 @@ class Bracket:
             moved.target,
             moved.place,
             self.uncovered_qty_s,
+            self._childless,
         )
 
     def apply(self, event: BracketEvent) -> None:
@@ -505,8 +534,8 @@ class Bracket:
         if event.move:
             self.state = _phase(fire(BRACKET_ROWS, self.state, event.move))
             self.walk.append((event.from_state, event.move, event.to_state))
-        self.closing, self.close_all = event.closing, event.close_all
-        self._told = (self.closing, self.close_all)
+        self.closing, self.close_all, self._childless = event.closing, event.close_all, event.childless_qty
+        self._told = self._latch
         if event.moved:
             self._fold_move(Moved(event.moved, event.stop, event.target, event.place), told=True)
         self.uncovered_qty_s = event.uncovered_qty_s

@@ -51,6 +51,7 @@ class Situation(msgspec.Struct, frozen=True):
     resting stops give way to the close too, by slices of ``slice_terms`` (None: all at once). ``taken``: a person took
     protection away and meant it. ``stuck`` are stops that triggered and stand unfilled past their watchdog. ``signal``
     has the exits as they stand now; ``past_triggers`` are where its stop stood before: one that rests there moves.
+    ``unseen`` is entered quantity whose stop the venue may have made unseen: no cover, and yet no exit goes beside it.
     """
 
     signal: Signal
@@ -74,6 +75,7 @@ class Situation(msgspec.Struct, frozen=True):
     slice_terms: SliceTerms | None = None
     stuck: frozenset[str] = frozenset()
     past_triggers: frozenset[Price] = frozenset()
+    unseen: Qty = NO_QTY
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -155,6 +157,11 @@ class _Planner:
         return self.stop_most + sum((o.most for o in self.immediate), ZERO)
 
     @property
+    def spoken_for(self) -> Decimal:
+        """What exits may trade at most, those included that nobody has seen."""
+        return self.exit_most + self.s.unseen
+
+    @property
     def uncovered(self) -> Qty:
         if self.s.signal.stop_loss is None:
             return NO_QTY
@@ -165,7 +172,7 @@ class _Planner:
     def missing(self) -> Qty:
         if self.s.signal.stop_loss is None:
             return NO_QTY
-        return Qty(max(ZERO, self.want - self.exit_most))
+        return Qty(max(ZERO, self.want - self.spoken_for))
 
     @property
     def leaving(self) -> bool:
@@ -183,10 +190,10 @@ class _Planner:
         stops = [o for o in self.exits if o.role == "stop"]
         if any(o.ended and (o.triggered or would_fire(o)) and o.done_qty < o.order_qty for o in stops):
             return "stop ended with quantity left"
-        if any(o.triggered for o in stops) and self.want > self.exit_most:
+        if any(o.triggered for o in stops) and self.want > self.spoken_for:
             return "quantity beyond the fired stop"
         ready = self.s.cover_ready or self.s.signal.protect_from == "full_fill"
-        if self.s.signal.stop_loss and self.s.trigger_passed and self.want > self.exit_most and ready:
+        if self.s.signal.stop_loss and self.s.trigger_passed and self.want > self.spoken_for and ready:
             return THROUGH_STOP
         return ""
 
@@ -218,7 +225,7 @@ class _Planner:
         if self.leaving:
             self._end_entry(self.closing or "exit traded")
         self._cancel(self.exits, "nothing left to protect")
-        quiet = not self.entry_live and all(o.ended for o in self.exits + self.returns)
+        quiet = not self.entry_live and not self.s.unseen and all(o.ended for o in self.exits + self.returns)
         if self.excess and quiet and self.s.close_ready:
             self.steps.append(PlaceClose(self.excess, self.s.signal.side, "excess of exits"))
 
@@ -239,7 +246,7 @@ class _Planner:
             return
         if self.s.close_all:
             self._cancel(self.stops, self.closing)
-        need = self.orderable(self.want - self.exit_most - sum((o.most for o in self.resting), ZERO))
+        need = self.orderable(self.want - self.spoken_for - sum((o.most for o in self.resting), ZERO))
         if self.closing and need and self.s.close_ready:
             self.steps.append(PlaceClose(need, other_side(self.s.signal.side), self.closing))
         elif self.exit_most > self.want and not self.s.close_all:
@@ -256,7 +263,7 @@ class _Planner:
             return
         if not self.orderable(self.want - size):
             size = self.want
-        free = self.orderable(self.want - self.exit_most)
+        free = self.orderable(self.want - self.spoken_for)
         if free and self.s.close_ready:
             qty = min(free, size)
             self.steps.append(PlaceClose(qty, other_side(self.s.signal.side), self.closing, terms.limit_price))
@@ -284,7 +291,7 @@ class _Planner:
 
     def _begin_swap(self) -> Swap | None:
         s = self.s
-        parts = [] if self.both_rest or not s.touch_qty else self._portions()
+        parts = [] if self.both_rest or not s.touch_qty or s.unseen else self._portions()
         if not parts or any(o.role != "stop" and not o.ended for o in self.exits):
             return None  # an overdue target may have traded: no second one before it has answered
         place, part = parts[0]
@@ -301,7 +308,7 @@ class _Planner:
         if self.stop_most > keep:
             self._reduce(keep)
             return
-        qty = self.orderable(min(swap.qty, self.want - self.stop_most))
+        qty = self.orderable(min(swap.qty, self.want - self.stop_most - self.s.unseen))
         if qty:
             self.steps.append(PlaceTarget(qty, swap.place))
 
@@ -309,8 +316,8 @@ class _Planner:
         """Bring resting stops to the position: what is missing is added, what is too much is taken back."""
         if self.s.signal.stop_loss is None:
             return
-        deficit = self.want - self.exit_most
-        if deficit < 0:
+        deficit = self.want - self.spoken_for
+        if self.exit_most > self.want:
             self._reduce(self.want - (self.exit_most - self.stop_most))
         elif deficit > 0 and (self.s.cover_ready or self.s.swap is not None) and (self.both_rest or not self.resting):
             self._add(deficit)  # what a swap leaves over gets its stop back in the very plan that ends the swap
@@ -426,7 +433,7 @@ class _Planner:
         self.steps += [CancelExit(o.cl_ord_id, why) for o in orders if not o.ended and not o.busy]
 
     def _phase(self) -> Phase:
-        live = any(not o.ended for o in self.exits + self.returns)
+        live = bool(self.s.unseen) or any(not o.ended for o in self.exits + self.returns)
         if not self.want:
             if self.entry_live and not self.filled_any:
                 return "entering"

@@ -30,7 +30,8 @@ class Signal(msgspec.Struct, frozen=True):
     ``entry_timeout_s`` counts from the moment the entry is sent; None waits for ever. ``take_profit`` is the nearest
     target, ``more_targets`` those beyond it. Of a quote quantity (``cash_order_qty``) ``order_qty`` is zero until the
     engine takes the signal in. ``exit_after_s`` counts from the first fill. ``entered`` is False for coins that are
-    there already: nothing is bought or sold for them, ``order_qty`` is protected from the start.
+    there already: nothing is bought or sold for them, ``order_qty`` is protected from the start. ``created_ns`` is when
+    its strategy decided; None: its age counts from its arrival.
     """
 
     signal_id: str
@@ -58,6 +59,7 @@ class Signal(msgspec.Struct, frozen=True):
     exits: Exits = "stop-rests"
     contingency: Contingency = "ouo"
     entered: bool = True
+    created_ns: int | None = None
 
     @property
     def targets(self) -> tuple[TakeProfit, ...]:
@@ -73,7 +75,12 @@ class SignalFault(ValueError):
         self.errors = errors
 
 
-_RENAMED = {"valid_until_ns": "valid_until", "expire_time_ns": "expire_time", "exit_at_ns": "exit_at"}
+_RENAMED = {
+    "valid_until_ns": "valid_until",
+    "expire_time_ns": "expire_time",
+    "exit_at_ns": "exit_at",
+    "created_ns": "created_at",
+}
 _MEMBERS = frozenset(_RENAMED.get(name, name) for name in Signal.__struct_fields__) - {"more_targets", "entered"}
 _STOP = frozenset({"trigger_price", "limit_price", "reference", "watchdog_s", "trail"})
 _TRAIL = frozenset({"distance", "percent", "activation_price"})
@@ -117,6 +124,7 @@ def parse_signal(text: str) -> Signal:
         "more_targets": targets[1:],
         "entry_timeout_s": reader.take("entry_timeout_s", members.seconds, None),
         "valid_until_ns": reader.take("valid_until", members.moment, None),
+        "created_ns": reader.take("created_at", members.moment, None),
         **_life(reader),
     }
     _check_entry(reader, fields)

@@ -103,6 +103,11 @@ def child_order(signal: Signal, instrument: Instrument, cl_ord_id: str, report: 
     return msgspec.structs.replace(spec, trigger_price=trigger, limit_price=limit, stp_type="cancel_newest")
 
 
+def made_by_venue(spec: NewOrder) -> bool:
+    """Tell whether a stop is one that the venue made of a conditional close: ours win over our entries, it does not."""
+    return spec.stp_type == "cancel_newest"
+
+
 def _trailing_stop(
     instrument: Instrument, cl_ord_id: str, side: Side, qty: Qty, stop: StopLoss, trail: Trail
 ) -> NewOrder:

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from engine.orders.brackets import Bracket
 from engine.orders.commands import AmendOrder, NewOrder
+from engine.orders.events import Role
 from engine.orders.targets import rests
 from engine.orders.view import OrderView
 from engine.risk.denials import Denial, over
@@ -39,8 +40,8 @@ def _reduces(bracket: Bracket, request: NewOrder | AmendOrder, side: Side, now_n
     done = own.done_qty if own is not None else ZERO
     held = bracket.exposure if side == other_side(bracket.signal.side) else -bracket.exposure
     others = [one for one in bracket.orders.values() if one.cl_ord_id != request.cl_ord_id]
-    if bracket.signal.exits == "both-rest":
-        beside = "stop" if _rests_beside(bracket, request) else "target"
+    beside = _sibling_of(bracket, request) if bracket.signal.exits == "both-rest" else None
+    if beside is not None:
         others = [one for one in others if one.role != beside or not (one.role == "stop" or rests(one))]
     living = may_live(others, side, round(bracket.policy.swap_bound_s * NS), now_ns)
     asked = request.order_qty - done
@@ -52,9 +53,12 @@ def _reduces(bracket: Bracket, request: NewOrder | AmendOrder, side: Side, now_n
     )
 
 
-def _rests_beside(bracket: Bracket, request: NewOrder | AmendOrder) -> bool:
+def _sibling_of(bracket: Bracket, request: NewOrder | AmendOrder) -> Role | None:
+    """Return the role that a resting exit shares its quantity with; what trades at once shares with nobody."""
     view = bracket.orders.get(request.cl_ord_id)  # a new order is among them from its intent on
-    return view is not None and rests(view)
+    if view is None or view.role == "stop":
+        return "target"
+    return "stop" if rests(view) else None
 
 
 def may_live(orders: Iterable[OrderView], side: Side, bound_ns: int, now_ns: int) -> Decimal:

@@ -85,6 +85,19 @@ class Limits(msgspec.Struct, frozen=True):
         return any(value is not None for value in values)
 
     @property
+    def judges_nothing(self) -> bool:
+        """Whether no limit stands at all, whatever currency and windows say."""
+        blank = UNLIMITED
+        return blank == msgspec.structs.replace(
+            self,
+            currency=blank.currency,
+            rates=blank.rates,
+            repeats_window_s=blank.repeats_window_s,
+            fee_reserve_bps=blank.fee_reserve_bps,
+            link_loss_halt_s=blank.link_loss_halt_s,
+        )
+
+    @property
     def judges_losses(self) -> bool:
         """Whether any loss may halt."""
         losses = [loss for one in (self.each_strategy, *self.strategy.values()) for loss in _losses(one)]

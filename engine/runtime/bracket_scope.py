@@ -10,7 +10,6 @@ import structlog
 import trio
 
 from engine.accounts.pnl import money_of
-from engine.errors import VenueError
 from engine.orders.brackets import Bracket, BracketEvent, MarketFacts, Outcome
 from engine.orders.commands import NewOrder
 from engine.orders.contingents import (
@@ -31,6 +30,7 @@ from engine.orders.signal import Signal
 from engine.orders.slices import NO_TAKING, CloseWish, slice_terms
 from engine.orders.specs import child_order, close_order, entry_order, stop_order, target_order
 from engine.orders.view import OrderView
+from engine.runtime.child_search import ChildSearch
 from engine.runtime.denying import deny_signal
 from engine.runtime.entry_attempts import EntryAttempts
 from engine.runtime.history import facts_of
@@ -54,8 +54,6 @@ from engine.values.time import NS
 
 log = structlog.get_logger()
 
-CHILDREN_PAUSE_S = 1.0
-"""Until the venue is asked again for the stops of a conditional close; meanwhile they are counted as missing."""
 SLICE_LOOK_NS = NS // 4
 """How often a close looks again at the book: no book message tells it that a slice fits now."""
 
@@ -94,7 +92,7 @@ class BracketScope:
         self._wish: CloseWish | None = None
         self._attempts = EntryAttempts(bracket.signal, services.pauses)
         self._adopted: dict[str, OrderScope] = {}
-        self._asking = False  # the venue is being asked for stops of a conditional close
+        self._children = ChildSearch(services, bracket, self.adopt_child, self._inbox_send.send)
         resumed = loose is not None or late is not None
         born_ns = opened_ns(services.journal, self.signal_id) if resumed else self._now()
         services.risk.open(bracket, born_ns)
@@ -192,19 +190,6 @@ class BracketScope:
         log.info("child.adopted", cl_ord_id=spec.cl_ord_id, order_id=report.order_id, entry=parent.cl_ord_id)
         return handle.put(msgspec.structs.replace(report, cl_ord_id=spec.cl_ord_id))
 
-    async def _ask_children(self) -> None:
-        """Ask for the stops that a conditional close must have made; what is missing then gets a stop of ours."""
-        asked_ns = self._now()
-        try:
-            for report in await self._services.link.open_orders():
-                if report.cl_ord_id is None and report.ord_ref_id is not None:
-                    self.adopt_child(report)
-        except VenueError as error:
-            log.warning("children.not_asked", error=str(error))
-            await trio.sleep(CHILDREN_PAUSE_S)
-            asked_ns = 0
-        await self._inbox_send.send(ChildrenAsked(asked_ns))
-
     def _put(self, message: BracketMessage) -> bool:
         try:
             self._inbox_send.send_nowait(message)
@@ -217,8 +202,10 @@ class BracketScope:
     async def run(self) -> None:
         """Live until the bracket has ended and its orders are settled."""
         structlog.contextvars.bind_contextvars(signal_id=self.signal_id)
+        signal = self.bracket.signal
+        beside = len(signal.targets) if signal.exits == "both-rest" else 0
         protection = self._services.link.protection(
-            self.bracket.signal.symbol, self.signal_id, held=bool(self.bracket.orders)
+            signal.symbol, self.signal_id, held=bool(self.bracket.orders), targets=beside
         )
         with self._inbox, protection:
             async with trio.open_nursery() as order_nursery:
@@ -277,7 +264,7 @@ class BracketScope:
             case LateReport():
                 self._reopen(order_nursery, message.report)
             case ChildrenAsked():
-                self.bracket.children_asked_ns, self._asking = message.asked_ns, False
+                self._children.asked(message, self._now())
             case EndEntry():
                 pass  # the wish is remembered; this only woke us
             case Adopted():
@@ -318,14 +305,13 @@ class BracketScope:
         self._record(events)
         for step in plan.steps:
             self._do(order_nursery, step, plan)
-        if not self._asking and self.bracket.lacks_children(self._now()):
-            self._asking = True
-            order_nursery.start_soon(self._ask_children, name=f"children/{symbol}")
+        if self._children.due(self._now()):
+            order_nursery.start_soon(self._children.ask, name=f"children/{symbol}")
         self._services.risk.moved(self.bracket)
         if not plan.steps and not any(one.busy for one in self.bracket.orders.values()):
             self._moved.set()  # nothing is missing and nothing under way
         self._progressed()
-        moments = [self.bracket.wake_ns(self._now()), self._attempts.due_ns]
+        moments = [self.bracket.wake_ns(self._now()), self._attempts.due_ns, self._children.due_ns]
         if self.bracket.close_all and not self.bracket.ended:
             moments.append(self._now() + SLICE_LOOK_NS)
         return min((at for at in moments if at is not None and at > self._now()), default=None)

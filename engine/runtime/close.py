@@ -15,11 +15,11 @@ from engine.orders.signal import Signal, protecting
 from engine.orders.slices import CloseWish
 from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.close_proof import AskedBy, CloseProof, Wallets
-from engine.runtime.close_report import CloseAsked, CloseReport, NotFlat
+from engine.runtime.close_report import BalanceProof, CloseAsked, CloseReport, NotFlat
 from engine.runtime.close_words import bracket_close, why_not_flat
 from engine.runtime.history import facts_of
 from engine.runtime.services import Services
-from engine.values.money import ZERO, Qty
+from engine.values.money import ZERO, Qty, trimmed
 from engine.values.time import NS, rfc3339
 
 FIRST_LOOK_S = 1.0
@@ -223,7 +223,7 @@ class Close:
         asked, services = self.asked, self._services
         after, asked_by, rest = before, NOTHING, list[OrderReport]()
         if not self._abandoned:  # whoever broke it off waits for nobody
-            rest, asked_by = await self._proof.resting(self._is_its)
+            rest, asked_by = await self._proof.resting(self._is_its, self._is_our_entry)
             after = await self._proof.wallets()
         living = {scope.signal_id for scope in self._brackets.scopes()}
         assets = {i.base: None for s in self._symbols() if (i := services.link.instrument(s)) is not None}
@@ -240,9 +240,7 @@ class Close:
             or all(one.cl_ord_id not in self._closed[s].orders for s in living & self._closed.keys())
         ]
         not_flat += [
-            NotFlat(
-                one.asset, "", one.change - one.fills, "BALANCE_UNEXPLAINED", "its change is not what our fills say"
-            )
+            NotFlat(one.asset, "", one.change - one.fills, "BALANCE_UNEXPLAINED", _unexplained(one))
             for one in balances
             if one.explained is False and one.change is not None
         ]
@@ -278,14 +276,35 @@ class Close:
         if self._still_trading() and not self._abandoned:
             yield "what is not flat goes on being closed: status and why tell more"
 
+    def _is_our_entry(self, order_id: str) -> bool:
+        """Tell whether an order is an entry of ours with a conditional close, that of an ended bracket too."""
+        if any(_entered_by(bracket, order_id) for bracket in self._closed.values()):
+            return True
+        name = self._services.desk.name_of(order_id)
+        return name is not None and self._services.is_ours(name)
+
     def _is_its(self, order: OrderReport) -> bool:
         match self.asked.scope:
             case "symbol":
                 return order.symbol == self.asked.name
             case "signal":
-                return any(order.cl_ord_id in bracket.orders for bracket in self._closed.values())
+                return any(
+                    order.cl_ord_id in bracket.orders or _entered_by(bracket, order.ord_ref_id)
+                    for bracket in self._closed.values()
+                )
             case "all":
                 return True
+
+
+def _unexplained(one: BalanceProof) -> str:
+    return (
+        f"the balance changed by {trimmed(one.change or ZERO)} and our fills come to {trimmed(one.fills)}: somebody else "
+        "trades, deposits or withdraws this asset, or a fill of ours has not been told; close again proves it anew"
+    )
+
+
+def _entered_by(bracket: Bracket, order_id: str | None) -> bool:
+    return any(one.role == "entry" and order_id and one.order_id == order_id for one in bracket.orders.values())
 
 
 def can_order(bracket: Bracket) -> bool:

@@ -82,17 +82,28 @@ class CloseProof:
         spot = {one.asset: one.total for one in found if one.wallet == SPOT}
         return Wallets(by_name, spot, asked_by, rows, services.clock.now_ns())
 
-    async def resting(self, chosen: Callable[[OrderReport], bool]) -> tuple[list[OrderReport], AskedBy]:
-        """Return our orders that rest there by the venue's word and are chosen."""
+    async def resting(
+        self, chosen: Callable[[OrderReport], bool], made_us: Callable[[str], bool]
+    ) -> tuple[list[OrderReport], AskedBy]:
+        """Return our orders that rest there by the venue's word and are chosen.
+
+        Stops that the venue has made of our entries carry no mark: they come with the name that we call them by, and
+        those not named yet are ours where ``made_us`` knows the entry that they came from.
+        """
         services = self._services
         with trio.move_on_after(ASK_BOUND_S):
             try:
                 found = await services.link.open_orders()
-                ours = [one for one in found if services.is_ours(one.cl_ord_id)]
+                named = [self._named(one) for one in found]
+                ours = [one for one in named if services.is_ours(one.cl_ord_id) or made_us(one.ord_ref_id or "")]
                 return [one for one in ours if chosen(one)], "rest"
             except VenueError:
                 pass
         return [], "stream" if services.stream_up() else "nothing"  # complete: our own orders' states are the venue's
+
+    def _named(self, order: OrderReport) -> OrderReport:
+        name = order.cl_ord_id or self._services.desk.name_of(order.order_id)
+        return order if name == order.cl_ord_id else msgspec.structs.replace(order, cl_ord_id=name)
 
     def balance(self, asset: str, before: Wallets, after: Wallets) -> BalanceProof:
         """Hold an asset's change against our fills since."""

@@ -9,6 +9,8 @@ from engine.risk.denials import Denial
 log = structlog.get_logger()
 
 EVERYWHERE = ""
+SELF_ENDING = frozenset({"CLOSING"})
+"""A close that is under way keeps entries of its market back until it is over, whatever anybody says."""
 
 
 class EntryGate:
@@ -29,9 +31,10 @@ class EntryGate:
             log.info("entries.released", code=code, symbol=symbol or "all")
 
     def clear(self) -> None:
-        """Take every reason away: a person has looked into them."""
+        """Take away every reason that a person may look into; one that ends by itself stays."""
         for symbol, code in list(self._reasons):
-            self.open(code, symbol)
+            if code not in SELF_ENDING:
+                self.open(code, symbol)
 
     def denial(self, symbol: str) -> Denial | None:
         """Return the first reason that holds for this symbol."""
@@ -39,6 +42,11 @@ class EntryGate:
             if where in (EVERYWHERE, symbol):
                 return Denial(code, why)
         return None
+
+    def releasable(self) -> tuple[str, ...]:
+        """Return what ``clear`` takes away, by code and symbol."""
+        keys = [(where, code) for where, code in self._reasons if code not in SELF_ENDING]
+        return tuple(f"{code}:{where}" if where else code for where, code in keys)
 
     def reasons(self) -> dict[str, str]:
         """Return every reason that stands, by code and symbol, for people."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -39,6 +40,8 @@ class HaltFile:
         if self._path is None:
             return None
         try:
+            if not stat.S_ISREG(self._path.lstat().st_mode):
+                return "a halt file that is no plain file"  # a link to nowhere, a pipe that would be waited for
             with self._path.open("rb") as file:
                 first = file.readline(4 * REASON_CHARS).decode("utf-8", "replace").strip()
         except FileNotFoundError:

@@ -134,9 +134,12 @@ class Adopted(msgspec.Struct, frozen=True):
 
 
 class ChildrenAsked(msgspec.Struct, frozen=True):
-    """To a bracket: the venue was asked for stops of a conditional close at ``asked_ns``; 0 = in vain."""
+    """To a bracket: the venue was asked for stops of a conditional close.
 
-    asked_ns: int
+    Of ``childless_of`` entered quantity it has made none but those known by now; None: that is not proved yet.
+    """
+
+    childless_of: Qty | None
 
 
 BracketMessage = OrderChanged | MarketMoved | EndEntry | LateReport | Adopted | ChildrenAsked

@@ -16,7 +16,6 @@ from engine.journal.lease import hold_lease
 from engine.journal.opening import open_sound_journal
 from engine.orders.commands import CancelOrder
 from engine.risk.breaker import Breaker
-from engine.risk.limits import UNLIMITED
 from engine.runtime.account_desk import AccountDesk
 from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.bus import Bus
@@ -124,7 +123,7 @@ class _Core:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Engine]:
         """Nest what must die last outermost: journal, link, senders and bus, brackets with their orders."""
-        if self._venue.identity.mode == "live" and self._settings.limits == UNLIMITED:
+        if self._venue.identity.mode == "live" and self._settings.limits.judges_nothing:
             raise ConfigError("no limits are set: a live venue is traded on only within limits, see config/limits.toml")
         desk, market, market_bus = OrderDesk(), MarketDesk(), MarketBus()
         gate = EntryGate()

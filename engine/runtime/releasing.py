@@ -31,7 +31,7 @@ def release(services: Services, reason: str, strategy_id: str = "") -> Resumed:
     """
     trading, gate = services.trading, services.gate
     causes = [one.code for one in trading.view().causes if one.strategy_id == strategy_id]
-    kept_back = [] if strategy_id else list(gate.reasons())
+    kept_back = () if strategy_id else gate.releasable()
     if not causes and not kept_back:
         return Resumed("not_halted")
     obstacle = services.halt_watch.obstacle(strategy_id)
@@ -42,7 +42,7 @@ def release(services: Services, reason: str, strategy_id: str = "") -> Resumed:
         services.accounts.reset_peak()
     trading.resume(reason, strategy_id)
     if kept_back:
-        log.warning("entries.looked_into", reasons=kept_back, why=reason)
+        log.warning("entries.looked_into", reasons=list(kept_back), why=reason)
         gate.clear()
     services.market.wake_all()
     return Resumed("resumed", released=(*causes, *kept_back))

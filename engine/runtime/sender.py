@@ -179,15 +179,19 @@ class Sender:
             return
         request, row = await self._going(job, ticket)
         await self._journal.sync()  # the bytes leave only after this: a crash leaves "may have been sent", never a lie
-        fallen = self._checks.still(job.request, job.handle.view, job.signal_id)
+        fallen = self._fallen(job)
         if fallen is not None:
             answer = self._not_sent(request, "WITHDRAWN", f"{fallen.code}: {fallen.reason}", ticket.transport)
             await self._conclude(answer, job, row)
             return
         answer = self._unanswered(request, ticket)
+        ticket = msgspec.structs.replace(ticket, stands=lambda: self._fallen(job) is None)
         with trio.move_on_after(self._bound_s):
             answer = await self._dispatch(ticket, request)
         await self._conclude(answer, job, row)
+
+    def _fallen(self, job: _Job) -> Denial | None:
+        return self._checks.still(job.request, job.handle.view, job.signal_id)
 
     async def _deny(self, denial: Denial, job: _Job) -> None:
         """Tell the order that its request was denied before anything of it was written."""

@@ -45,6 +45,11 @@ class VenueIdentity(msgspec.Struct, frozen=True):
     mode: Literal["live", "simulated"]
 
 
+def always() -> bool:
+    """Stand in for a last question that nobody asks."""
+    return True
+
+
 class Ticket(msgspec.Struct, frozen=True):
     """The limiter's leave to send one request now. ``deadline_ns`` is the venue-time deadline it must carry."""
 
@@ -53,6 +58,8 @@ class Ticket(msgspec.Struct, frozen=True):
     lane: Lane = Lane.ENTRY
     leave: int = 0
     """The limiter's own number for this leave; 0 = none."""
+    stands: Callable[[], bool] = always
+    """Asked right before the first byte, behind every wait: False = it must not leave any more (a halt has fallen)."""
 
 
 class Unprotected(msgspec.Struct, frozen=True):
@@ -226,11 +233,14 @@ class VenueLink(MarketLink, Protocol):
         """Return the state and the figures of every stream."""
         ...
 
-    def protection(self, symbol: str, bracket: str, *, held: bool = False) -> AbstractContextManager[None]:
+    def protection(
+        self, symbol: str, bracket: str, *, held: bool = False, targets: int = 0
+    ) -> AbstractContextManager[None]:
         """Hold a bracket's protection reserved while the block stands: a bracket's scope does so for its whole life.
 
         Booked when the bracket's first entry is admitted, or at once with ``held`` (a resumed bracket with orders or
-        quantity). Entries of all brackets on the symbol leave what is booked free.
+        quantity). Entries of all brackets on the symbol leave what is booked free. ``targets`` is how many orders are
+        to rest beside the stop.
         """
         ...
 

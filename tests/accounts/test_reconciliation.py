@@ -143,6 +143,22 @@ def test_what_happened_while_the_stream_was_away_is_explained_by_our_fills_alone
     assert (one.steady(LATER + 2 * GRACE_NS - 1), one.steady(LATER + 2 * GRACE_NS)) == (False, True)
 
 
+def test_venues_ledger_tells_what_others_did_while_the_stream_was_away():
+    """What was told before is not counted twice, what is ours is ours; the question is then answered."""
+    one = begun(USD="1000")
+    one.moved(moved("USD", "50", kind="deposit", ref="Q1"), d("1050"), T0 + S)
+    one.opened({"USD": d("945")}, LATER)
+    assert (one.gap_ns, one.unexplained()) == (T0, {"USD": -105})
+    one.filled("T1", {"USD": d("-101")}, T0 + 2 * S, LATER)  # too near to the start for clocks to tell
+    entries = [
+        moved("USD", "50", kind="deposit", ref="Q1"),
+        moved("USD", "-100", fee="1"),
+        moved("USD", "-4", kind="withdrawal", ref="Q2"),
+    ]
+    assert [entry.ref_id for entry in one.explained(entries)] == ["Q2"]
+    assert (one.gap_ns, told(one, "USD")) == (0, (-101, 46, 0, 0))
+
+
 def test_reward_wallets_are_told_by_their_suffix():
     """Kraken's REST names what earns rewards so; a point in any other name is part of it."""
     assert [wallet_of(name) for name in ("BTC.F", "ETH.B", "DOT.S", "USD.M")] == [

@@ -214,6 +214,31 @@ async def test_slots_of_all_orders_count_and_protection_keeps_two(autojump_clock
     await desk.go("eth", Lane.ENTRY, new("e", ETH))
 
 
+async def test_targets_that_rest_beside_the_stop_keep_their_slots_too(autojump_clock):
+    """Two targets: four slots stay free for its own entry, and three, once its stop rests, from another's."""
+    desk = Desk(timeout_s=3)
+    desk.resting(56)
+    refused = pytest.raises(VenueUnavailable, match="56 of 60 orders open, 1 wanted, 4 kept for protection")
+    with desk.limiter.protection(BTC, "a", held=False, targets=2), refused:
+        await desk.go("entry", Lane.ENTRY, new(), bracket="a")
+    desk = Desk(timeout_s=3)
+    desk.resting(55)
+    with desk.limiter.protection(BTC, "a", held=False, targets=2):
+        await desk.go("entry", Lane.ENTRY, new("e"), bracket="a")
+        await desk.go("stop", Lane.REDUCING, new("s", order_type="stop-loss"), bracket="a")
+        with pytest.raises(VenueUnavailable, match="57 of 60 orders open, 1 wanted, 5 kept for protection"):
+            await desk.go("other", Lane.ENTRY, new("d"))
+
+
+async def test_targets_that_rest_beside_the_stop_keep_their_points_too(desk, autojump_clock):
+    """A point each, until the bracket is covered: an entry beside it waits where without them it would pass."""
+    with desk.limiter.protection(BTC, "a", held=True, targets=3):
+        desk.fill(60 - 16 - desk.counters.of(BTC).level(trio.current_time()))
+        desk.limiter._timeout_s = 0.5
+        with pytest.raises(VenueUnavailable, match="1 wanted, 17 kept for protection"):
+            await desk.go("entry", Lane.ENTRY, new())
+
+
 async def test_freed_slot_lets_the_waiting_entry_go(autojump_clock):
     """It goes in the very moment the report arrives."""
     desk = Desk()

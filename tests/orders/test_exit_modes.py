@@ -194,8 +194,58 @@ def test_venue_is_asked_before_a_missing_child_is_replaced() -> None:
     assert desk.bracket.wake_ns(desk.now) == desk.now + NS
     assert desk.after(1) == []
     assert desk.bracket.lacks_children(desk.now)
-    desk.bracket.children_asked_ns = desk.now
+    assert desk.after(3) == []
+    assert desk.bracket.state == "naked"
+    desk.bracket.prove_childless(qty(2))
     assert desk.think() == [PlaceStop(qty(2))]
+
+
+def test_unseen_child_counts_as_an_exit_that_may_live() -> None:
+    """Half of the fills have their stop: nothing is sold, swapped or placed for the half whose stop is not seen."""
+    desk = Desk(CLOSE)
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    child(desk, "k1", "1")
+    assert desk.sees(touched("5")) == []
+    assert desk.sees(THROUGH) == []
+    desk.sees(QUIET)
+    desk.bracket.close("enough")
+    assert desk.think() == [CancelExit("k1", "enough")]
+    assert desk.end("k1") == [PlaceClose(qty(1), "sell", "enough")]
+    desk.accept("x2")
+    assert desk.fill("x2", "1") == []
+    assert not desk.bracket.ended
+    desk.bracket.prove_childless(qty(2))
+    assert desk.think() == [PlaceClose(qty(1), "sell", "enough")]
+
+
+def test_late_child_shrinks_the_stop_that_took_its_place() -> None:
+    """Proved absent and there after all: the two together are brought back to the position."""
+    desk = Desk(CLOSE)
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.after(5)
+    desk.bracket.prove_childless(qty(2))
+    desk.think()
+    desk.accept("x1")
+    desk.after(60)
+    child(desk, "k1", "2")
+    assert desk.after(0) == []
+    assert [type(step) for step in desk.steps[-1:]] == [CancelExit]
+
+
+def test_proof_that_no_child_was_made_outlives_a_restart() -> None:
+    """The next engine does not doubt it anew."""
+    desk = Desk(CLOSE)
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.after(5)
+    desk.bracket.prove_childless(qty(2))
+    desk.think()
+    desk.accept("x1")
+    again = rebuild_bracket(desk.facts, desk.bracket.policy)
+    assert again is not None
+    assert (again.unseen, again.think(QUIET, desk.now)[0].steps) == (0, ())
 
 
 def test_fee_in_base_shrinks_the_venues_stop() -> None:

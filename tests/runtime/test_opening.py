@@ -117,7 +117,7 @@ async def test_cancelled_block_takes_its_entries_back_on_the_wire(open_place, au
             assert trio.current_time() < 6
             (order,) = place.exchange.truth.orders.values()
             assert (order.status, order.reason) == ("canceled", "User requested")
-            assert [row.kind for row in journal.rows()][-1] in ("closed", "answer")
+            assert [row.kind for row in journal.rows() if row.kind != "balances"][-1] in ("closed", "answer")
             assert len(list(journal.rows(kind="closed"))) == 1
 
 

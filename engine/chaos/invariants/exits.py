@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from engine.chaos.invariants.base import Invariant
@@ -12,6 +13,10 @@ from engine.sim.events import OrderReport
 
 EXIT_CODES = frozenset({"EXIT_EXCEEDS_POSITION", "EXIT_OFF_TICK", "EXIT_OFF_LOT", "EXIT_BELOW_MINIMUM"})
 """The only checks of ours that an exit meets."""
+
+
+SHRINK_S = 2.0
+"""An amend's wire deadline and a round trip."""
 
 
 class ExitsWithinPosition(Invariant):
@@ -35,11 +40,23 @@ class ExitsWithinPosition(Invariant):
         self._touched.clear()
 
     def _judge(self, case: Case) -> None:
+        """A target whose end is not known within the swap's bound gets its stop back first, whatever it has traded."""
         live, held = case.resting(), max(case.held, ZERO)
         if case.signal.exits == "both-rest":
             live = max(case.resting("stop", "close"), case.resting("target"))
-        if live > held:
+        if live > held + self._unheard(case):
             self.broken(f"exits for {live} live, held is {held}", case.signal_id, *case.orders)
+
+    def _unheard(self, case: Case) -> Decimal:
+        """What such targets have traded and the journal has not heard of, or only just: the stop shrinks again then."""
+        bound_s, now_s = self.court.world.settings.policy.swap_bound_s, self.court.now_s
+        total = ZERO
+        for twin in case.of("target"):
+            if twin.venue is None or now_s < twin.decided_s + bound_s:
+                continue
+            just = twin.state_since_s >= twin.decided_s + bound_s and now_s <= twin.state_since_s + SHRINK_S
+            total += twin.venue.cum_qty if just else twin.venue.cum_qty - twin.cum_qty
+        return total
 
 
 class TargetHasStop(Invariant):
