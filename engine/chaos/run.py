@@ -127,8 +127,8 @@ class Run:
     def _hear(self, _: Any, level: str, event: MutableMapping[str, Any]) -> str:
         name = str(event.pop("event", ""))
         shown = {key: value for key, value in event.items() if key != "exc_info"}
-        if hasattr(self, "oracle") and not in_ruins():
-            self.oracle.logged(level, name, " ".join(f"{key}={value}" for key, value in shown.items()))
+        if hasattr(self, "oracle") and not in_ruins():  # sorted: bound values come in the order of a set
+            self.oracle.logged(level, name, " ".join(f"{key}={shown[key]}" for key in sorted(shown)))
         raise structlog.DropEvent
 
     async def main(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from typing import NamedTuple
@@ -51,11 +51,17 @@ class _Waiter(NamedTuple):
 class CallBudget:
     """Lets calls go while the counter has room, the most urgent first, then first come first served.
 
-    Who waits for a reserve stands aside for those who need not leave it.
+    Who waits for a reserve stands aside for those who need not leave it. ``level`` is what an earlier process left in
+    the venue's counter, ``note`` is told the level after each change.
     """
 
-    def __init__(self, most: float, decay_per_s: float) -> None:
+    def __init__(
+        self, most: float, decay_per_s: float, *, level: float = 0.0, note: Callable[[float], None] | None = None
+    ) -> None:
         self.counter = Counter(most, decay_per_s)
+        if level > 0:
+            self.counter.correct(min(level, most), trio.current_time())
+        self._note = note
         self._waiting: list[_Waiter] = []
         self._numbers = itertools.count(1)
         self._changed = trio.Event()
@@ -66,6 +72,7 @@ class CallBudget:
         await trio.lowlevel.checkpoint()
         await self._wait(_Waiter(urgency, next(self._numbers), points, RESERVES[urgency]))
         held = self.counter.hold(points)
+        self._changed_level()
         try:
             yield
         finally:
@@ -100,6 +107,11 @@ class CallBudget:
         """Learn that the venue counts more than we do."""
         full = self.counter.threshold + BLOCKED_S * self.counter.decay_per_s
         self.counter.correct(full, trio.current_time())
+        self._changed_level()
+
+    def _changed_level(self) -> None:
+        if self._note is not None:
+            self._note(self.counter.level(trio.current_time()))
 
     def _tell(self) -> None:
         self._changed.set()

@@ -9,7 +9,10 @@ RESERVE_NS = 10_000_000_000
 
 
 class NonceStore(Protocol):
-    """Keeps the high-water mark: no nonce at or above it was ever sent."""
+    """Keeps what a key's next user must know: its high-water mark, and how far its counter of calls is spent.
+
+    No nonce at or above the mark was ever sent.
+    """
 
     def load(self) -> int:
         """Return the stored mark, 0 when there is none."""
@@ -19,12 +22,21 @@ class NonceStore(Protocol):
         """Keep ``mark`` durably before returning."""
         ...
 
+    def spent_until(self) -> int:
+        """Return when (UTC nanoseconds) the counter of calls is empty again as far as was told; 0 when nothing was."""
+        ...
+
+    def spend(self, until_ns: int) -> None:
+        """Remember that the counter is not empty before this moment. A power loss may forget it, a kill may not."""
+        ...
+
 
 class MemoryNonceStore:
     """A mark that dies with its holder; hand the same one to a restarted engine of a simulation."""
 
     def __init__(self, mark: int = 0) -> None:
         self.mark = mark
+        self._spent_until = 0
 
     def load(self) -> int:
         """Return the mark."""
@@ -33,6 +45,14 @@ class MemoryNonceStore:
     def store(self, mark: int) -> None:
         """Keep the mark."""
         self.mark = mark
+
+    def spent_until(self) -> int:
+        """Return what was last remembered."""
+        return self._spent_until
+
+    def spend(self, until_ns: int) -> None:
+        """Remember it."""
+        self._spent_until = until_ns
 
 
 class Nonces:

@@ -87,11 +87,11 @@ class RestClient:
         self._rng = chance.stream("kraken/rest")
         self._public = CallBudget(PUBLIC_BURST, PUBLIC_PER_S)
         self._slots = trio.CapacityLimiter(settings.max_connections)
-        self.trade_key = RestKey(settings.api_key, settings.api_secret, nonces, settings.tier)
+        self.trade_key = RestKey(settings.api_key, settings.api_secret, nonces, settings.tier, clock)
         self.query_key = self.trade_key
         if settings.query_key is not None and settings.query_secret is not None:
             store = query_nonces if query_nonces is not None else MemoryNonceStore()
-            self.query_key = RestKey(settings.query_key, settings.query_secret, store, settings.tier)
+            self.query_key = RestKey(settings.query_key, settings.query_secret, store, settings.tier, clock)
         self.down_since_s: float | None = None
         """When connecting last failed, None once a call has got through."""
         self.on_alarm: Callable[[str, str], None] = _log_alarm
@@ -110,8 +110,9 @@ class RestClient:
     ) -> Reply:
         """Make one private call without any repeating, by the trading key. Never raises for what happens to it.
 
-        ``stands`` is asked before the first byte. The nonce is drawn when the line and a connection slot are ours. Amends and batches may count on the REST
-        counter (§5.1 leaves it open): they never wait for it, but reads then leave them room.
+        ``stands`` is asked before the first byte. The nonce is drawn when the line and a connection slot are ours.
+        Amends and batches may count on the REST counter (§5.1 leaves it open): they never wait for it, but reads then
+        leave them room.
         """
         key = key or self.trade_key
         held = key.budget.counter.hold(0 if name in _FREE else 1)

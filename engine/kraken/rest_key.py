@@ -14,17 +14,25 @@ from engine.kraken.nonce import Nonces, NonceStore
 from engine.kraken.nonce_line import NonceLine
 from engine.kraken.settings import Secret
 from engine.kraken.signing import api_sign
+from engine.seams.clock import Clock
+from engine.values.time import NS
 
 
 class RestKey:
-    """Everything that Kraken keeps per key (§2.2, §5.1). One call at a time holds ``line``."""
+    """Everything that Kraken keeps per key (§2.2, §5.1). One call at a time holds ``line``.
 
-    def __init__(self, key: Secret, secret: Secret, store: NonceStore, tier: str) -> None:
-        self._key, self._secret = key, secret
+    The counter of calls goes on from where an earlier process left it: engines that start in quick succession would
+    else be refused, and blocked, in the very moment in which they need the venue's word.
+    """
+
+    def __init__(self, key: Secret, secret: Secret, store: NonceStore, tier: str, clock: Clock) -> None:
+        self._key, self._secret, self._store, self._clock = key, secret, store, clock
         self._nonces = Nonces(store)
         self.line = NonceLine()
         limits = TIERS[tier]
-        self.budget = CallBudget(limits.rest_max, limits.rest_decay)
+        self._decay_per_s = limits.rest_decay
+        left = (store.spent_until() - clock.now_ns()) / NS * limits.rest_decay
+        self.budget = CallBudget(limits.rest_max, limits.rest_decay, level=left, note=self._note)
         self.last_nonce = 0
 
     def request(
@@ -41,3 +49,6 @@ class RestKey:
             "Content-Type": "application/json" if as_json else "application/x-www-form-urlencoded",
         }
         return http.build_request("POST", path, content=body, headers=headers)
+
+    def _note(self, level: float) -> None:
+        self._store.spend(self._clock.now_ns() + int(level / self._decay_per_s * NS))

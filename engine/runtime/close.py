@@ -298,8 +298,8 @@ class Close:
 
 def _unexplained(one: BalanceProof) -> str:
     return (
-        f"the balance changed by {trimmed(one.change or ZERO)} and our fills come to {trimmed(one.fills)}: somebody else "
-        "trades, deposits or withdraws this asset, or a fill of ours has not been told; close again proves it anew"
+        f"the balance changed by {trimmed(one.change or ZERO)} and our fills come to {trimmed(one.fills)}: somebody "
+        "else trades, deposits or withdraws this asset, or a fill of ours has not been told; close again proves it anew"
     )
 
 

@@ -7,6 +7,7 @@ import trio
 
 from engine.kraken.call_budget import CallBudget, Urgency
 from engine.kraken.limits import TIERS
+from engine.kraken.nonce_file import FileNonceStore
 
 
 @pytest.fixture(params=["starter", "intermediate", "pro"])
@@ -97,3 +98,24 @@ async def test_cancelled_waiter_blocks_nobody(budget, limits, autojump_clock):
     with trio.fail_after(1.01 / limits.rest_decay):
         await call(budget, Urgency.QUESTION)
     assert budget.counter.level(trio.current_time()) <= level + 0.01
+
+
+async def test_next_process_goes_on_from_what_the_last_one_spent(limits, autojump_clock):
+    """The counter stands in the venue, not in us: a new life waits for it instead of being refused and blocked."""
+    told: list[float] = []
+    first = CallBudget(limits.rest_max, limits.rest_decay, note=told.append)
+    await spend(first)
+    second = CallBudget(limits.rest_max, limits.rest_decay, level=told[-1])
+    began_s = trio.current_time()
+    await call(second, Urgency.QUESTION)
+    assert trio.current_time() - began_s == pytest.approx(1 / limits.rest_decay, abs=0.05)
+
+
+async def test_what_is_left_of_the_counter_outlives_the_process_in_a_file(tmp_path):
+    """Written beside the nonce's mark; what cannot be read counts as nothing."""
+    store = FileNonceStore(tmp_path / "nonce")
+    assert store.spent_until() == 0
+    store.spend(123)
+    assert FileNonceStore(tmp_path / "nonce").spent_until() == 123
+    (tmp_path / "nonce.calls").write_text("torn")
+    assert store.spent_until() == 0

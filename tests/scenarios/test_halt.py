@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 
 import msgspec
+import trio
 
+from engine.orders.commands import AmendOrder, Request
+from engine.orders.view import OrderView
+from engine.risk.denials import Denial
 from engine.risk.limits import Limits, StrategyLimits
 from engine.runtime.settings import EngineSettings
-from engine.sim import ScriptedFaults, lose_answer
+from engine.sim import ScriptedFaults, delay_answer, lose_answer
 from tests.scenarios.restart.lives import kill
 from tests.scenarios.story import ETH, Case, Story, d
 from tests.scenarios.wire_tap import WireTap
@@ -308,3 +314,134 @@ async def test_resume_also_releases_what_a_person_had_to_look_into(open_story, a
         denied(await story.submit(**ether), "ORPHANED_ORDER")
         assert story.engine.resume_trading("it is gone").released == ("ORPHANED_ORDER:ETH/USD",)
         assert (await story.submit(**ether)).submitted.status == "accepted"
+
+
+async def test_halt_while_an_amend_of_an_entry_is_journalled_keeps_its_bytes_back(open_story, autojump_clock):
+    """An amend is an entry's byte as well: the latch is asked once more behind the sync of its row."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(limit="49000", stop="48000")
+        await story.until(lambda: bool(case.resting("entry")))
+        tap = WireTap(story.world)
+        risk = story.engine.services.risk
+        looked = risk.last_look
+
+        def halting(request: Request, view: OrderView, signal_id: str) -> Denial | None:
+            verdict = looked(request, view, signal_id)
+            if isinstance(request, AmendOrder) and view.role == "entry":
+                story.engine.halt("between the last look and the wire")
+            return verdict
+
+        risk.last_look = halting  # type: ignore[method-assign]
+        done = await story.engine.amend(case.entry().cl_ord_id, d("49500"))
+        assert done.status == "refused"
+        await story.ended(case)
+        assert [said["method"] for said in tap.requests()] == ["cancel_order"]
+
+
+async def test_halt_keeps_an_entry_back_that_waits_in_the_line_of_rest(open_story, autojump_clock):
+    """The last look has passed and its row is written; another order's answer holds the line: its bytes never leave."""
+    async with open_story(orders_via="rest") as story:
+        story.market()
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, delay_answer(3.0))
+        first = await story.submit(limit="49000", stop="48000")
+        await story.until(lambda: len(story.truth.orders) == 1)
+        second = await story.submit(limit="49100", stop="48000")
+        await story.until(lambda: bool(requested(story, second)), within_s=2)
+        tap = WireTap(story.world)
+        story.engine.halt("enough")
+        await story.ended(first, second)
+        assert tap.orders() == []
+    assert second.sent() == []
+    assert second.outcome == "abandoned"
+
+
+def requested(story: Story, case: Case) -> list[str]:
+    """Orders of a case whose request row is written."""
+    return [row.cl_ord_id for row in story.journal.rows(signal_id=case.signal_id, kind="request")]
+
+
+async def test_whatever_is_named_halt_halts(open_story, autojump_clock, tmp_path: Path):
+    """A link to nowhere, a pipe, a directory: none is waited for, none is overlooked."""
+    file = tmp_path / "halt"
+    async with open_story(settings=EngineSettings(data_dir=tmp_path)) as story:
+        story.market()
+        for make, unmake in (
+            (lambda: file.symlink_to(tmp_path / "nowhere"), file.unlink),
+            (lambda: os.mkfifo(file), file.unlink),
+            (file.mkdir, file.rmdir),
+        ):
+            make()
+            await story.until(lambda: state(story) == "HALTED", within_s=1.1)
+            assert causes(story) == ["HALT_FILE"]
+            unmake()
+            assert story.engine.resume_trading("gone").status == "resumed"
+
+
+async def test_resume_leaves_a_close_that_is_under_way_alone(open_story, autojump_clock):
+    """Its market takes no entry before the close has ended, whatever a person says meanwhile."""
+    async with open_story() as story:
+        story.market()
+        held = await story.bought()
+        story.engine.halt("all out")
+        story.engine.services.gate.close("ORPHANED_ORDER", "look at it", ETH)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(story.engine.close, everything=True))
+            await story.until(lambda: "CLOSING" in story.engine.services.gate.reasons())
+            assert story.engine.resume_trading("looked").released == ("COMMAND", "ORPHANED_ORDER:ETH/USD")
+            denied(await story.submit(), "CLOSING")
+        await story.ended(held)
+        assert (await story.submit()).submitted.status == "accepted"
+
+
+async def test_drawdown_is_measured_from_the_same_peak_after_a_kill(open_story, autojump_clock):
+    """The peak was reached by what was not realised; a killed engine's successor still knows it, and halts."""
+    async with open_story(settings=within(drawdown_most=d("20"))) as story:
+        story.market()
+        await story.bought(target="60000")  # 0.02 at 50000
+        story.market(bid="50900", ask="50910")
+        await story.until(lambda: story.engine.services.risk.view().unrealized > 15)
+        await story.wait(2)
+        await story.engine.journal.sync()
+        kill(story)
+        story.market(bid="49700", ask="49710")
+        await story.boot()
+        await story.until(lambda: causes(story) == ["DRAWDOWN"], within_s=5)
+        denied(await story.submit(), "TRADING_HALTED")
+        assert story.engine.resume_trading("seen").status == "resumed"
+        await story.engine.journal.sync()
+        kill(story)
+        await story.boot()
+        await story.wait(5)
+        assert state(story) == "ACTIVE"  # the new peak is known as well
+
+
+async def test_public_link_away_past_the_bound_halts_too(open_story, autojump_clock):
+    """Without books nothing can be judged: before the bound entries wait, past it a person is asked."""
+    async with open_story(settings=within(link_loss_halt_s=60.0)) as story:
+        story.market()
+        await story.bought()
+        story.world.wire.refuse(150)
+        story.connection("book").reset()
+        await story.wait(30)
+        assert state(story) == "ACTIVE"
+        await story.until(lambda: state(story) == "HALTED", within_s=60)
+        (cause,) = story.engine.services.trading.view().causes
+        assert (cause.code, story.engine.services.stream_up()) == ("LINK_LOST", True)
+        assert "public" in cause.reason
+        assert story.engine.resume_trading("hurry").code == "LINK_LOST"
+        await story.wait(200)
+        assert story.engine.resume_trading("it is back").status == "resumed"
+
+
+async def test_loss_of_a_position_without_a_bracket_halts_after_a_restart(open_story, autojump_clock):
+    """Nothing of ours trades that market any more, and still its book is held: the loss is seen."""
+    async with open_story(settings=within(daily_loss_most=d("10"))) as story:
+        story.market()
+        case = await story.submit(limit=None, stop=None, target=None)
+        await story.ended(case)
+        await story.engine.journal.sync()
+        kill(story)
+        story.market(bid="49000", ask="49010")
+        await story.boot()
+        await story.until(lambda: causes(story) == ["DAILY_LOSS"], within_s=5)
