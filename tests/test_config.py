@@ -203,6 +203,7 @@ def test_simulated_exchange_has_limits_of_its_own() -> None:
     """Without a file the built-in ones hold."""
     assert load_settings().engine_settings().limits == LimitsSection().limits()
     assert LimitsSection().limits() != UNLIMITED
+    assert not LimitsSection().limits().judges_nothing
 
 
 def test_limits_reach_the_checks(tmp_path: Path) -> None:

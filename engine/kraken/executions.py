@@ -36,6 +36,7 @@ class Executions:
         self._gap_fill = GapFill(queries, sink, self._fills, lambda order_id: self.session.name_of(order_id))
         self._backlog = Backlog(sink)
         self._unnamed = Unnamed(queries, self._backlog.on_report)
+        self._known_since_ns: int | None = None  # of the last complete stream
         self.begin()
 
     def begin(self) -> None:
@@ -45,6 +46,7 @@ class Executions:
         self.hole: Hole | None = None
         self.fills_since_ns = 0
         """Every fill from this venue time on is known; 0: every fill there ever was."""
+        self._oldest_shown: str | None = None
 
     def take(self, frame: Channel, now_s: float) -> None:
         """Take one frame. Raises VenueProtocolError when it breaks the contract: then the rest of it is lost."""
@@ -61,8 +63,22 @@ class Executions:
         self._unnamed.look(self.session)
 
     def complete(self) -> None:
-        """Note that no fill is missing up to now."""
+        """Note that no fill is missing up to now: what the stream before this one knew is known still."""
         self._fills.complete()
+        if self._known_since_ns is not None:
+            self.fills_since_ns = min(self.fills_since_ns, self._known_since_ns)
+        self._known_since_ns = self.fills_since_ns
+
+    async def reach_back(self, since_ns: int) -> None:
+        """Return when every fill since a moment (venue time) has reached the sink.
+
+        REST may lag, but a list that holds the oldest fill of the snapshot is whole up to there.
+        """
+        session = self.session
+        if self.fills_since_ns > since_ns:
+            await self._gap_fill.close(Hole(since_ns, None, self._oldest_shown))
+            if session is self.session:  # else another stream has begun, and nobody knows what lies between
+                self.fills_since_ns = self._known_since_ns = since_ns
 
     def lose(self, silent_s: float) -> None:
         """Note that the stream, complete until then, went away; it was last heard ``silent_s`` ago."""
@@ -92,7 +108,7 @@ class Executions:
     def _open(self, rows: tuple[ExecutionRow, ...], now_s: float) -> None:
         open_orders, trades = self.session.snapshot(rows)
         self.hole = self._fills.hole(trades)
-        self.fills_since_ns = shown_since_ns(trades)
+        self.fills_since_ns, self._oldest_shown = shown_since_ns(trades)
         for trade in trades:
             if trade.fill is not None:
                 self._fills.hear(trade.fill)

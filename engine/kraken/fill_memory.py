@@ -104,7 +104,10 @@ class FillMemory:
         return Hole(since_ns, None, newer, until)
 
 
-def shown_since_ns(trades: Sequence[OrderReport]) -> int:
-    """Return from which moment (venue time) a snapshot shows every fill; 0 when there are no others."""
-    shown = [trade.fill.ts_ns for trade in trades if trade.fill is not None]
-    return min(shown) + 1 if len(shown) >= SNAPSHOT_TRADES else 0
+def shown_since_ns(trades: Sequence[OrderReport]) -> tuple[int, str | None]:
+    """Return from which moment (venue time) a snapshot shows every fill, 0 when there are no others; and its oldest."""
+    oldest = min((trade.fill for trade in trades if trade.fill is not None), key=lambda fill: fill.ts_ns, default=None)
+    if oldest is None:
+        return 0, None
+    shown = sum(trade.fill is not None for trade in trades)
+    return (oldest.ts_ns + 1 if shown >= SNAPSHOT_TRADES else 0), oldest.exec_id

@@ -258,6 +258,10 @@ class KrakenLink:
         """See VenueLink."""
         return await self.queries.trades_since(since_ns, enough)
 
+    async def reach_back(self, since_ns: int) -> None:
+        """See VenueLink."""
+        await self._private.reach_back(since_ns)
+
     async def movements_since(self, since_ns: int) -> list[Movement]:
         """See VenueLink."""
         return await self.queries.movements_since(since_ns)

@@ -6,6 +6,7 @@ import hashlib
 import ssl
 from collections.abc import Callable
 
+import msgspec
 import structlog
 import trio
 
@@ -110,6 +111,14 @@ class PrivateLink:
     async def run(self) -> None:
         """Keep the stream up until cancelled."""
         await self._stream.run(self)
+
+    async def reach_back(self, since_ns: int) -> None:
+        """Have every fill since a moment (venue time) told, if a stream stands; returns when that is done."""
+        if self.standing is not None:
+            await self._executions.reach_back(since_ns)
+        if self.standing is not None:
+            known_ns = self._executions.fills_since_ns
+            self.standing = msgspec.structs.replace(self.standing, fills_since_ns=known_ns)
 
     async def name_orders(self) -> None:
         """Ask for orders that the stream named without saying what they are, until cancelled."""

@@ -17,8 +17,8 @@ from engine.orders.bracket_machine import MOVE_TO
 from engine.orders.bracket_machine import BracketMachine as BracketMachine
 from engine.orders.contingents import (
     BARE,
+    PASSING,
     AmendStop,
-    CancelEntry,
     CancelExit,
     Phase,
     PlaceTarget,
@@ -31,15 +31,19 @@ from engine.orders.contingents import (
     plan,
     would_fire,
 )
+from engine.orders.cover_watch import CoverWatch
 from engine.orders.events import OrderEvent
 from engine.orders.exit_terms import STILL, ExitTerms, Moved
+from engine.orders.losses import Losses
 from engine.orders.machine import fire
 from engine.orders.order import OrderView
 from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
 from engine.orders.specs import made_by_venue
-from engine.orders.steps import NO_INDEX
+from engine.orders.step_memory import StepMemory
+from engine.orders.steps import NO_FUNDS, NO_INDEX
 from engine.orders.steps import TRANSIENT_CODES as TRANSIENT_CODES
+from engine.orders.swap_pauses import SwapPauses
 from engine.orders.targets import portions, rests, targets_rest
 from engine.values.instrument import Instrument
 from engine.values.money import NO_QTY, ZERO, Price, Qty
@@ -47,18 +51,11 @@ from engine.values.time import NS
 
 Outcome = Literal["target", "stop", "abandoned", "denied", "flattened", "detached", "taken_over"]
 
-MAX_VANISHED: Final = 2
-"""A stop that was taken away is put back once; the second time a person means it."""
 TIME_BARRIER: Final = "its time has run out"
 OTHER_EXIT: Final = "the other exit has traded"
+COINS_GONE: Final = "the coins are gone: a person has moved or sold them"
 CHILD_NS: Final = NS
 """The stop of a conditional close is told with the fill that makes it; missing for so long, the venue is asked."""
-GAUGE_STEP: Final = Decimal("1E-9")
-"""Base units times seconds: finer than any lot for the least time that a frame takes."""
-UNSENT_PAUSE_NS: Final = NS // 20
-"""The first pause after a step that never left: the connection fell under it, and the link has seen so by now."""
-ONE_LOSS_NS: Final = 10 * NS
-"""Stops that go within this time are lost at once: REST tells of them in rounds of a second or two."""
 
 
 def _phase(state: str) -> Phase:
@@ -89,21 +86,9 @@ class Bracket:
         self.close_all = False
         self.slice_terms: SliceTerms | None = None  # of a close of all; None: the whole at once
         self.entry_pending = False  # an attempt is still to be made
-        self.vanished = 0  # times that resting stops ended without us asking
-        self._lost_at = 0
-        self._put_back: set[str] = set()  # stops the venue took after a loss
-        self.uncovered_qty_s = ZERO
-        self._uncovered_since: int | None = None
-        self._deficit_since: int | None = None
-        self._gauge_at = 0
-        self._uncovered = NO_QTY
-        self._blocked: dict[tuple[str, ...], int | None] = {}  # refused step -> when it may be tried again
-        self._unsent: dict[tuple[str, ...], tuple[int, int]] = {}  # step -> times in a row that it never left, and when
-        self._swap_ready_at = 0
-        self._swap_pauses = 0
+        self._losses, self._cover = Losses(), CoverWatch(policy)
+        self._steps, self._swaps = StepMemory(policy), SwapPauses(policy)
         self._close_ready_at = 0
-        self._asked_to_cancel: set[str] = set()
-        self._last_step: dict[str, Step] = {}  # by cl_ord_id: what a refusal would refuse
         self._told = self._latch  # as the journal knows it
 
     @property
@@ -128,7 +113,17 @@ class Bracket:
     @property
     def uncovered(self) -> Qty:
         """Held quantity without a sure stop, as of the last plan."""
-        return self._uncovered
+        return self._cover.qty
+
+    @property
+    def uncovered_qty_s(self) -> Decimal:
+        """The gauge as of the last plan: uncovered base units times seconds."""
+        return self._cover.qty_s
+
+    @property
+    def vanished(self) -> int:
+        """Times that resting stops ended without our asking."""
+        return self._losses.times
 
     @property
     def terms(self) -> Signal:
@@ -145,7 +140,7 @@ class Bracket:
         terms = self.terms
         if terms.take_profit is None or (not terms.more_targets and terms.exits != "both-rest"):
             return terms
-        resting = targets_rest(terms, self.orders.values(), frozenset(self._asked_to_cancel))
+        resting = targets_rest(terms, self.orders.values(), frozenset(self._steps.asked_to_cancel))
         nearest = None if resting else terms.targets[self._next_place()]
         return msgspec.structs.replace(terms, take_profit=nearest, more_targets=())
 
@@ -167,9 +162,9 @@ class Bracket:
             if event.move in ("reject", "deny", "not_sent", "refuse_change") or (not event.move and event.code):
                 self._block(view, event, now_ns)
             elif event.move in ("cancel", "expire") and self._unasked(view):
-                self._lose(view, now_ns)
-            elif event.move in ("accept", "amended") and view.role == "stop" and self.vanished:
-                self._put_back.add(view.cl_ord_id)
+                self._losses.lose(view.cl_ord_id, now_ns)
+            elif event.move in ("accept", "amended") and view.role == "stop":
+                self._losses.placed(view.cl_ord_id)
             if event.move in ("cancel", "expire") and view.role == "close":
                 self._close_ready_at = now_ns + round(self.policy.retry_pause_s * NS)  # the book was empty
         if view.role == "entry" and view.done_qty:
@@ -177,7 +172,7 @@ class Bracket:
         if view.role == "stop" and view.triggered:
             self._triggered_ns.setdefault(view.cl_ord_id, now_ns)
         if view.ended and rests(view):
-            self._unblock("place_stop", "amend")  # what it held may have been what they lacked
+            self._steps.funds_freed()
 
     def _note_fill(self, now_ns: int) -> None:
         filled = Qty(sum((o.done_qty for o in self.orders.values() if o.role == "entry"), ZERO))
@@ -185,21 +180,9 @@ class Bracket:
             self._first_fill_ns = self._first_fill_ns or now_ns
             self._last_fill_ns, self._filled = now_ns, filled
 
-    def _unblock(self, *commands: str) -> None:
-        self._blocked = {key: at for key, at in self._blocked.items() if key[0] not in commands}
-
-    def _lose(self, view: OrderView, now_ns: int) -> None:
-        """Count a loss: several stops that rested side by side and go together are one."""
-        again = view.cl_ord_id in self._put_back or now_ns >= self._lost_at + ONE_LOSS_NS
-        if not self.vanished or again:
-            self.vanished += 1
-        self._lost_at = now_ns
-
     def commanded(self, cl_ord_id: str, step: Step) -> None:
         """Remember what was asked of an order: a refusal blocks exactly that, an asked-for end is not a loss."""
-        self._last_step[cl_ord_id] = step
-        if isinstance(step, CancelExit | CancelEntry):
-            self._asked_to_cancel.add(cl_ord_id)
+        self._steps.asked(cl_ord_id, step)
         if isinstance(step, AmendStop | CancelExit):
             self.orders[cl_ord_id] = self._as_commanded(msgspec.structs.replace(self.orders[cl_ord_id], busy=True))
         if isinstance(step, PlaceTarget) and not step.rest and self.swap is not None:
@@ -217,16 +200,31 @@ class Bracket:
         """Take a move over; a command that was refused with the old prices is another command now."""
         self._exits.fold(moved)
         if moved.stop is not None:
-            self._unblock("place_stop")
+            self._steps.unblock("place_stop")
         if moved.target is not None:
-            self._unblock("place_target")
+            self._steps.unblock("place_target")
         if not told:
             self._moves.append(moved)
 
     def close(self, why: str) -> None:
         """Latch: from now on everything held is traded at market, and resting stops give way to that."""
-        self.closing = self.closing or why
+        self.closing = why if self.closing in PASSING else self.closing or why
         self.close_all = True
+
+    def short_of_coins_ns(self) -> int | None:
+        """Since when an exit is refused for want of funds while nothing else of ours could hold them; None: it is not.
+
+        That alone does not say that they are gone: whoever knows the balance judges, and lets go.
+        """
+        exits = [o for o in self.orders.values() if o.role != "entry"]
+        if not exits or self._taken or self.exposure <= 0 or not all(o.ended for o in exits):
+            return None
+        last = exits[-1]
+        return last.dispatched_ns if last.code == NO_FUNDS and not last.done_qty else None
+
+    def let_go(self) -> None:
+        """Leave what is held to whoever has taken it."""
+        self.closing, self.close_all, self.slice_terms = COINS_GONE, False, None
 
     def keep(self) -> None:
         """Take a close back: the next plan protects what is held."""
@@ -234,7 +232,7 @@ class Bracket:
 
     def _as_commanded(self, view: OrderView) -> OrderView:
         """Widen a busy stop's doubt by our last command: its order may not have looked at that yet."""
-        step = self._last_step.get(view.cl_ord_id)
+        step = self._steps.last.get(view.cl_ord_id)
         if not view.busy or view.ended:
             return view
         if isinstance(step, AmendStop):
@@ -243,58 +241,34 @@ class Bracket:
         return msgspec.structs.replace(view, least=NO_QTY) if isinstance(step, CancelExit) else view
 
     def _unasked(self, view: OrderView) -> bool:
-        taken_back = view.cl_ord_id in self._asked_to_cancel
+        taken_back = view.cl_ord_id in self._steps.asked_to_cancel
         return view.role == "stop" and not view.triggered and not would_fire(view) and not taken_back
 
     def _block(self, view: OrderView, event: OrderEvent, now_ns: int) -> None:
-        step = self._last_step.get(view.cl_ord_id)
         if event.code == NO_INDEX and not self._no_index:
             self._no_index = True  # the same stop that looks at the last price is another command
             return
-        if step is not None and self._blocked.get(step.key(), 0) is not None:  # a final no outlives a "not now"
-            transient = event.code in TRANSIENT_CODES
-            self._blocked[step.key()] = now_ns + self._retry_pause(step, event, now_ns) if transient else None
-        if isinstance(step, CancelExit | CancelEntry):
-            self._asked_to_cancel.discard(view.cl_ord_id)
+        self._steps.refused(view.cl_ord_id, event, now_ns)
 
-    def _retry_pause(self, step: Step, event: OrderEvent, now_ns: int) -> int:
-        """A step that never left is tried again almost at once, mostly by the other way, then ever later."""
-        most = round(self.policy.retry_pause_s * NS)
-        if event.code != "NOT_SENT":
-            return most
-        times, last_ns = self._unsent.get(step.key(), (0, 0))
-        times = times + 1 if now_ns < last_ns + 2 * most else 0
-        self._unsent[step.key()] = times, now_ns
-        return min(most, UNSENT_PAUSE_NS << min(times, 10))
-
-    def _pause_swaps(self, ended: Swap, now_ns: int) -> None:
-        """After a swap that traded nothing the next one waits, twice as long each time; after another, for its book.
-
-        The book may still show what we have just taken: it is told apart from our fills.
-        """
+    def _swap_ended(self, ended: Swap, now_ns: int) -> None:
         target = self.orders.get(ended.target)
-        if target is not None and target.done_qty:
-            self._swap_pauses = 0
-            self._swap_ready_at = now_ns + round(self.policy.cover_window_s * NS)
-            return
-        self._swap_pauses = min(self._swap_pauses + 1, 4)
-        self._swap_ready_at = now_ns + round(self.policy.swap_pause_s * 2 ** (self._swap_pauses - 1) * NS)
+        self._swaps.after(now_ns, traded=target is not None and target.done_qty > 0)
 
     # --- what it concludes ----------------------------------------------------------------------------------------
 
     def think(self, market: MarketFacts, now_ns: int) -> tuple[Plan, list[BracketEvent]]:
         """Plan the missing steps and move the machine to where the bracket now stands."""
-        self._run_gauge(now_ns)
-        self._blocked = {k: at for k, at in self._blocked.items() if at is None or at > now_ns}
+        self._cover.run(now_ns)
+        self._steps.expire(now_ns)
         self._follow(market, now_ns)
         self._judge_end(now_ns)
         had_swap = self.swap
         result = self._plan(market, now_ns)
         if had_swap and not result.swap:
-            self._pause_swaps(had_swap, now_ns)
+            self._swap_ended(had_swap, now_ns)
             if not result.steps:
                 result = self._plan(market, now_ns)  # nothing else will wake us for the next swap
-        bare = self._too_long_bare(now_ns)
+        bare = self._cover.too_long(now_ns)
         may_close = not self.closing and not self._taken and not self.unseen
         if bare and self.policy.naked_action == "close" and may_close:
             self.closing = BARE  # not close(): a stop that turns out to rest keeps its quantity
@@ -303,7 +277,7 @@ class Bracket:
         why = self.closing or ("target touched" if self.swap else "")
         alarm = {"naked": "NAKED", "taken_over": "TAKEN_OVER" if self._taken else ""}.get(phase, "")
         if phase == "taken_over" and self._taken:
-            why = "protection was taken away twice"
+            why = self.closing if self.closing == COINS_GONE else "protection was taken away twice"
         return result, self._move(phase, result, now_ns, why, alarm)
 
     def _follow(self, market: MarketFacts, now_ns: int) -> None:
@@ -325,7 +299,7 @@ class Bracket:
 
     def _judge_end(self, now_ns: int) -> None:
         """Close at market what its time has run out for, or what a target of one-cancels-other has left over."""
-        if self.closing or self._taken:
+        if (self.closing and self.closing not in PASSING) or self._taken:
             return
         at = self.barrier_ns
         if at is not None and now_ns >= at:
@@ -365,8 +339,8 @@ class Bracket:
     def prove_childless(self, filled: Qty) -> None:
         """Take as proved: of ``filled`` entered quantity the venue has made no stops but those known now."""
         self._childless = max(self._childless, Qty(filled - self._children))
-        if self._uncovered_since is not None and not self.unseen:
-            self._uncovered_since = None  # a stop of ours may be placed only from now on
+        if not self.unseen:
+            self._cover.begin_anew()  # a stop of ours may be placed only from now on
 
     def lacks_children(self, now_ns: int) -> bool:
         """Tell whether the stops that a conditional close makes are overdue and the venue is to be asked for them."""
@@ -380,9 +354,7 @@ class Bracket:
         """Whether missing cover is placed now: no fills are gathered any more, no stop of the venue's may be coming."""
         if self._conditional or self._entry_over:
             return True
-        window = round(self.policy.cover_window_s * NS)
-        gathered = self._deficit_since is not None and now_ns >= self._deficit_since + window
-        return gathered and self.signal.protect_from == "first_fill"
+        return self._cover.gathered(now_ns) and self.signal.protect_from == "first_fill"
 
     def _stuck(self, now_ns: int) -> frozenset[str]:
         """Fired stops with a limit whose watchdog has run out."""
@@ -412,7 +384,7 @@ class Bracket:
 
     @property
     def _taken(self) -> bool:
-        return self.vanished >= MAX_VANISHED
+        return self._losses.final or self.closing == COINS_GONE
 
     def _plan(self, market: MarketFacts, now_ns: int) -> Plan:
         result = plan(self._situation(market, now_ns))
@@ -422,15 +394,11 @@ class Bracket:
 
     def wake_ns(self, now_ns: int) -> int | None:
         """Next moment at which the plan may change by time alone."""
-        moments: list[int] = [at for at in self._blocked.values() if at is not None]
-        if self._deficit_since is not None:
-            moments.append(self._deficit_since + round(self.policy.cover_window_s * NS))
-        if self._uncovered_since is not None:
-            moments.append(self._uncovered_since + round(self.policy.cover_bound_s * NS))
+        moments = [*self._steps.moments(), *self._cover.moments()]
         if self.swap is not None:
             moments.append(self.swap.started_ns + self._swap_bound)
         moments += [o.dispatched_ns + self._swap_bound for o in self.orders.values() if _immediate(o)]
-        moments += [self._swap_ready_at, self._close_ready_at]
+        moments += [self._swaps.ready_ns, self._close_ready_at]
         moments += [at for _, at in self._watchdogs()]
         if self.unseen:
             moments.append(self._last_fill_ns + CHILD_NS)
@@ -438,7 +406,7 @@ class Bracket:
         return min((at for at in moments if at > now_ns), default=None)
 
     def _situation(self, market: MarketFacts, now_ns: int) -> Situation:
-        swap_ready = self.swap is not None or now_ns >= self._swap_ready_at
+        swap_ready = self.swap is not None or now_ns >= self._swaps.ready_ns
         expired = self.swap is not None and now_ns >= self.swap.started_ns + self._swap_bound
         return Situation(
             signal=self.terms,
@@ -454,11 +422,11 @@ class Bracket:
             close_all=self.close_all,
             taken=self._taken,
             entry_pending=self.entry_pending,
-            asked=frozenset(self._asked_to_cancel),
+            asked=frozenset(self._steps.asked_to_cancel),
             close_ready=now_ns >= self._close_ready_at,
             overdue=self._overdue(now_ns),
-            blocked=frozenset(self._blocked),
-            deferred=frozenset(key for key, at in self._blocked.items() if at is not None),
+            blocked=self._steps.blocked,
+            deferred=self._steps.deferred,
             slice_terms=self.slice_terms,
             stuck=self._stuck(now_ns),
             past_triggers=self._exits.past_triggers,
@@ -467,26 +435,15 @@ class Bracket:
 
     def _watch_cover(self, result: Plan, now_ns: int) -> None:
         missing = result.phase == "covering" and result.missing > 0 and not self._entry_over
-        self._deficit_since = _since(self._deficit_since, now_ns) if missing else None
         # a swap leaves its quantity bare on purpose, and it and its target have bounds of their own
         targeting = result.swap is not None or self._targets_in_time(now_ns)
         chosen = self.signal.protect_from == "full_fill" and not self._entry_over
         bare = result.uncovered > 0 and result.phase in ("covering", "exiting") and not targeting and not chosen
-        self._uncovered_since = _since(self._uncovered_since, now_ns) if bare else None
-        self._uncovered = result.uncovered
-
-    def _too_long_bare(self, now_ns: int) -> bool:
-        since = self._uncovered_since
-        return since is not None and now_ns >= since + round(self.policy.cover_bound_s * NS)
+        self._cover.see(result.uncovered, now_ns, bare=bare, missing=missing)
 
     def gauge(self, now_ns: int) -> Decimal:
         """Return the gauge as of now: base units times seconds."""
-        bare = self._uncovered * Decimal(max(0, now_ns - self._gauge_at)) / NS if self._gauge_at else ZERO
-        return (self.uncovered_qty_s + bare).quantize(GAUGE_STEP)
-
-    def _run_gauge(self, now_ns: int) -> None:
-        self.uncovered_qty_s = self.gauge(now_ns)
-        self._gauge_at = now_ns
+        return self._cover.gauge(now_ns)
 
     def _move(self, phase: Phase, result: Plan, now_ns: int, why: str, alarm: str) -> list[BracketEvent]:
         events = [self._step("", result, now_ns, moved.by, "", moved) for moved in self._moves]
@@ -538,12 +495,7 @@ class Bracket:
         self._told = self._latch
         if event.moved:
             self._fold_move(Moved(event.moved, event.stop, event.target, event.place), told=True)
-        self.uncovered_qty_s = event.uncovered_qty_s
-        self._uncovered, self._gauge_at = event.uncovered, event.ts_ns  # what was bare then stays so while nobody looks
-
-
-def _since(start: int | None, now_ns: int) -> int:
-    return now_ns if start is None else start
+        self._cover.restore(event.uncovered, event.uncovered_qty_s, event.ts_ns)
 
 
 def _immediate(order: OrderView) -> bool:

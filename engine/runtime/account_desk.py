@@ -102,6 +102,10 @@ class AccountDesk:
             if rate is not None:
                 self.rates[asset] = rate
 
+    def held(self) -> set[str]:
+        """Return the markets in which anybody holds a position."""
+        return {one.symbol for one in self.ledger.positions.values() if one.qty}
+
     def worth(self, asset: str, currency: str) -> Decimal | None:
         """Return what one unit of an asset brings on its own market now, None when no usable book says so."""
         if asset == currency:

@@ -54,6 +54,10 @@ from engine.values.time import NS
 
 log = structlog.get_logger()
 
+COINS_LOOK_NS = NS
+"""How often a bracket whose exits lack funds looks at the balance."""
+COINS_LAG_NS = 2 * NS
+"""The stream's balance follows our fills by less; only then does it count against a refusal."""
 SLICE_LOOK_NS = NS // 4
 """How often a close looks again at the book: no book message tells it that a slice fits now."""
 
@@ -298,6 +302,7 @@ class BracketScope:
             self._cancel_entries(CancelEntry(self._entry_ends))
         if self._entry_ends or self.bracket.closing:
             self._attempts.drop()
+        self._judge_coins()
         self._judge_close()
         self._enter(order_nursery)
         self.bracket.entry_pending = self._attempts.due_ns is not None
@@ -314,6 +319,8 @@ class BracketScope:
         moments = [self.bracket.wake_ns(self._now()), self._attempts.due_ns, self._children.due_ns]
         if self.bracket.close_all and not self.bracket.ended:
             moments.append(self._now() + SLICE_LOOK_NS)
+        if self.bracket.short_of_coins_ns() is not None:
+            moments.append(self._now() + COINS_LOOK_NS)
         return min((at for at in moments if at is not None and at > self._now()), default=None)
 
     def _market_facts(self, symbol: str, watched: Signal) -> MarketFacts:
@@ -321,6 +328,22 @@ class BracketScope:
         facts, listed = self._services.market.facts(symbol, watched), self._services.link.instrument(symbol)
         halted = listed is not None and listed.status in NO_TAKING
         return msgspec.structs.replace(facts, touch_qty=NO_QTY) if halted else facts
+
+    def _judge_coins(self) -> None:
+        """Let go when the venue refuses to trade what the account, by its balance, does not hold any more."""
+        bracket, services = self.bracket, self._services
+        since_ns, instrument = bracket.short_of_coins_ns(), bracket.instrument
+        if since_ns is None or self._now() < since_ns + COINS_LAG_NS or not services.stream_up():
+            return
+        asset, needed = instrument.base, bracket.exposure
+        if bracket.signal.side == "sell":  # what was sold is bought back
+            book = services.link.book(bracket.signal.symbol)
+            best = book.best("sell") if book is not None and book.usable else None
+            asset, needed = instrument.quote, needed * best if best is not None else ZERO
+        balance = services.balances.get(asset)
+        if needed and (balance is None or balance.total < needed):
+            self._close_why, self._wish = "", None
+            bracket.let_go()
 
     def _judge_close(self) -> None:
         """Latch what was asked, and say how much of it the market takes now."""

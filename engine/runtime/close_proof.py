@@ -32,14 +32,17 @@ AskedBy = Literal["rest", "stream", "nothing"]
 
 
 class Wallets(msgspec.Struct, frozen=True):
-    """All balances at one time, by the names of the wallets (BTC, BTC.F, …). ``row`` is the journal's head then.
+    """All balances at one time, by the names of the wallets (BTC, BTC.F, …).
 
+    ``asked_row`` is the journal's head when they were asked for, ``row`` when they were told: what was decided in
+    between may have traded before or after, for a resumed bracket closes on its own.
     ``spot`` is what orders can be paid from, by asset.
     """
 
     by_name: dict[str, Decimal]
     spot: dict[str, Decimal]
     asked_by: AskedBy
+    asked_row: int
     row: int
     ts_ns: int
 
@@ -49,7 +52,7 @@ class Wallets(msgspec.Struct, frozen=True):
 
 
 class _Flow(NamedTuple):
-    """What one fill added. ``new``: learned since the first balance; ``after``: its order was decided since then."""
+    """What one fill added. ``new``: told since the first balance was asked for; ``after``: decided once it was told."""
 
     ts_ns: int
     amount: Decimal
@@ -80,7 +83,7 @@ class CloseProof:
             name = one.asset if one.wallet == SPOT else f"{one.asset.partition('.')[0]}.{one.wallet}"
             by_name[name] = by_name.get(name, ZERO) + one.total
         spot = {one.asset: one.total for one in found if one.wallet == SPOT}
-        return Wallets(by_name, spot, asked_by, rows, services.clock.now_ns())
+        return Wallets(by_name, spot, asked_by, rows, services.journal.head[0], services.clock.now_ns())
 
     async def resting(
         self, chosen: Callable[[OrderReport], bool], made_us: Callable[[str], bool]
@@ -115,7 +118,8 @@ class CloseProof:
             return BalanceProof(asset, None, total, None, since, wallets, None)
         held = sum(before.of(asset).values(), ZERO)
         explained = any(total - held == some for some in _cuts(flows))
-        return BalanceProof(asset, held, total, total - held, since, wallets, explained)
+        fills = total - held if explained else since
+        return BalanceProof(asset, held, total, total - held, fills, wallets, explained)
 
     def _flows(self, asset: str, before: Wallets) -> list[_Flow]:
         """Return what our fills from shortly before ``before`` on brought, oldest first."""
@@ -129,7 +133,7 @@ class CloseProof:
             instrument = self._services.link.instrument(spec.symbol)
             if instrument is not None:
                 amount = flow_of(fill, instrument, spec.side, asset)
-                flows.append(_Flow(fill.ts_ns, amount, row.seq > before.row, intent.seq > before.row))
+                flows.append(_Flow(fill.ts_ns, amount, row.seq > before.asked_row, intent.seq > before.row))
         return sorted(flows, key=lambda one: one.ts_ns)
 
 

@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from engine.runtime.account_desk import AccountDesk
+from engine.runtime.position_books import PositionBooks
 from engine.runtime.trading_desk import TradingDesk
 
 log = structlog.get_logger()
@@ -53,20 +54,24 @@ class HaltFile:
 
 
 class HaltWatch:
-    """Runs the checks. ``link_loss_s`` is how long the private stream may be away before that halts; None: for ever."""
+    """Runs the checks. ``link_loss_s`` is how long a stream may be away before that halts; None: for ever.
+
+    ``away`` names the streams that are not complete up to now.
+    """
 
     def __init__(
         self,
         trading: TradingDesk,
         accounts: AccountDesk,
-        stream_up: Callable[[], bool],
+        books: PositionBooks,
+        away: Callable[[], frozenset[str]],
         file: HaltFile,
         check: HaltCheck | None,
         link_loss_s: float | None,
     ) -> None:
-        self._trading, self._accounts, self._stream_up = trading, accounts, stream_up
+        self._trading, self._accounts, self._books, self._away = trading, accounts, books, away
         self._file, self._check, self._link_loss_s = file, check, link_loss_s
-        self._up_s = trio.current_time()  # when the stream was last seen complete
+        self._lost_s: dict[str, float] = {}  # stream -> since when it was seen away
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -81,6 +86,7 @@ class HaltWatch:
             self._trading.halt("HALT_FILE", reason)
         self._ask()
         self._look_at_link()
+        self._books.look()
         for breach in self._accounts.breaches():
             self._trading.halt(breach.code, breach.reason, breach.strategy_id)
 
@@ -89,8 +95,8 @@ class HaltWatch:
         reason = self._file.read()
         if reason is not None:
             return "HALT_FILE", f"the halt file {self._file.path} still lies there: {reason}"
-        if self._link_lost():
-            return "LINK_LOST", "the private stream is still away"
+        if lost := self._link_lost():
+            return "LINK_LOST", f"still away: {', '.join(sorted(lost))} stream"
         wish = self._asked()
         if wish is not None:
             return wish
@@ -120,13 +126,16 @@ class HaltWatch:
         return "HALT_CHECK", reason[:REASON_CHARS]
 
     def _look_at_link(self) -> None:
-        if self._stream_up():
-            self._up_s = trio.current_time()
-        elif self._link_lost():
-            away_s = trio.current_time() - self._up_s
-            self._trading.halt("LINK_LOST", f"the private stream has been away for {away_s:.0f} s")
+        lost = self._link_lost()
+        if lost:
+            said = ", ".join(f"{name} stream away for {away_s:.0f} s" for name, away_s in sorted(lost.items()))
+            self._trading.halt("LINK_LOST", said)
 
-    def _link_lost(self) -> bool:
-        if self._link_loss_s is None or self._stream_up():
-            return False
-        return trio.current_time() - self._up_s >= self._link_loss_s
+    def _link_lost(self) -> dict[str, float]:
+        """Return the streams that have been away past the bound, and for how many seconds."""
+        now_s, away = trio.current_time(), self._away()
+        self._lost_s = {name: self._lost_s.get(name, now_s) for name in away}
+        if self._link_loss_s is None:
+            return {}
+        since = {name: now_s - since_s for name, since_s in self._lost_s.items()}
+        return {name: away_s for name, away_s in since.items() if away_s >= self._link_loss_s}

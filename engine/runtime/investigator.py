@@ -34,6 +34,8 @@ for every two seconds it would keep the question that proves the death waiting, 
 """
 LONGEST_DEADLINE_NS = 60 * NS
 """No request was sent longer before its wire deadline: the venue takes none that lies further ahead."""
+REACH_BACK_S = 5.0
+"""So long may a look read the history of fills; the next look goes on with it."""
 FAILED_PAUSE_S = 2.0
 """A question without an answer is asked again this soon."""
 
@@ -71,7 +73,7 @@ class Investigator:
         self.queries += 1 + blind
         try:
             found = await self._link.open_orders()
-            if blind:  # else the stream itself shows what has closed
+            if blind and self._link.standing is None:  # else the stream itself shows what has closed
                 found += await self._link.closed_orders()
         except VenueError as error:
             log.warning("investigation.failed", error=str(error))
@@ -79,6 +81,9 @@ class Investigator:
         for report in found:
             if report.cl_ord_id in names:
                 self._desk.route(report)
+        if blind:
+            with trio.move_on_after(REACH_BACK_S):
+                await self._link.reach_back(min(handle.deadline_ns for handle in due) - LONGEST_DEADLINE_NS - 1)
 
     async def _conclude(self, handle: OrderHandle) -> None:
         """Ask the question that proves it alive or dead, once it is late enough to."""

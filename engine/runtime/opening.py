@@ -14,6 +14,7 @@ from engine.errors import ConfigError, EngineError, JournalError, VenueError
 from engine.journal.journal import Journal
 from engine.journal.lease import hold_lease
 from engine.journal.opening import open_sound_journal
+from engine.net.link import COMPLETE
 from engine.orders.commands import CancelOrder
 from engine.risk.breaker import Breaker
 from engine.runtime.account_desk import AccountDesk
@@ -32,6 +33,7 @@ from engine.runtime.money_bus import MoneyBus
 from engine.runtime.money_desk import MoneyDesk
 from engine.runtime.order_desk import OrderDesk
 from engine.runtime.poll_task import PollTask
+from engine.runtime.position_books import PositionBooks
 from engine.runtime.recovery import load_unfinished
 from engine.runtime.risk_desk import RiskDesk
 from engine.runtime.sender import Sender
@@ -47,6 +49,8 @@ from engine.venue.protocol import Lane, Venue, VenueLink
 log = structlog.get_logger()
 
 JOURNAL_FILE = "journal.sqlite"
+PRIVATE = "private"
+"""Name of the stream of our own orders, among the link's."""
 LAST_ANSWERS_S = 1.0
 """Answers of requests whose orders have ended are waited for this long at shutdown: they only complete the record."""
 LINK_CLOSE_S = 1.0
@@ -234,7 +238,8 @@ class _Core:
             halt_watch=HaltWatch(
                 trading,
                 accounts,
-                lambda: sink.stream_up,
+                PositionBooks(accounts, link, wanted=limits.judges_losses),
+                lambda: _away(link, stream_up=sink.stream_up),
                 HaltFile(self._settings.data_dir),
                 self._halt_check,
                 limits.link_loss_halt_s,
@@ -249,6 +254,12 @@ class _Core:
             money=MoneyDesk(journal, link, steady, accounts, balances, money_bus, lambda: sink.stream_up),
             money_bus=money_bus,
         )
+
+
+def _away(link: VenueLink, *, stream_up: bool) -> frozenset[str]:
+    """Name the streams that are not complete: the private one by what the engine has heard, others by their state."""
+    others = {one.name for one in link.links() if one.name != PRIVATE and one.state not in COMPLETE}
+    return frozenset(others if stream_up else others | {PRIVATE})
 
 
 @asynccontextmanager

@@ -12,7 +12,9 @@ import trio
 
 from engine.accounts.movement import SPOT
 from engine.errors import VenueError
+from engine.market.book import Book
 from engine.orders.signal import Signal, StopLoss, TakeProfit, protecting
+from engine.risk.denials import Denial
 from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.services import Services
 from engine.values.instrument import Instrument
@@ -89,6 +91,8 @@ class Protecting:
             return _refused("CANNOT_JUDGE", f"nobody stands in the book of {instrument.symbol} to trade with")
         if wrong := _wrong_prices(best, side, stop, target):
             return _refused("WRONG_SIDE", wrong)
+        if side == "sell" and (denial := self._as_entry(instrument, book, qty, stop)) is not None:
+            return _refused(denial.code, denial.reason)
         totals = {one.asset: one.total for one in balances if one.wallet == SPOT}
         asset = instrument.base if side == "buy" else instrument.quote
         needed = qty if side == "buy" else qty * stop
@@ -97,6 +101,28 @@ class Protecting:
             said = f"{trimmed(needed)} {asset} wanted, {trimmed(max(free, ZERO))} there that no bracket of ours holds"
             return _refused("NOT_THERE", said)
         return best
+
+    def _as_entry(self, instrument: Instrument, book: Book, qty: Qty, stop: Price) -> Denial | None:
+        """Judge what buys coins back as the entry it is, unless fills of ours have sold them.
+
+        Coins that somebody else owes are not in our books: nothing proves that buying them reduces anything.
+        """
+        services, symbol = self._services, instrument.symbol
+        brackets = (one.bracket for one in self._scopes() if one.bracket.instrument.symbol == symbol)
+        busy = sum((max(one.exposure, ZERO) for one in brackets if one.signal.side == "sell"), ZERO)
+        if qty <= -services.accounts.ledger.qty(symbol) - busy:
+            return None
+        buying = Signal(
+            signal_id=services.new_cl_ord_id(),
+            symbol=symbol,
+            side="buy",
+            order_type="stop-loss",
+            order_qty=qty,
+            stop_loss=None,
+            strategy_id=PROTECT,
+            trigger_price=stop,
+        )
+        return services.risk.entry(buying, instrument, book)
 
     def _held(self, asset: str) -> Decimal:
         """Units of an asset that living brackets hold, or need to buy back what they have sold."""

@@ -138,8 +138,10 @@ async def reconcile(desk: OrderDesk, link: VenueLink, handles: list[OrderHandle]
     for start in range(0, len(asked), 50):
         reports += await link.query_orders(asked[start : start + 50])
     since_ns -= FILLS_MARGIN_NS
-    if standing is None or standing.fills_since_ns > since_ns:
+    if standing is None:
         reports += await _named(desk, link, await link.trades_since(since_ns))
+    else:
+        await link.reach_back(since_ns)
     for report in reports:
         await desk.deliver(report)
     await wait_taken(handles)

@@ -316,6 +316,14 @@ class VenueLink(MarketLink, Protocol):
         """Ask for the state of orders by the venue's ids, in fifties."""
         ...
 
+    async def reach_back(self, since_ns: int) -> None:
+        """Have every fill of ours since a moment (venue time) told to the sink, as far as the stream has not told it.
+
+        Returns when ``standing.fills_since_ns`` reaches back to it, or at once while no stream stands. Asks until then:
+        the caller bounds it.
+        """
+        ...
+
     async def trades_since(self, since_ns: int, enough: EnoughFills | None = None) -> list[OrderReport]:
         """Ask for our fills from a moment on, unconsolidated, as TRADE reports, oldest first.
 

@@ -282,7 +282,7 @@ def test_final_refusal_outlives_a_later_not_now() -> None:
     desk.fill("x1", "1.8")
     desk.end("x1")
     (first,) = [cl for cl, order in desk.orders.items() if order.role == "close"]
-    step = desk.bracket._last_step[first]
+    step = desk.bracket._steps.last[first]
     desk.refuse(first, "INVALID_PRICE")
     desk.bracket._block(desk.orders[first].view(), _refusal("RATE_LIMIT"), desk.now)
     assert not [again for again in desk.after(10) if again.key() == step.key()]

@@ -78,6 +78,27 @@ def test_shrinking_amend_always_passes_and_a_growing_one_is_judged():
     assert check_exit(bracket, grow, "sell", NOW) is not None
 
 
+def test_of_two_that_rest_beside_each_other_only_a_sibling_shares_the_quantity():
+    """Both-rest: a stop beside the target, a target beside the stop; what trades at once shares with neither."""
+    desk = held("2", msgspec.structs.replace(BUY, exits="both-rest"))
+    bracket = desk.bracket
+    stop = next(o for o in bracket.orders.values() if o.role == "stop")
+    resting = msgspec.structs.replace(stop.spec, cl_ord_id="T", order_type="limit", time_in_force="gtc")
+    target = msgspec.structs.replace(stop, cl_ord_id="T", role="target", spec=resting, most=qty(2))
+    bracket.orders = {"entry": bracket.orders["entry"], "T": target}
+    assert check_exit(bracket, stop_of(desk, "2"), "sell", NOW) is None
+    for name, role, spec in (
+        ("now", "target", msgspec.structs.replace(resting, cl_ord_id="now", time_in_force="ioc")),
+        ("out", "close", close_order(BTC, "out", "sell", qty(2))),
+    ):
+        view = msgspec.structs.replace(target, cl_ord_id=name, role=role, spec=spec, state="new", most=qty(0))
+        bracket.orders[name] = view
+        denial = check_exit(bracket, spec, "sell", NOW)
+        assert denial is not None, name
+        assert denial.code == "EXIT_EXCEEDS_POSITION"
+        del bracket.orders[name]
+
+
 def test_immediate_exit_past_its_bound_does_not_count():
     """Its wire deadline is long past: it cannot rest, and the stop goes back."""
     desk = held("2")

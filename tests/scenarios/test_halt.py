@@ -14,7 +14,7 @@ from engine.orders.view import OrderView
 from engine.risk.denials import Denial
 from engine.risk.limits import Limits, StrategyLimits
 from engine.runtime.settings import EngineSettings
-from engine.sim import ScriptedFaults, delay_answer, lose_answer
+from engine.sim import ScriptedFaults, answer_late, lose_answer
 from tests.scenarios.restart.lives import kill
 from tests.scenarios.story import ETH, Case, Story, d
 from tests.scenarios.wire_tap import WireTap
@@ -321,7 +321,7 @@ async def test_halt_while_an_amend_of_an_entry_is_journalled_keeps_its_bytes_bac
     async with open_story() as story:
         story.market()
         case = await story.submit(limit="49000", stop="48000")
-        await story.until(lambda: bool(case.resting("entry")))
+        await story.until(lambda: case.entry_is("open"))
         tap = WireTap(story.world)
         risk = story.engine.services.risk
         looked = risk.last_look
@@ -343,7 +343,7 @@ async def test_halt_keeps_an_entry_back_that_waits_in_the_line_of_rest(open_stor
     """The last look has passed and its row is written; another order's answer holds the line: its bytes never leave."""
     async with open_story(orders_via="rest") as story:
         story.market()
-        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, delay_answer(3.0))
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, answer_late(3.0))
         first = await story.submit(limit="49000", stop="48000")
         await story.until(lambda: len(story.truth.orders) == 1)
         second = await story.submit(limit="49100", stop="48000")
@@ -422,7 +422,7 @@ async def test_public_link_away_past_the_bound_halts_too(open_story, autojump_cl
         story.market()
         await story.bought()
         story.world.wire.refuse(150)
-        story.connection("book").reset()
+        story.connection("instrument").reset()
         await story.wait(30)
         assert state(story) == "ACTIVE"
         await story.until(lambda: state(story) == "HALTED", within_s=60)

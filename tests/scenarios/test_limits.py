@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 import structlog
 
@@ -12,6 +13,7 @@ from engine.risk.limits import Limits, StrategyLimits, SymbolLimits
 from engine.runtime.settings import EngineSettings
 from engine.sim import SimSettings
 from engine.values.money import Qty
+from engine.values.time import NS
 from tests.scenarios.restart.lives import kill
 from tests.scenarios.story import BTC, Case, Story, d
 from tests.scenarios.wire_tap import WireTap
@@ -184,6 +186,71 @@ async def test_repeated_executions_throttle_a_strategy_until_a_person_rearms_it(
         assert not story.engine.rearm("other", "no need")
         assert story.engine.rearm("default", "looked into it")
         assert (await story.submit(limit="49900")).submitted.status == "accepted"
+
+
+async def test_executions_before_a_kill_count_for_the_throttle(open_story, autojump_clock):
+    """Two fills, a kill, a third: an engine that is started again and again executes no more than one that runs."""
+    async with open_story(settings=within(repeats_most=2, repeats_window_s=60.0)) as story:
+        story.market()
+        await story.bought()
+        partly = await story.submit()
+        story.ask("50000", "0.01")
+        await story.until(lambda: partly.covered("0.01"))
+        await story.engine.journal.sync()
+        kill(story)
+        await story.boot()
+        story.ask("50000", "0.01")
+        await story.until(lambda: partly.covered("0.02"))  # the rest of the same entry is no further execution
+        assert story.engine.services.risk.view().throttled == ()
+        await story.bought()
+        denied(await story.submit(), "REPEATED_EXECUTIONS")
+        assert story.engine.rearm("default", "looked into it")
+        await story.engine.journal.sync()
+        kill(story)
+        await story.boot()
+        assert (await story.submit(limit="49900")).submitted.status == "accepted"  # what was re-armed counts no more
+
+
+async def test_age_of_a_signal_counts_from_its_creation_where_it_says_so(open_story, autojump_clock):
+    """Decided long ago and handed in now is stale; a clock ahead of ours makes it no younger than its arrival."""
+    async with open_story(settings=within(signal_age_most_s=10.0)) as story:
+        story.market()
+        now_ns = story.engine.services.clock.now_ns()
+        old, new = story.signal(limit="49900"), story.signal(limit="49900")
+        denied(await story.hand_in(msgspec.structs.replace(old, created_ns=now_ns - 11 * NS)), "SIGNAL_STALE")
+        ahead = await story.hand_in(msgspec.structs.replace(new, created_ns=now_ns + 3600 * NS))
+        assert ahead.submitted.status == "accepted"
+
+
+async def test_amend_by_a_person_is_as_fresh_as_the_word(open_story, autojump_clock):
+    """Its signal is old by now; that is no reason to leave the entry at a price nobody wants any more."""
+    async with open_story(settings=within(signal_age_most_s=10.0, collar_bps=d(100))) as story:
+        story.market()
+        case = await story.submit(limit="49000", stop="48000")
+        await story.wait(60)
+        name = case.entry().cl_ord_id
+        assert (await story.engine.amend(name, d("49100"))).status == "amended"
+        assert (await story.engine.amend(name, d("50900"))).code == "NOT_SENT"  # every other check still holds
+        assert case.resting("entry")
+
+
+async def test_coins_owed_are_bought_back_only_within_the_limits_of_entries(open_story, autojump_clock):
+    """Nothing of ours proves that such an exit reduces, so it is held to what an entry is; a short of ours proves it."""
+    async with open_story(settings=within(**POSITION)) as story:
+        story.market()
+
+        async def owe(qty: str) -> str:
+            return (await story.engine.protect(BTC, Qty(d(qty)), stop=d("51000"), side="sell")).code
+
+        assert await owe("0.06") == "POSITION_LIMIT"
+        story.engine.halt("enough")
+        assert await owe("0.02") == "TRADING_HALTED"
+        story.engine.resume_trading("go on")
+        short = await story.submit(side="sell", limit=None, stop=None, target=None)
+        await story.ended(short)
+        story.engine.halt("enough")
+        assert await owe("0.02") == ""
+        assert await owe("0.02") == "TRADING_HALTED"  # the first bracket holds what was owed
 
 
 async def test_stale_book_keeps_entries_back(open_story, autojump_clock):

@@ -9,7 +9,7 @@ from engine.sim import ScriptedFaults, SimSettings
 from engine.sim.faults import Action, http_error, lose_answer, lose_request
 from tests.scenarios.honesty import BROKEN_LAG_S, SETTLES_S, arrived, come, covered_or_flat, safe
 from tests.scenarios.restart.lives import at_market, back, kill, to_the_end
-from tests.scenarios.story import Story, d
+from tests.scenarios.story import Case, Story, d
 
 TAKEN = pytest.mark.parametrize("taken", [True, False], ids=["taken", "not_taken"])
 
@@ -138,20 +138,43 @@ async def test_stop_lost_with_the_killed_engine_is_replaced_in_ten_seconds(open_
     assert story.truth.balances()["BTC"] == d("2")
 
 
-async def test_stop_lost_before_more_fills_than_a_snapshot_shows_waits_for_rest(open_story, autojump_clock):
-    """Fifty fills since the send: the snapshot could hide the stop's own, so its death waits for the long lag."""
+async def test_stop_lost_before_more_fills_than_a_snapshot_shows_is_looked_for_in_the_history(
+    open_story, autojump_clock
+):
+    """Fifty fills since the send could hide the stop's own; a list that reaches from them to before the send rules."""
     async with open_story() as story:
-        await stop_lost_at_the_kill(story)
-        (case,) = story.cases
-        story.ask("52000", "1")
-        for _ in range(50):
-            at_market(story, "buy", "0.001")
+        case = await stop_lost_behind_fifty_fills(story)
         await story.boot()
-        await come(story, lambda: "NAKED" in case.alarms(), within_s=4)
-        await story.wait(BROKEN_LAG_S - 10)
+        await come(story, lambda: covered_or_flat(story, case), within_s=10)
+        if not case.outcome:
+            await to_the_end(story, case)
+
+
+async def test_stop_lost_behind_a_history_that_cannot_be_read_waits_for_rest(open_story, autojump_clock):
+    """Neither snapshot nor history reaches back to the send: its death waits for the long lag."""
+    async with open_story() as story:
+        case = await stop_lost_behind_fifty_fills(story)
+        faults = ScriptedFaults()
+        for number in range(1, 60):
+            faults.at("TradesHistory", number, http_error(502))
+        story.world.exchange.faults = faults
+        await story.boot()
+        await come(story, lambda: "NAKED" in case.alarms(), within_s=4 + 5)
+        await story.wait(BROKEN_LAG_S - 15)
         assert [order.state for order in case.stops()] == ["unknown"]
         await come(story, lambda: covered_or_flat(story, case), within_s=30)
+        story.world.exchange.faults = ScriptedFaults()
         await come(story, lambda: case.outcome)
+
+
+async def stop_lost_behind_fifty_fills(story: Story) -> Case:
+    """Lose the stop with its engine, and let a person trade more than a snapshot shows before the next engine."""
+    await stop_lost_at_the_kill(story)
+    (case,) = story.cases
+    story.ask("52000", "1")
+    for _ in range(50):
+        at_market(story, "buy", "0.001")
+    return case
 
 
 async def stop_lost_at_the_kill(story: Story) -> None:

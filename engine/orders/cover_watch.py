@@ -1,0 +1,64 @@
+"""What of a bracket has no sure stop: how much, since when, and the gauge of quantity times seconds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from engine.orders.bracket_events import Policy
+from engine.values.money import NO_QTY, ZERO, Qty
+from engine.values.time import NS
+
+GAUGE_STEP: Final = Decimal("1E-9")
+"""Base units times seconds: finer than any lot for the least time that a frame takes."""
+
+
+class CoverWatch:
+    """``qty`` base units are uncovered as of the last plan; ``qty_s`` is the gauge. Times in UTC nanoseconds."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._window_ns, self._bound_ns = round(policy.cover_window_s * NS), round(policy.cover_bound_s * NS)
+        self.qty, self.qty_s = NO_QTY, ZERO
+        self._gauge_at = 0
+        self._bare_since: int | None = None  # past its bound somebody must act
+        self._missing_since: int | None = None  # fills are gathered for the window before they are covered
+
+    def see(self, uncovered: Qty, now_ns: int, *, bare: bool, missing: bool) -> None:
+        """Take a plan's sum. ``bare``: nothing excuses it; ``missing``: its cover may wait for further fills."""
+        self.qty = uncovered
+        self._bare_since = _since(self._bare_since, now_ns) if bare else None
+        self._missing_since = _since(self._missing_since, now_ns) if missing else None
+
+    def begin_anew(self) -> None:
+        """Count the bound from now on: only now may anybody act."""
+        self._bare_since = None
+
+    def gathered(self, now_ns: int) -> bool:
+        """Tell whether the window for further fills is over."""
+        return self._missing_since is not None and now_ns >= self._missing_since + self._window_ns
+
+    def too_long(self, now_ns: int) -> bool:
+        """Tell whether quantity has been bare past the bound."""
+        return self._bare_since is not None and now_ns >= self._bare_since + self._bound_ns
+
+    def moments(self) -> list[int]:
+        """Return when the window and the bound end."""
+        ends = ((self._missing_since, self._window_ns), (self._bare_since, self._bound_ns))
+        return [since + length_ns for since, length_ns in ends if since is not None]
+
+    def gauge(self, now_ns: int) -> Decimal:
+        """Return the gauge as of now: base units times seconds."""
+        bare = self.qty * Decimal(max(0, now_ns - self._gauge_at)) / NS if self._gauge_at else ZERO
+        return (self.qty_s + bare).quantize(GAUGE_STEP)
+
+    def run(self, now_ns: int) -> None:
+        """Count up to now."""
+        self.qty_s, self._gauge_at = self.gauge(now_ns), now_ns
+
+    def restore(self, uncovered: Qty, qty_s: Decimal, ts_ns: int) -> None:
+        """Go on from what was journalled: what was bare then stays so while nobody looks."""
+        self.qty, self.qty_s, self._gauge_at = uncovered, qty_s, ts_ns
+
+
+def _since(start: int | None, now_ns: int) -> int:
+    return now_ns if start is None else start

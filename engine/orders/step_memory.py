@@ -1,0 +1,86 @@
+"""What a bracket has asked of its orders, and what was refused: no command is repeated unchanged after a refusal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.orders.bracket_events import Policy
+from engine.orders.events import OrderEvent
+from engine.orders.steps import NO_FUNDS, TRANSIENT_CODES, CancelEntry, CancelExit, PlaceClose, Step
+from engine.values.time import NS
+
+FUNDS_PAUSE_NS: Final = 30 * NS
+"""A close refused for want of funds is tried again this late: what holds the coins may let go of them."""
+UNSENT_PAUSE_NS: Final = NS // 20
+"""The first pause after a step that never left: the connection fell under it, and the link has seen so by now."""
+
+
+class StepMemory:
+    """The last step of each order, and the steps that wait. Times in UTC nanoseconds."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.last: dict[str, Step] = {}
+        """By cl_ord_id: what a refusal would refuse."""
+        self.asked_to_cancel: set[str] = set()
+        self._blocked: dict[tuple[str, ...], int | None] = {}  # refused step -> when it may be tried again
+        self._short: set[tuple[str, ...]] = set()  # those refused for want of funds
+        self._unsent: dict[tuple[str, ...], tuple[int, int]] = {}  # step -> times in a row that it never left, and when
+
+    def asked(self, cl_ord_id: str, step: Step) -> None:
+        """Remember a step: a refusal blocks exactly that, an asked-for end is not a loss."""
+        self.last[cl_ord_id] = step
+        if isinstance(step, CancelExit | CancelEntry):
+            self.asked_to_cancel.add(cl_ord_id)
+
+    def refused(self, cl_ord_id: str, event: OrderEvent, now_ns: int) -> None:
+        """Block an order's last step: for good, or until it may be tried again."""
+        step = self.last.get(cl_ord_id)
+        if step is not None and self._blocked.get(step.key(), 0) is not None:  # a final no outlives a "not now"
+            self._blocked[step.key()] = self._again_at(step, event, now_ns)
+            if event.code == NO_FUNDS:
+                self._short.add(step.key())
+        if isinstance(step, CancelExit | CancelEntry):
+            self.asked_to_cancel.discard(cl_ord_id)
+
+    def unblock(self, *commands: str) -> None:
+        """Let these commands be tried again: what stood against them may have gone."""
+        self._blocked = {key: at for key, at in self._blocked.items() if key[0] not in commands}
+
+    def funds_freed(self) -> None:
+        """Let what was refused for want of funds be tried again: an order that held some has ended."""
+        self._blocked = {key: at for key, at in self._blocked.items() if key not in self._short}
+        self._short.clear()
+
+    def expire(self, now_ns: int) -> None:
+        """Let go of what has waited long enough."""
+        self._blocked = {key: at for key, at in self._blocked.items() if at is None or at > now_ns}
+
+    @property
+    def blocked(self) -> frozenset[tuple[str, ...]]:
+        """Steps that are not to be tried now."""
+        return frozenset(self._blocked)
+
+    @property
+    def deferred(self) -> frozenset[tuple[str, ...]]:
+        """Those of them that are tried again later."""
+        return frozenset(key for key, at in self._blocked.items() if at is not None)
+
+    def moments(self) -> list[int]:
+        """Return when steps may be tried again."""
+        return [at for at in self._blocked.values() if at is not None]
+
+    def _again_at(self, step: Step, event: OrderEvent, now_ns: int) -> int | None:
+        if event.code == NO_FUNDS and isinstance(step, PlaceClose):
+            return now_ns + FUNDS_PAUSE_NS
+        return now_ns + self._retry_pause(step, event, now_ns) if event.code in TRANSIENT_CODES else None
+
+    def _retry_pause(self, step: Step, event: OrderEvent, now_ns: int) -> int:
+        """A step that never left is tried again almost at once, mostly by the other way, then ever later."""
+        most = round(self._policy.retry_pause_s * NS)
+        if event.code != "NOT_SENT":
+            return most
+        times, last_ns = self._unsent.get(step.key(), (0, 0))
+        times = times + 1 if now_ns < last_ns + 2 * most else 0
+        self._unsent[step.key()] = times, now_ns
+        return min(most, UNSENT_PAUSE_NS << min(times, 10))
