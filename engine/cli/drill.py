@@ -133,10 +133,10 @@ async def _stage(engine: Engine, held: list[Position]) -> None:
     for one in held:
         its = one.signal
         names = its.signal_id, its.strategy_id, its.symbol
-        engine.hold(protecting(*names, its.side, one.qty, its.stop_loss, None, one.price))
+        engine.brackets.hold(protecting(*names, its.side, one.qty, its.stop_loss, None, one.price))
     with trio.move_on_after(COVERED_WITHIN_S):
         while any(view.state != "covered" for view in engine.active()):
-            await engine.wait_progress()
+            await engine.brackets.wait_progress()
 
 
 def _sim(held: list[Position]) -> SimSettings:

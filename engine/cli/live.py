@@ -22,7 +22,7 @@ from engine.control.status import Status
 from engine.control.table import CANCEL, ORDER, ORDERS, REPORTS, RESOLVE, STATUS
 from engine.market.freshness import Freshness
 from engine.orders.events import ExecutionReport
-from engine.runtime.engine import said_bound
+from engine.runtime.bracket_scopes import said_bound
 from engine.values.money import trimmed
 
 OrderId = Annotated[str, Parameter(help="cl_ord_id, any unique beginning of it, or the venue's order_id.")]

@@ -45,7 +45,7 @@ async def halt(desk: Desk, arguments: Arguments) -> Halted:
     """Halt all trading, or one strategy's."""
     engine, strategy, reason = _engine(desk), str(arguments.get("strategy", "")), str(arguments["reason"])
     reducing = bool(arguments.get("reducing", False))
-    entries = engine.living_entries(strategy)
+    entries = engine.brackets.living_entries(strategy)
     if not engine.halt(reason, strategy_id=strategy, reducing=reducing):
         raise refused("HALTED_ALREADY", "a halt by command stands there already", "status shows it; resume releases it")
     await engine.journal.sync()

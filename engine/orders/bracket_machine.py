@@ -34,7 +34,7 @@ class BracketMachine(StateMachine):
     bare = entering.to(naked) | covering.to(naked) | covered.to(naked) | exiting.to(naked)
     leave = entering.to(exiting) | covering.to(exiting) | covered.to(exiting) | naked.to(exiting)
     finish = entering.to(flat) | covering.to(flat) | covered.to(flat) | naked.to(flat) | exiting.to(flat)
-    abandon = entering.to(abandoned)
+    abandon = entering.to(abandoned) | exiting.to(abandoned)  # exits alone, found after rows were lost, and ended
     hand_over = (
         entering.to(taken_over)
         | covering.to(taken_over)

@@ -441,7 +441,8 @@ class _Planner:
                 return "covering"
             if self.entry_live or live or self.excess:
                 return "exiting"
-            return "flat" if self.filled_any else "abandoned"
+            traded = self.filled_any or any(o.done_qty for o in self.exits + self.returns)
+            return "flat" if traded else "abandoned"
         if self.s.taken and not self.s.close_all:
             return "exiting" if live or self.entry_live else "taken_over"
         if self.closing or self.fired or self.swap or self.immediate:

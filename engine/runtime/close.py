@@ -17,7 +17,7 @@ from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.close_proof import AskedBy, CloseProof, Wallets
 from engine.runtime.close_report import BalanceProof, CloseAsked, CloseReport, NotFlat
 from engine.runtime.close_words import bracket_close, why_not_flat
-from engine.runtime.history import facts_of
+from engine.runtime.history import facts_of, signal_of
 from engine.runtime.services import Services
 from engine.values.money import ZERO, Qty, trimmed
 from engine.values.time import NS, rfc3339
@@ -288,10 +288,8 @@ class Close:
             case "symbol":
                 return order.symbol == self.asked.name
             case "signal":
-                return any(
-                    order.cl_ord_id in bracket.orders or _entered_by(bracket, order.ord_ref_id)
-                    for bracket in self._closed.values()
-                )
+                name = order.cl_ord_id or self._services.desk.name_of(order.ord_ref_id or "")
+                return name is not None and signal_of(self._services.journal, name) == self.asked.name
             case "all":
                 return True
 

@@ -35,6 +35,7 @@ from engine.runtime.order_desk import OrderDesk
 from engine.runtime.poll_task import PollTask
 from engine.runtime.position_books import PositionBooks
 from engine.runtime.recovery import load_unfinished
+from engine.runtime.resumption import Resumption
 from engine.runtime.risk_desk import RiskDesk
 from engine.runtime.sender import Sender
 from engine.runtime.services import Services
@@ -153,15 +154,15 @@ class _Core:
                 keeper = JournalKeeper(journal, lambda: services.sender.in_flight > 0)
                 service_nursery.start_soon(keeper.run, name="journal/keeper")
                 async with trio.open_nursery() as bracket_nursery:
-                    engine = Engine(services, bracket_nursery)
-                    scopes = engine.rebuild(left)
+                    engine = Engine(services, bracket_nursery, left)
+                    resumption = Resumption(services, engine.brackets, left)
                     services.halt_watch.look()  # before anything resumes: a halt file may lie there already
                     engine.enforce_halt()
                     engine.resume_closes()  # its brackets are latched before they are let act
                     service_nursery.start_soon(services.halt_watch.run, name="halt/watch")
                     service_nursery.start_soon(services.money.run, name="money/watch")
-                    strays = Strays(services, engine)
-                    await engine.resume(scopes, strays)
+                    strays = Strays(services, engine.brackets)
+                    await resumption.run(strays)
                     bracket_nursery.start_soon(strays.run, name="strays")
                     yield engine
                     bracket_nursery.cancel_scope.cancel("the engine has shut down")
@@ -269,7 +270,7 @@ async def _ending_entries(link: VenueLink, engine: Callable[[], Engine | None]) 
         yield
     except* JournalError as group:
         running = engine()
-        entries = running.resting_entries() if running is not None else []
+        entries = running.brackets.resting_entries() if running is not None else []
         log.critical("journal.failed", error=str(group.exceptions[0]), entries_to_cancel=len(entries))
         with trio.move_on_after(LAST_CANCELS_S, shield=True):
             for entry in entries:

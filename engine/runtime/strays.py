@@ -9,8 +9,8 @@ import trio
 
 from engine.orders.replay import rebuild_orders
 from engine.orders.reports import OrderReport
+from engine.runtime.bracket_scopes import BracketScopes
 from engine.runtime.children import Children
-from engine.runtime.engine import Engine
 from engine.runtime.history import facts_of, signal_of
 from engine.runtime.orphans import Orphanage
 from engine.runtime.services import Services
@@ -24,10 +24,10 @@ LOOK_AGAIN_S = 5.0
 class Strays:
     """Looks each stray report up in the journal and hands on what is news."""
 
-    def __init__(self, services: Services, engine: Engine) -> None:
-        self._services, self._engine = services, engine
-        self._orphanage = Orphanage(services, engine.scopes, engine.open_adopted)
-        self._children = Children(services, engine.scopes)
+    def __init__(self, services: Services, brackets: BracketScopes) -> None:
+        self._services, self._brackets = services, brackets
+        self._orphanage = Orphanage(services, brackets.scopes, brackets.open_adopted)
+        self._children = Children(services, brackets.scopes)
 
     async def run(self) -> None:
         """Look reports up until cancelled."""
@@ -72,7 +72,7 @@ class Strays:
             desk.counts["old_news"] += 1
             return
         log.warning("order.late_report", cl_ord_id=report.cl_ord_id, report=str(report.report_type))
-        self._engine.reopen(signal_id, report)
+        self._brackets.reopen(signal_id, report)
 
     def _impossible(self, report: OrderReport) -> None:
         """The venue shows what this journal holds for certainly not sent: only a person can say what is true."""

@@ -12,8 +12,9 @@ from engine.orders.contingents import CancelEntry, CancelExit, PlaceClose, Place
 from engine.orders.events import OrderEvent
 from engine.orders.replay import Refused, Requested, rebuild_bracket, rebuild_orders
 from engine.orders.reports import Outcome, ReportType
+from engine.orders.specs import stop_order
 from tests.orders.conftest import amend, qty
-from tests.orders.desk import BUY, NS, QUIET, Desk, covered_desk, touched
+from tests.orders.desk import BTC, BUY, NS, QUIET, Desk, covered_desk, touched
 
 
 def filled_desk(policy: Policy | None = None) -> Desk:
@@ -290,3 +291,20 @@ def test_final_refusal_outlives_a_later_not_now() -> None:
 
 def _refusal(code: str) -> OrderEvent:
     return OrderEvent("reject", "pending", "rejected", 0, code=code)
+
+
+@pytest.mark.parametrize(("sold", "end"), [("0", "abandoned"), ("2", "flat")])
+def test_exits_alone_after_rows_were_lost_come_to_an_end(sold: str, end: str) -> None:
+    """The entry's fill is forgotten and its stop adopted: what it sold is bought back, and the bracket ends."""
+    desk = Desk()
+    desk.open(stop_order(BUY, BTC, "x1", qty(2)), "stop")
+    desk.accept("x1")
+    desk.end("entry")
+    assert desk.bracket.state == "exiting"
+    if sold == "0":
+        desk.end("x1")
+    else:
+        desk.fill("x1", sold)
+        desk.tell("x1", ReportType.FILLED, "filled")
+        desk.fill("x2", sold)
+    assert desk.bracket.state == end

@@ -42,7 +42,7 @@ entering: abandon>abandoned bare>naked begin_cover>covering finish>flat hand_ove
 covering: bare>naked finish>flat hand_over>taken_over hold>covered leave>exiting
 covered: bare>naked begin_cover>covering finish>flat hand_over>taken_over leave>exiting
 naked: begin_cover>covering finish>flat hand_over>taken_over hold>covered leave>exiting
-exiting: bare>naked begin_cover>covering finish>flat hand_over>taken_over hold>covered
+exiting: abandon>abandoned bare>naked begin_cover>covering finish>flat hand_over>taken_over hold>covered
 flat: reopen>covering
 abandoned: reopen>covering
 taken_over: reopen>covering

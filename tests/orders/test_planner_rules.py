@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine.orders.brackets import BRACKET_ENDED, TRANSIENT_CODES, MarketFacts, Policy
 from engine.orders.contingents import AmendStop, CancelEntry, PlaceClose, PlaceStop, PlaceTarget, Step, plan
+from engine.orders.events import OrderEvent
 from engine.orders.order import Order
 from engine.orders.reports import Outcome, ReportType
 from engine.orders.signal import Signal, StopLoss, TakeProfit
@@ -92,6 +93,20 @@ class WatchedDesk(Desk):
     def named(self, step: Step) -> tuple[str, ...]:
         """Name a command by all it says: with exits that have moved since, it is another."""
         return (*step.key(), str(self.bracket.terms.stop_loss), str(self.bracket.terms.targets), str(self.moves))
+
+    covered_at = 0
+    """When the venue last held stops for all that was held, were it for a moment."""
+
+    @property
+    def least(self) -> Decimal:
+        """What surely rests under stops."""
+        stops = [o for o in self.orders.values() if o.role == "stop" and o.spec.side != self.bracket.signal.side]
+        return sum((o.bounds()[0] for o in stops), ZERO)
+
+    def _learned(self, order: Order, events: list[OrderEvent]) -> None:
+        super()._learned(order, events)
+        if self.least >= self.position:
+            self.covered_at = self.now
 
     moves = 0
     """How often a person has moved the exits."""
@@ -193,18 +208,16 @@ class Chaos:
     def check_cover(self) -> None:
         """Bare past the bound without a word of it, never: the least cover is what the venue surely holds."""
         desk, bracket = self.desk, self.desk.bracket
-        stops = [o for o in desk.orders.values() if o.role == "stop" and o.spec.side != bracket.signal.side]
-        least = sum((o.bounds()[0] for o in stops), ZERO)
         chosen = bracket.signal.protect_from == "full_fill" and not desk.orders["entry"].ended
         trading = bracket.swap is not None or bracket._targets_in_time(desk.now)
         held = bracket.instrument.orderable(desk.position, px(88)) and bracket.signal.stop_loss is not None
-        bare = held and least < desk.position and not trading and not chosen and not bracket.ended
-        self._bare_since = (self._bare_since or desk.now) if bare else None
+        bare = held and desk.least < desk.position and not trading and not chosen and not bracket.ended
+        self._bare_since = max(self._bare_since or desk.now, desk.covered_at) if bare else None
         late = self._bare_since is not None and desk.now > self._bare_since + 2 * NS
         exits = [o for o in desk.orders.values() if o.role != "entry" and not o.ended]
         at_work = [o for o in exits if o.role != "stop" or o.view().busy]
         said = bracket.state in ("naked", "taken_over") or (bracket.state == "exiting" and at_work)
-        assert not late or said, f"{desk.position - least} bare in {bracket.state} for too long"
+        assert not late or said, f"{desk.position - desk.least} bare in {bracket.state} for too long"
 
     def calm_down(self) -> None:
         """Everything is answered truly from here on: the entry goes, the rest is as the plan wants it."""

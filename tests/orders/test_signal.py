@@ -57,6 +57,13 @@ def test_every_member_is_read() -> None:
     )
 
 
+def test_signal_may_say_when_it_was_decided() -> None:
+    """``created_at`` is a moment; without it the age counts from the arrival."""
+    assert parse_signal(line(created_at="2026-01-01T00:00:00.5Z")).created_ns == 1_767_225_600_500_000_000
+    assert parse_signal(line()).created_ns is None
+    assert faults(line(created_at="yesterday"))[0].startswith("created_at: ")
+
+
 def test_optional_members_may_be_left_out_or_null() -> None:
     """strategy_id, target, time-out and validity have defaults; both ways of leaving out are one."""
     optional = ("strategy_id", "take_profit", "time_in_force", "entry_timeout_s", "valid_until")

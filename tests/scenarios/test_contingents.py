@@ -292,3 +292,26 @@ async def test_gauge_is_told_by_bracket_and_in_total(open_story, autojump_clock)
         await story.ended(case)
         await story.until(lambda: not story.engine.cover().brackets)
         assert story.engine.cover().total_qty_s["BTC"] >= row.uncovered_qty_s
+
+
+@pytest.mark.parametrize("points", ["112", "124.5"])
+async def test_exits_get_out_with_the_rate_counter_near_its_limit(open_story, autojump_clock, points):
+    """Another program has used the points up: the stop of a fill goes, and fires; an entry waits until there is room."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", limit="49995", stop="49000", target=None)
+        await story.until(lambda: case.entry_is("open"))
+        core = story.world.exchange._venue.core
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), d(points))
+        story.ask("49995", "0.02")
+        await story.until(lambda: bool(case.entry().cum_qty))
+        late = await story.submit(qty="0.02", limit="49980", stop="49000", target=None)
+        await story.until(lambda: case.covered("0.02"))
+        assert case.longest_bare_s() < 2
+        assert late.resting() == []
+        await story.until(lambda: late.entry_is("open"), within_s=60)
+        story.engine.cancel(late.signal_id)
+        move(story, "buy", -1100)
+        await story.ended(case, late)
+    assert case.outcome == "stop"
+    assert len(case.sent("stop")) == 1

@@ -47,12 +47,15 @@ async def target_reached(story: Story, side: str, case: Case) -> None:
 
 
 async def market_takes_nothing(story: Story, side: str, case: Case) -> None:
-    """The market is closed to orders, reaches the target meanwhile, and opens again."""
+    """The market stands at the target while it takes no orders, and opens again."""
     await filled(story, side)
     for status, until_s in (("cancel_only", 1), ("post_only", 1), ("maintenance", 2), ("online", 1)):
         story.world.exchange.set_status(status, BTC)
+        await story.wait(0.2)
+        price = int(at(side, 1000))
+        story.market(*((str(price), str(price + 20)) if side == "buy" else (str(price - 20), str(price))))
         await story.wait(until_s)
-        move(story, side, 1000)
+    move(story, side, 1001)
 
 
 async def filled_where_nothing_rests(story: Story, side: str, case: Case) -> None:
@@ -98,8 +101,8 @@ async def coins_sold(story: Story, side: str, case: Case) -> None:
 
 
 async def odd_parts(story: Story, side: str, case: Case) -> None:
-    """Parts below the minimum and odd ones: dust until there is enough."""
-    await filled(story, side, "0.00003", "0.00004", "0.00123457", "0.01869543")
+    """Parts of odd sizes, the first eaten below the minimum by its fee: dust until there is enough."""
+    await filled(story, side, "0.00005", "0.00123457", "0.00333331", "0.01538212")
     move(story, side, -1100)
 
 
@@ -127,7 +130,9 @@ OBSTACLES: dict[str, Obstacle] = {
         target_reached, (0.65, 0.69, 1.5, 3.92), ("target",), {"exits": "both-rest"}, SimSettings(max_open_orders=1)
     ),
     "market_takes_nothing": Obstacle(market_takes_nothing, (0.95, 2.0, 3.5, 4.93), ("target",)),
-    "filled_where_nothing_rests": Obstacle(filled_where_nothing_rests, (0.41, 0.7, 3.0, 4.43), ("target", "flattened", "stop")),
+    "filled_where_nothing_rests": Obstacle(
+        filled_where_nothing_rests, (0.41, 0.7, 3.0, 4.43), ("target", "flattened", "stop")
+    ),
     "stop_taken_once": Obstacle(stop_taken_once, (1.403, 1.43, 1.7), ("target",)),
     "stop_taken_twice": Obstacle(stop_taken_twice, (1.41, 8.0, 15.403, 15.43), ("taken_over",)),
     "coins_sold": Obstacle(coins_sold, (1.403, 1.43, 2.5, 3.7, 5.0), ("taken_over",), {}, ONLY_CASH, ("buy",)),
