@@ -118,8 +118,7 @@ class CloseReport(msgspec.Struct, frozen=True):
         for note in self.notes:
             yield f"note: {note}"
         for rest in self.not_flat:
-            whose = f" of signal {rest.signal_id[:8]}" if rest.signal_id else ""
-            yield f"NOT FLAT: {trimmed(rest.qty)} {rest.symbol}{whose}: {rest.code}: {rest.reason}"
+            yield f"NOT FLAT: {_what(rest)}{rest.code}: {rest.reason}"
         asked = {
             "rest": "asked anew by REST",
             "stream": "told by the private stream",
@@ -137,8 +136,16 @@ def close_words(row: Row) -> str:
         wish = "" if asked.max_slippage_bps is None else f", within {trimmed(asked.max_slippage_bps)} bps at first"
         return f"close of {asked.words}: {asked.reason}{wish}"
     report = row.decode(CloseReport)
-    rest = "; ".join(f"{trimmed(one.qty)} {one.symbol}: {one.code}: {one.reason}" for one in report.not_flat)
+    rest = "; ".join(f"{_what(one)}{one.code}: {one.reason}" for one in report.not_flat)
     return f"{'flat' if report.flat else 'NOT flat'} after {report.took_s:.2f} s{f': {rest}' if rest else ''}"
+
+
+def _what(rest: NotFlat) -> str:
+    """Say how much of what, and whose; nothing where it is about all of it."""
+    if not rest.qty:
+        return f"{rest.symbol}: " if rest.symbol else ""
+    whose = f" of signal {rest.signal_id[:8]}" if rest.signal_id else ""
+    return f"{trimmed(rest.qty)} {rest.symbol}{whose}: "
 
 
 def _bracket_line(one: BracketClose) -> str:

@@ -24,16 +24,17 @@ class PositionBooks:
 
     def __init__(self, accounts: AccountDesk, link: VenueLink, *, wanted: bool) -> None:
         self._accounts, self._link, self._wanted = accounts, link, wanted
-        self._held: dict[str, Topic | None] = {}  # None: the venue lists it no more; it was told once
+        self._held: dict[str, Topic | None] = {}  # None: the venue does not list it now; that was told once
 
     def look(self) -> None:
         """Hold the books that are missing, release those of markets without a position."""
         if not self._wanted:
             return
         symbols = self._accounts.held()
-        for symbol in symbols - self._held.keys():
-            self._held[symbol] = self._hold(symbol)
-        for symbol in self._held.keys() - symbols:
+        for symbol in sorted(symbols):
+            if self._held.get(symbol) is None:
+                self._held[symbol] = self._hold(symbol)
+        for symbol in sorted(self._held.keys() - symbols):
             topic = self._held.pop(symbol)
             if topic is not None:
                 self._link.release(topic, HOLDER)
@@ -43,6 +44,7 @@ class PositionBooks:
             topic = self._link.topic("book", symbol)
             self._link.hold(topic, HOLDER)
         except (VenueRefused, ConfigError) as error:
-            log.warning("position.without_book", symbol=symbol, why=str(error))
+            if symbol not in self._held:
+                log.warning("position.without_book", symbol=symbol, why=str(error))
             return None
         return topic

@@ -296,7 +296,7 @@ async def test_gauge_is_told_by_bracket_and_in_total(open_story, autojump_clock)
 
 @pytest.mark.parametrize("points", ["112", "124.5"])
 async def test_exits_get_out_with_the_rate_counter_near_its_limit(open_story, autojump_clock, points):
-    """Another program has used the points up: the stop of a fill goes, and fires; an entry waits until there is room."""
+    """Another program has used the points up: the stop of a fill goes and fires, an entry waits for room."""
     async with open_story() as story:
         story.market()
         case = await story.submit(qty="0.02", limit="49995", stop="49000", target=None)

@@ -235,7 +235,7 @@ async def test_amend_by_a_person_is_as_fresh_as_the_word(open_story, autojump_cl
 
 
 async def test_coins_owed_are_bought_back_only_within_the_limits_of_entries(open_story, autojump_clock):
-    """Nothing of ours proves that such an exit reduces, so it is held to what an entry is; a short of ours proves it."""
+    """Nothing of ours proves that such an exit reduces, so it is held to what entries are; a short of ours does."""
     async with open_story(settings=within(**POSITION)) as story:
         story.market()
 
