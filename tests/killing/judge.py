@@ -139,7 +139,7 @@ class Judge:
             for life in self._hunt.lives:
                 bare_s = _bare_for(exposure, life)
                 self.slowest_s = max(self.slowest_s, bare_s)
-                if bare_s > PROTECTED_AGAIN_S:
+                if bare_s > self._protected_again_s:
                     yield f"signal {signal_id} stood uncovered for {bare_s:.1f} s after a restart"
 
     def _of(self, signal_id: str, *, entry: bool) -> list[VenueOrder]:

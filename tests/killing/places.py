@@ -49,6 +49,7 @@ class ExchangePlace:
             "ENGINE_KRAKEN__REST_URL": ready["rest"],
             "ENGINE_KRAKEN__WS_URL": ready["ws"],
             "ENGINE_KRAKEN__WS_AUTH_URL": ready["ws_auth"],
+            "ENGINE_KRAKEN__TIER": "pro",
         }
 
     @property
