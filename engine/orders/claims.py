@@ -48,7 +48,10 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 def claim(bracket: Bracket, found: Found) -> Claim | None:
-    """Return the part that an orphan fits in a bracket: the order it would place itself, the quantity apart."""
+    """Return the part that an orphan fits in a bracket: the order it would place itself, the quantity apart.
+
+    An exit fits only a bracket that holds what it may sell: equal terms alone are no proof.
+    """
     signal, instrument = bracket.signal, bracket.instrument
     if found.symbol != instrument.symbol:
         return None
@@ -58,7 +61,13 @@ def claim(bracket: Bracket, found: Found) -> Claim | None:
         return _entry(bracket, found)
     close = close_order(instrument, found.cl_ord_id, found.side, found.order_qty)
     candidates = [*_contingents(bracket.terms, instrument, found), Claim("close", close)]
-    return next((one for one in candidates if _same(one.spec, found)), None)
+    return next((one for one in candidates if _same(one.spec, found) and found.weight <= bracket.exposure), None)
+
+
+def claim_bare(bracket: Bracket, found: Found) -> Claim | None:
+    """Return a stop's part in a bracket that lacks all it guards, though its terms differ: they were moved since."""
+    fits = found.symbol == bracket.instrument.symbol and found.order_type in STOPS and found.side != bracket.signal.side
+    return Claim("stop", as_order(found)) if fits and found.weight <= room(bracket) else None
 
 
 def room(bracket: Bracket) -> Decimal:

@@ -193,6 +193,8 @@ class Order:
         elif self.state == "rejected" and _shows_life(report):
             why, alarm = "the venue shows what was held for refused or dead", "REFUSED_BUT_LIVE"
             events.append(self._conclude("accept", report.ts_ns, why=why, alarm=alarm, order_id=report.order_id))
+        if self.order_id is None and report.order_id:
+            events.append(self._note(report.ts_ns, "named by the venue", order_id=report.order_id))
         if report.fill is not None:
             events += self._trade(report.fill, report)
         events += self._told_quantities(report)

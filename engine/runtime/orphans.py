@@ -6,23 +6,29 @@ from collections import OrderedDict
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
 import structlog
+import trio
 
 from engine.errors import VenueError
 from engine.orders.brackets import Bracket
-from engine.orders.claims import ORPHAN, STOPS, Claim, Found, as_order, claim, room
+from engine.orders.claims import ORPHAN, STOPS, Claim, Found, as_order, claim, claim_bare, room
+from engine.orders.events import Role
 from engine.orders.replay import Opened
 from engine.orders.reports import OrderReport
-from engine.orders.signal import Signal
+from engine.orders.signal import Signal, StopLoss, protecting
 from engine.runtime.bracket_scope import BracketScope
-from engine.runtime.recovery import WHY_ADOPTED, opened_ns, wait_taken
+from engine.runtime.protecting import PROTECT
+from engine.runtime.recovery import FILLS_MARGIN_NS, WHY_ADOPTED, opened_ns, wait_taken
 from engine.runtime.services import Services
-from engine.values.money import NO_QTY
+from engine.values.money import NO_QTY, other_side
 
 log = structlog.get_logger()
 
 MAX_ORPHANS = 1000
 """More than can rest on one account in all markets that we trade; the oldest is forgotten again, told all the same."""
+REACH_BACK_S = 5.0
+"""So long may one look read the history of fills; the next look goes on with it."""
 MAX_REPORTS = 200
 """Kept of one orphan until it has an owner, below an order's inbox; what is missing then is asked for."""
 
@@ -106,20 +112,22 @@ class Orphanage:
         """Look for the owner of every orphan; returns once those that were adopted have told their bracket.
 
         First what fits a bracket by its terms, entries before exits; then an open entry that fits none gets a bracket
-        that ends it and trades back what has filled; then the exits that can have been that entry's. A stop that is
-        left over stays: it protects something we have forgotten. A fill that is left over is only told: what was done
-        with it since, nobody here knows.
+        that ends it and trades back what has filled; then the exits that can have been that entry's, and stops that a
+        bracket lacks. A stop that is left over guards something we have forgotten: it gets a bracket without an entry,
+        as ``protect`` makes one. A fill that is left over is only told: what was done with it since, nobody here knows.
         """
         if not self.news:
             return
         await self._ask_terms()
         for orphan in self._waiting.values():
             orphan.news = False
-        await self._claim(entries=True)
-        await self._claim(entries=False)
+        await self._claim(claim, "entry")
+        await self._claim(claim, "stop", "target", "close")
         own = await self._begin_own()
         if own:
-            await self._claim(entries=False)
+            await self._claim(claim, "stop", "target", "close")
+        await self._claim(claim_bare, "stop")
+        own += await self._guard()
         for scope in own:
             scope.release()
 
@@ -135,15 +143,12 @@ class Orphanage:
             except VenueError as error:
                 log.warning("orphans.not_asked", error=str(error))  # they wait for their next report
 
-    async def _claim(self, *, entries: bool) -> None:
+    async def _claim(self, judge: Callable[[Bracket, Found], Claim | None], *roles: Role) -> None:
         """Let brackets claim what fits them, one orphan after the other: each makes less room for the next."""
-        for name in list(self._waiting):
-            orphan = self._waiting.get(name)
-            found = orphan.found() if orphan is not None else None
-            if found is None:
-                continue
-            claims = [(scope, made) for scope in self._scopes() if (made := claim(scope.bracket, found)) is not None]
-            claims = [(scope, made) for scope, made in claims if (made.role == "entry") == entries]
+        known = [(name, found) for name, orphan in self._waiting.items() if (found := orphan.found()) is not None]
+        for name, found in sorted(known, key=lambda one: one[1].resting):  # what has sold goes before what may sell
+            claims = [(scope, made) for scope in self._scopes() if (made := judge(scope.bracket, found)) is not None]
+            claims = [(scope, made) for scope, made in claims if made.role in roles]
             if claims:
                 scope, made = max(claims, key=lambda one: _rank(one[0], found))
                 await self._adopt(scope, made, name)
@@ -162,21 +167,60 @@ class Orphanage:
                 await self._adopt(scope, Claim("entry", as_order(found)), name)
         return scopes
 
+    async def _guard(self) -> list[BracketScope]:
+        """Open a bracket for every stop that is left: what it guards is its own quantity, at its own trigger."""
+        scopes = []
+        for name in list(self._waiting):
+            found = self._waiting[name].found()
+            if found is None or not found.resting or found.order_type not in STOPS or found.trigger_price is None:
+                continue
+            if not await self._all_fills_known(found):
+                self._waiting[name].news = True  # its owner may be a bracket whose fill nobody has told yet
+                continue
+            guard = StopLoss(found.trigger_price, found.limit_price)
+            side = other_side(found.side)
+            signal = protecting(found.cl_ord_id, PROTECT, found.symbol, side, found.order_qty, guard, None)
+            scope = self._open(signal, found)
+            if scope is not None:
+                scopes.append(scope)
+                await scope.begun.wait()
+                await self._adopt(scope, Claim("stop", as_order(found)), name)
+        return scopes
+
+    async def _all_fills_known(self, found: Found) -> bool:
+        """Whether every bracket that could own a stop knows its fills and its exits: only then the stop is nobody's."""
+        owners = [s for s in self._scopes() if s.bracket.signal.symbol == found.symbol and s.bracket.signal.entered]
+        owners = [scope for scope in owners if scope.bracket.signal.side != found.side]
+        if not owners:
+            return True
+        if any(view.state == "unknown" for scope in owners for view in scope.bracket.orders.values()):
+            return False
+        link = self._services.link
+        since_ns = min(opened_ns(self._services.journal, scope.signal_id) for scope in owners) - FILLS_MARGIN_NS
+        with trio.move_on_after(REACH_BACK_S):
+            await link.reach_back(since_ns)
+        standing = link.standing
+        return standing is not None and standing.fills_since_ns <= since_ns and not self._services.desk.strays
+
     def _open_own(self, found: Found) -> BracketScope | None:
-        services = self._services
-        instrument = services.link.instrument(found.symbol)
-        if instrument is None:
-            return None  # the alarm stands; without its market there is nothing to act on
         signal = Signal(
             signal_id=found.cl_ord_id,
             strategy_id=ORPHAN,
-            symbol=instrument.symbol,
+            symbol=found.symbol,
             side=found.side,
             order_type="limit",
             order_qty=found.order_qty,
             limit_price=found.limit_price,
             stop_loss=None,
         )
+        return self._open(signal, found)
+
+    def _open(self, signal: Signal, found: Found) -> BracketScope | None:
+        services = self._services
+        instrument = services.link.instrument(found.symbol)
+        if instrument is None:
+            return None  # the alarm stands; without its market there is nothing to act on
+        signal = msgspec.structs.replace(signal, symbol=instrument.symbol)
         row = services.journal.append(
             "signal",
             Opened(signal, instrument),
@@ -185,7 +229,8 @@ class Orphanage:
             cl_ord_id=found.cl_ord_id,
         )
         bracket = Bracket(signal, instrument, services.settings.policy)
-        bracket.close(WHY_ADOPTED)
+        if signal.strategy_id == ORPHAN:
+            bracket.close(WHY_ADOPTED)
         return self._start(bracket, row)
 
     async def _adopt(self, scope: BracketScope, made: Claim, name: str) -> None:

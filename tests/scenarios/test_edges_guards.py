@@ -8,7 +8,7 @@ from engine.runtime.settings import EngineSettings
 from engine.sim import ScriptedFaults, refuse_with
 from tests.scenarios.honesty import arrived
 from tests.scenarios.restart.lives import kill
-from tests.scenarios.story import Case, Story, d
+from tests.scenarios.story import Case, Story
 
 REST_S = 20.0
 DOWN = refuse_with("EService:Deadline elapsed")

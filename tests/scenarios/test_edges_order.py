@@ -66,7 +66,11 @@ def changed_by_a_person(story: Story, case: Case, price: str | None = None, qty:
     """Somebody with access to our account amends the entry where it rests."""
     core = story.world.exchange._venue.core
     (entry,) = case.resting("entry")
-    asked = Amend(order_id=entry.order_id, limit_price=price and d(price), order_qty=qty and d(qty))
+    asked = Amend(
+        order_id=entry.order_id,
+        limit_price=None if price is None else d(price),
+        order_qty=None if qty is None else d(qty),
+    )
     amend_at_venue(core, core.accounts["client"], asked)
 
 
@@ -348,3 +352,16 @@ async def test_refused_entry_that_is_told_expired_has_its_part_covered(open_stor
         assert case.entry().cum_qty == d("0.005")
         await sold_at_its_target(story, case)
     assert case.entry().states()[-3:] == ("rejected", "expired", "settled")
+
+
+async def test_refused_entry_that_is_told_canceled_fetches_what_it_filled(open_story, autojump_clock):
+    """It learns its name from the report of its end, so that the fill nobody told can be asked for."""
+    async with open_story() as story:
+        case = await denied_but_resting(story)
+        story.world.exchange.faults = lost_frames(1)
+        story.ask("50000", "0.005")
+        await story.wait(1)
+        story.house.cancel_client(case.resting("entry")[0].order_id)
+        await story.until(lambda: case.covered("0.005"), within_s=5)
+        await story.until(lambda: case.entry_is("settled"), within_s=60)
+        await sold_at_its_target(story, case)

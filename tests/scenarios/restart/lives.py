@@ -57,26 +57,26 @@ async def open_cut_story(seed: int, **how: Any) -> AsyncIterator[Story]:
 
 def forget(story: Story, since: str, nth: int = 1) -> None:
     """Cut the dead engine's journal before its nth row of this kind: a clean prefix, as after a restored backup."""
-    found = [n for n, row in enumerate(_rows_on_disk(story)) if f'"{since}"'.encode() in row[:140]]
+    found = [n for n, row in enumerate(rows_on_disk(story)) if f'"{since}"'.encode() in row[:140]]
     forget_after(story, found[nth - 1])
 
 
 def forget_after(story: Story, rows: int) -> None:
     """Keep so many rows of the dead engine's journal."""
     content = story.world.disk.content("journal")
-    kept = _rows_on_disk(story)[:rows]
+    kept = rows_on_disk(story)[:rows]
     content.durable, content.cache = bytearray(b"".join(row + b"\n" for row in kept)), bytearray()
 
 
 def damage(story: Story, row: int) -> bytes:
     """Turn one bit over in the middle of a row of the dead engine's journal; returns the file as it is then."""
     content = story.world.disk.content("journal")
-    before = sum(len(one) + 1 for one in _rows_on_disk(story)[: row - 1])
+    before = sum(len(one) + 1 for one in rows_on_disk(story)[: row - 1])
     story.world.disk.flip("journal", 8 * (before + 100))
     return bytes(content.durable + content.cache)
 
 
-def _rows_on_disk(story: Story) -> list[bytes]:
+def rows_on_disk(story: Story) -> list[bytes]:
     content = story.world.disk.content("journal")
     return bytes(content.durable + content.cache).split(b"\n")[:-1]
 

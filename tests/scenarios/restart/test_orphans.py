@@ -7,8 +7,18 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from engine.orders.replay import Intent
+from engine.sim import ScriptedFaults
+from engine.sim.faults import http_error
 from tests.scenarios.honesty import come
-from tests.scenarios.restart.lives import forget, forget_after, judge_by_truth, kill, open_cut_story
+from tests.scenarios.restart.lives import (
+    at_market,
+    forget,
+    forget_after,
+    judge_by_truth,
+    kill,
+    open_cut_story,
+    rows_on_disk,
+)
 from tests.scenarios.story import Story, d
 
 Tale = Callable[[Story], Awaitable[None]]
@@ -112,7 +122,7 @@ async def test_forgotten_part_filled_entry_takes_its_stop_along(seed, autojump_c
 
 
 async def test_stop_of_another_forgotten_bracket_is_left_to_it(seed, autojump_clock):
-    """A part-filled entry and a larger stop that cannot be its own: the entry is undone, the stop stays."""
+    """A part-filled entry and a larger stop that cannot be its own: the entry is undone, the stop goes on guarding."""
     async with open_cut_story(seed) as story:
         story.market()
         other = await story.bought("0.05", stop="48000", target="52000")
@@ -125,6 +135,32 @@ async def test_stop_of_another_forgotten_bracket_is_left_to_it(seed, autojump_cl
         await come(story, lambda: story.truth.balances()["BTC"] == d("2.05"), within_s=10)
         await story.wait(60)
         assert [order.order_id for order in story.truth.orders.values() if order.is_open] == [stop.order_id]
+        (guard,) = story.engine.active()
+        assert (guard.state, guard.signal.entered, guard.signal.order_qty) == ("covered", False, d("0.05"))
+        kill(story)
+        await story.boot()
+        await story.wait(5)
+        story.market("47990", "48010")
+        story.print("48000")
+        await come(story, lambda: story.truth.balances()["BTC"] == d("2"), within_s=10)
+        await come(story, lambda: not story.engine.active(), within_s=10)
+        assert not [order for order in story.truth.orders.values() if order.is_open]
+
+
+async def test_forgotten_stop_whose_trigger_was_moved_goes_back_to_its_bracket(seed, autojump_clock):
+    """The bracket knows the stop's first trigger alone and lacks all it held: it takes the moved one and adds none."""
+    async with open_cut_story(seed) as story:
+        story.market()
+        case = await story.bought("0.02")
+        await story.engine.move_exits(case.signal_id, stop=d("49500"))
+        await story.until(lambda: [o.trigger_price for o in case.resting("stop")] == [d("49500")])
+        (stop,) = case.resting("stop")
+        kill(story)
+        forget(story, "intent", nth=2)
+        await story.boot()
+        await story.wait(30)
+        resting = [order.order_id for order in story.truth.orders.values() if order.is_open]
+        assert resting == [stop.order_id]
 
 
 async def test_each_forgotten_stop_goes_to_the_bracket_that_lacks_one(seed, autojump_clock):
@@ -162,3 +198,37 @@ async def test_power_lost_while_orphans_are_adopted(seed, autojump_clock, second
         story.market("51000", "51010")
         await come(story, lambda: not story.engine.active(), within_s=150)
         assert story.truth.balances()["BTC"] == d("2")
+
+
+async def test_stop_of_a_forgotten_bracket_is_not_claimed_by_one_that_holds_nothing(seed, autojump_clock):
+    """Equal terms, nothing bought: the stop is not ended as useless, it goes on guarding what it guarded."""
+    async with open_cut_story(seed) as story:
+        story.market()
+        one = await story.submit(limit="49990.5", target=None)
+        await story.until(lambda: one.entry_is("open"))
+        rows = len(rows_on_disk(story))
+        two = await story.bought("0.02", target=None)
+        (stop,) = two.resting("stop")
+        kill(story)
+        forget_after(story, rows)
+        await story.boot()
+        await story.wait(60)
+        assert stop.is_open
+
+
+@pytest.mark.parametrize("down_s", [3, 60])
+async def test_forgotten_stop_is_kept_while_the_fills_cannot_be_read(seed, autojump_clock, down_s):
+    """The entry's fill lies behind the snapshot's fifty and the history does not answer for a while."""
+    async with open_cut_story(seed) as story:
+        story.market()
+        case = await story.bought("0.02", target=None)
+        (stop,) = case.resting("stop")
+        kill(story)
+        forget(story, "intent", nth=1)
+        for _ in range(60):
+            at_market(story, "buy", "0.001")
+        story.world.exchange.faults = ScriptedFaults().during("TradesHistory", 0, down_s, http_error(502))
+        await story.boot()
+        await story.wait(120)
+        assert stop.is_open
+        assert [order.order_id for order in story.truth.orders.values() if order.is_open] == [stop.order_id]
