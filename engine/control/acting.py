@@ -82,7 +82,13 @@ _CANCEL = {"order": _cancel_order, "signal": _cancel_signal, "symbol": _cancel_s
 
 
 def _end_entries(engine: Engine, brackets: list[BracketView], why: str) -> tuple[str, ...]:
-    return tuple(b.signal.signal_id for b in brackets if engine.cancel(b.signal.signal_id, why))
+    """End what is left of these brackets' entries; name those of which something may be left."""
+    ended = [bracket for bracket in brackets if engine.cancel(bracket.signal.signal_id, why)]
+    return tuple(bracket.signal.signal_id for bracket in ended if _enters(bracket))
+
+
+def _enters(bracket: BracketView) -> bool:
+    return bracket.state == "entering" or any(o.role == "entry" and not o.ended for o in bracket.orders)
 
 
 async def resolve(desk: Desk, arguments: Arguments) -> Resolved:

@@ -335,6 +335,8 @@ class BracketScope:
         since_ns, instrument = bracket.short_of_coins_ns(), bracket.instrument
         if since_ns is None or self._now() < since_ns + COINS_LAG_NS or not services.stream_up():
             return
+        if not services.balances:
+            return  # after a start nobody has told them yet: silence is no empty account
         asset, needed = instrument.base, bracket.exposure
         if bracket.signal.side == "sell":  # what was sold is bought back
             book = services.link.book(bracket.signal.symbol)

@@ -343,7 +343,7 @@ async def test_halt_keeps_an_entry_back_that_waits_in_the_line_of_rest(open_stor
     """The last look has passed and its row is written; another order's answer holds the line: its bytes never leave."""
     async with open_story(orders_via="rest") as story:
         story.market()
-        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, answer_late(3.0))
+        story.world.exchange.faults = ScriptedFaults().at("AddOrder", 1, answer_late(3.0))
         first = await story.submit(limit="49000", stop="48000")
         await story.until(lambda: len(story.truth.orders) == 1)
         second = await story.submit(limit="49100", stop="48000")
