@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +16,7 @@ from engine.orders.execution import execution_report, refusal_report
 from engine.orders.order import Order
 from engine.orders.replay import FACT_OF_KIND, Intent, Refused, rebuild_orders
 from engine.orders.signal import Signal
+from engine.runtime.durable_line import DurableLine
 from engine.runtime.history import accepted_signal
 
 
@@ -65,16 +65,15 @@ class Bus:
     """Collects reports, waits until their rows are durable, and hands them to every subscriber."""
 
     def __init__(self, journal: Journal, queue: int) -> None:
-        self._journal, self._queue = journal, queue
-        self._waiting: deque[ExecutionReport] = deque()  # bounded by the inboxes that feed it: emptied every sync
-        self._wake = trio.Event()
+        self._queue = queue
+        self._line: DurableLine[ExecutionReport] = DurableLine(journal, self._publish)
         self._subscribers: list[Subscription] = []
         self.published = 0
 
     @property
     def waiting(self) -> int:
         """How many reports wait for their rows to be durable."""
-        return len(self._waiting)
+        return len(self._line)
 
     @property
     def subscribers(self) -> int:
@@ -83,27 +82,20 @@ class Bus:
 
     def post(self, report: ExecutionReport) -> None:
         """Publish this report once its row is durable."""
-        self._waiting.append(report)
-        self._wake.set()
+        self._line.put(report)
 
     async def run(self) -> None:
         """Publish until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake = trio.Event()
-            await self.flush()
+        await self._line.run()
 
     async def flush(self) -> None:
         """Publish what waits now."""
-        batch = len(self._waiting)
-        if not batch:
-            return
-        await self._journal.sync()
-        for _ in range(min(batch, len(self._waiting))):
-            report = self._waiting.popleft()
-            self.published += 1
-            for subscriber in self._subscribers:
-                subscriber.offer(report)
+        await self._line.flush()
+
+    def _publish(self, report: ExecutionReport) -> None:
+        self.published += 1
+        for subscriber in self._subscribers:
+            subscriber.offer(report)
 
     @contextmanager
     def subscribe(self, capacity: int | None = None) -> Iterator[Subscription]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import trio
-
 from engine.journal.journal import Journal
+from engine.runtime.durable_line import DurableLine
 from engine.runtime.money_events import EVERY_KIND, MoneyEvent
 from engine.runtime.readers import Every
 
@@ -17,35 +15,27 @@ class MoneyBus:
     """A reader that falls behind its queue is cut off with a marker; it costs nobody else anything."""
 
     def __init__(self, journal: Journal, queue: int) -> None:
-        self._journal, self._queue = journal, queue
-        self._waiting: deque[MoneyEvent] = deque()  # emptied at every sync; nothing waits where nobody reads
-        self._wake = trio.Event()
+        self._queue = queue
+        self._line: DurableLine[MoneyEvent] = DurableLine(journal, self._publish)
         self._readers: list[tuple[Every[MoneyEvent], tuple[type[MoneyEvent], ...]]] = []
 
     def post(self, event: MoneyEvent) -> None:
         """Publish this once every row appended up to now is durable."""
-        if self._readers:
-            self._waiting.append(event)
-            self._wake.set()
+        if self._readers:  # nothing waits where nobody reads
+            self._line.put(event)
 
     async def run(self) -> None:
         """Publish until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake = trio.Event()
-            await self.flush()
+        await self._line.run()
 
     async def flush(self) -> None:
         """Publish what waits now."""
-        batch = len(self._waiting)
-        if not batch:
-            return
-        await self._journal.sync()
-        for _ in range(min(batch, len(self._waiting))):
-            event = self._waiting.popleft()
-            for reader, kinds in self._readers:
-                if isinstance(event, kinds):
-                    reader.offer(event)
+        await self._line.flush()
+
+    def _publish(self, event: MoneyEvent) -> None:
+        for reader, kinds in self._readers:
+            if isinstance(event, kinds):
+                reader.offer(event)
 
     @contextmanager
     def read(

@@ -310,6 +310,14 @@ async def test_refused_entry_that_fills_in_part_is_covered_and_taken_back(open_s
         await sold_at_its_target(story, case)
 
 
+async def booked_by_the_next_snapshot(story: Story, case: Case, qty: str) -> None:
+    """The stream begins anew: the fill comes with its snapshot, and the bracket ends at its target."""
+    story.connection("executions").reset()
+    await story.until(lambda: case.entry_is("settled"))
+    assert case.entry().cum_qty == d(qty)
+    await sold_at_its_target(story, case)
+
+
 async def test_refused_entry_whose_end_is_all_that_is_told_is_covered(open_story, autojump_clock):
     """Every frame but the last is lost: filled by its own word and covered; the next snapshot brings its fill."""
     async with open_story() as story:
@@ -317,10 +325,7 @@ async def test_refused_entry_whose_end_is_all_that_is_told_is_covered(open_story
         story.world.exchange.faults = lost_frames(1)
         story.ask("50000", "0.02")
         await story.until(lambda: case.covered("0.02"), within_s=5)
-        story.connection("executions").reset()
-        await story.until(lambda: case.entry_is("settled"))
-        assert case.entry().cum_qty == d("0.02")
-        await sold_at_its_target(story, case)
+        await booked_by_the_next_snapshot(story, case, "0.02")
     assert case.entry().states()[-3:] == ("rejected", "filled", "settled")
 
 
@@ -333,10 +338,7 @@ async def test_refused_entry_that_is_told_canceled_has_its_part_covered(open_sto
         await story.wait(1)
         story.house.cancel_client(case.resting("entry")[0].order_id)
         await story.until(lambda: case.covered("0.005"), within_s=5)
-        story.connection("executions").reset()
-        await story.until(lambda: case.entry_is("settled"))
-        assert case.entry().cum_qty == d("0.005")
-        await sold_at_its_target(story, case)
+        await booked_by_the_next_snapshot(story, case, "0.005")
     assert case.entry().states()[-3:] == ("rejected", "canceled", "settled")
 
 
@@ -347,10 +349,7 @@ async def test_refused_entry_that_is_told_expired_has_its_part_covered(open_stor
         story.world.exchange.faults = lost_frames(1)
         story.ask("50000", "0.005")
         await story.until(lambda: case.covered("0.005"), within_s=20)
-        story.connection("executions").reset()
-        await story.until(lambda: case.entry_is("settled"))
-        assert case.entry().cum_qty == d("0.005")
-        await sold_at_its_target(story, case)
+        await booked_by_the_next_snapshot(story, case, "0.005")
     assert case.entry().states()[-3:] == ("rejected", "expired", "settled")
 
 
