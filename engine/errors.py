@@ -10,6 +10,7 @@
     │   ├── OutcomeUnknown     it may have happened: ask before repeating
     │   └── VenueProtocolError the venue broke its contract; the connection is resynchronised
     ├── OrderInvariantError    we broke ours; the engine stops
+    ├── LeaseLost              another process writes for this account now; the engine stops without a further byte
     └── JournalError           the journal cannot be trusted or written; the engine stops
         ├── JournalBusy        another process holds it
         └── JournalCorrupt     its chain is broken; names the first bad row
@@ -54,6 +55,10 @@ class VenueProtocolError(VenueError):
 
 class OrderInvariantError(EngineError):
     """Our own bookkeeping contradicts itself. Names the order and the numbers."""
+
+
+class LeaseLost(EngineError):
+    """This process is not the one that may order any more. It writes neither to the venue nor into the journal."""
 
 
 class JournalError(EngineError):

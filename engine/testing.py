@@ -25,13 +25,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import trio
-import trio.testing
 
 from engine.chaos.invariants.base import Violation
 from engine.chaos.run import Result, run_seed
 from engine.chaos.world import World, open_world
 from engine.runtime.settings import EngineSettings
-from engine.seams.determinism import deterministic
+from engine.seams.determinism import deterministic, virtual_clock
 from engine.sim import SimSettings
 
 T = TypeVar("T")
@@ -57,7 +56,7 @@ def run_world(
                 return await body(world)
 
     with deterministic(seed):
-        return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        return trio.run(main, clock=virtual_clock())
 
 
 __all__ = [

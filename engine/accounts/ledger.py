@@ -23,8 +23,15 @@ Rates = Mapping[str, Decimal]
 """Units of the accounting currency for one unit of an asset. What has no rate is left out of sums, never guessed."""
 
 
+Key = tuple[str, str, bool]
+"""Strategy, market, and whether on margin."""
+
+
 class Fact(msgspec.Struct, frozen=True):
-    """One fill as the ledger sees it: ``qty`` base units, ``cost`` quote units as the venue has rounded them."""
+    """One fill as the ledger sees it: ``qty`` base units, ``cost`` quote units as the venue has rounded them.
+
+    On ``margin`` neither moves a balance: the profit does, once the position is closed.
+    """
 
     strategy_id: str
     symbol: str
@@ -35,10 +42,14 @@ class Fact(msgspec.Struct, frozen=True):
     cost: Decimal
     ts_ns: int
     fees: tuple[Fee, ...] = ()
+    margin: bool = False
 
 
 class Position(msgspec.Struct, frozen=True):
-    """``qty`` signed base units, ``cost`` the quote units they cost (negative for a short: what they brought)."""
+    """``qty`` signed base units, ``cost`` the quote units they cost (negative for a short: what they brought).
+
+    What a strategy holds on ``margin`` is a position of its own: a spot sell does not close it.
+    """
 
     strategy_id: str
     symbol: str
@@ -46,6 +57,12 @@ class Position(msgspec.Struct, frozen=True):
     quote: str = ""
     qty: Decimal = ZERO
     cost: Decimal = ZERO
+    margin: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Strategy, market and kind."""
+        return self.strategy_id, self.symbol, self.margin
 
     @property
     def avg_px(self) -> Decimal:
@@ -70,7 +87,6 @@ class Books(msgspec.Struct, frozen=True):
 
 
 EMPTY_BOOKS = Books(0, ZERO, (), (), ())
-Key = tuple[str, str]
 
 
 class Ledger:
@@ -82,13 +98,13 @@ class Ledger:
 
     def __init__(self, books: Books = EMPTY_BOOKS) -> None:
         self.day, self.peak = books.day, books.peak
-        self.positions = {(one.strategy_id, one.symbol): one for one in books.positions}
-        self.results = {(one.strategy_id, one.symbol): one.copy() for one in books.results}
-        self.today = {(one.strategy_id, one.symbol): one.copy() for one in books.today}
+        self.positions = {one.key: one for one in books.positions}
+        self.results = {one.key: one.copy() for one in books.results}
+        self.today = {one.key: one.copy() for one in books.today}
         self.ended: list[Result] = []
-        self._by_symbol: dict[str, Decimal] = {}
+        self._by_market: dict[tuple[str, bool], Decimal] = {}
         for one in books.positions:
-            self._by_symbol[one.symbol] = self._by_symbol.get(one.symbol, ZERO) + one.qty
+            self._by_market[one.symbol, one.margin] = self.qty(one.symbol, margin=one.margin) + one.qty
 
     def books(self) -> Books:
         """Copy everything, for the journal."""
@@ -117,8 +133,8 @@ class Ledger:
     def book(self, fact: Fact) -> Decimal:
         """Book one fill and return what it realised in quote units, after fees in quote and in base."""
         self.turn(fact.ts_ns)
-        key = (fact.strategy_id, fact.symbol)
-        before = self.positions.get(key) or Position(*key, fact.base, fact.quote)
+        key = (fact.strategy_id, fact.symbol, fact.margin)
+        before = self.positions.get(key) or Position(*key[:2], fact.base, fact.quote, margin=fact.margin)
         with exactly():
             after, realized = _traded(before, sign(fact.side) * fact.qty, fact.cost)
             for fee in fact.fees:
@@ -127,11 +143,12 @@ class Ledger:
                     realized += lost
                 elif fee.asset == fact.quote:
                     realized -= fee.qty
-            self._by_symbol[fact.symbol] = self._by_symbol.get(fact.symbol, ZERO) + after.qty - before.qty
+            held = self.qty(fact.symbol, margin=fact.margin)
+            self._by_market[fact.symbol, fact.margin] = held + after.qty - before.qty
             fees = [(fee.asset, fee.qty) for fee in fact.fees]
             for results, day in ((self.results, 0), (self.today, self.day)):
                 if key not in results:
-                    results[key] = Result(*key, fact.base, fact.quote, day, ZERO, {})
+                    results[key] = Result(*key[:2], fact.base, fact.quote, day, ZERO, {}, margin=fact.margin)
                 results[key].add(realized, fees)
         self.positions[key] = after
         if not after.qty:
@@ -140,16 +157,20 @@ class Ledger:
 
     # --- in the markets' currencies ---------------------------------------------------------------------------------
 
-    def qty(self, symbol: str, strategy_id: str | None = None) -> Decimal:
-        """Return the signed position in base units, of all strategies or of one."""
+    def qty(self, symbol: str, strategy_id: str | None = None, *, margin: bool = False) -> Decimal:
+        """Return the signed position in base units, in coins or on margin, of all strategies or of one."""
         if strategy_id is None:
-            return self._by_symbol.get(symbol, ZERO)
-        one = self.positions.get((strategy_id, symbol))
+            return self._by_market.get((symbol, margin), ZERO)
+        one = self.positions.get((strategy_id, symbol, margin))
         return one.qty if one is not None else ZERO
+
+    def on_margin(self) -> dict[str, Decimal]:
+        """Return what is held on margin by symbol, in signed base units."""
+        return {symbol: qty for (symbol, margin), qty in self._by_market.items() if margin and qty}
 
     def strategies(self) -> list[str]:
         """Return every strategy that holds something or has traded today."""
-        return list(dict.fromkeys(name for name, _ in (*self.positions, *self.today)))
+        return list(dict.fromkeys(name for name, _, _ in (*self.positions, *self.today)))
 
     def fee_assets(self) -> set[str]:
         """Return the assets other than base and quote in which fees were ever taken."""

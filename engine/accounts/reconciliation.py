@@ -25,6 +25,9 @@ START_MARGIN_NS: Final = 10 * NS
 REMEMBERED: Final = 10_000
 """So many trades of others stay known, should one of them turn out to be ours; and so many movements can be shown."""
 
+TRADES: Final = frozenset({"trade", "margin"})
+"""The venue's words for entries whose reference is a fill."""
+
 Changes = Mapping[str, Decimal]
 
 
@@ -81,6 +84,7 @@ class Reconciliation:
         self._others: OrderedDict[str, list[Movement]] = OrderedDict()
         self._told: OrderedDict[str, None] = OrderedDict()  # ledger entries
         self._ours: OrderedDict[str, None] = OrderedDict()  # fills
+        self._lent: OrderedDict[str, None] = OrderedDict()  # those on margin
 
     # --- what it is told --------------------------------------------------------------------------------------------
 
@@ -101,7 +105,10 @@ class Reconciliation:
         """Take a ledger entry of the spot wallet and the balance after it; returns whether it is foreign at once."""
         self._total[movement.asset], self._heard_ns = total, now_ns
         self._remember(self._told, movement.ledger_id)
-        if movement.kind != "trade":
+        if movement.ref_id in self._lent:
+            _add(self._booked, _sum([movement]))
+            return False
+        if movement.kind not in TRADES:
             self._count_foreign([movement])
             return True
         fill = self._fills.get(movement.ref_id)
@@ -120,11 +127,13 @@ class Reconciliation:
                 continue
             self._remember(self._told, one.ledger_id)
             fill = self._fills.get(one.ref_id)
-            if fill is not None:
+            if one.ref_id in self._lent:
+                _add(self._booked, _sum([one]))
+            elif fill is not None:
                 self._show(one.ref_id, fill, [one])
             elif one.ref_id not in self._ours:
                 new.append(one)
-                if one.kind == "trade":
+                if one.kind in TRADES:
                     self._others.setdefault(one.ref_id, []).append(one)
         self._count_foreign(new)
         return new
@@ -153,6 +162,18 @@ class Reconciliation:
         if not fill.counted or ts_ns >= self._opened_ns - START_MARGIN_NS:
             self._fills[exec_id] = fill  # else the balances hold it since the stream was last opened
         self._show(exec_id, fill, shown)
+
+    def filled_on_margin(self, exec_id: str) -> None:
+        """Take a fill of ours that moved no coins. What it moved is the venue's to say: which position an exit closes,
+        and so its profit, is its choice; its entries, and later fees of the position that the fill opened, name it.
+        """
+        self._remember(self._lent, exec_id)
+        told = self._trades.pop(exec_id, None)
+        shown = self._others.pop(exec_id, []) if told is None else told.movements
+        _add(self._booked, _sum(shown))
+        if told is None and shown:  # it was taken for another's
+            _add(self._foreign, _sum(shown), -1)
+            self.movements = deque((m for m in self.movements if m.ref_id != exec_id), maxlen=REMEMBERED)
 
     def look(self, now_ns: int) -> list[Movement]:
         """Give up waiting for what has waited too long; returns the trades that are now held for others'."""

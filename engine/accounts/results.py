@@ -25,6 +25,12 @@ class Result(msgspec.Struct):
     realized: Decimal = ZERO
     fees: dict[str, Decimal] = {}
     fills: int = 0
+    margin: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, bool]:
+        """Strategy, market, and whether on margin."""
+        return self.strategy_id, self.symbol, self.margin
 
     def add(self, realized: Decimal, fees: Iterable[tuple[str, Decimal]], fills: int = 1) -> None:
         """Add what one fill, or another result, came to."""

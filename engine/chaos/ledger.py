@@ -37,6 +37,8 @@ class Twin:
     filled_s: float = 0.0
     decided_s: float = 0.0
     alarmed: bool = False
+    child: bool = False
+    """The venue made it, of a conditional close: it has an intent only once the engine has learnt of it."""
     intended: bool = True
     """Its intent stands in the journal: a loss of power may take one back that was never sent."""
 
@@ -86,6 +88,11 @@ class Case:
         wanted = roles or ("stop", "target", "close")
         exits = (t for t in self.orders.values() if t.role in wanted and t.venue is not None)
         return sum((t.leaves for t in exits if t.spec.side != self.signal.side), ZERO)
+
+    def told_resting(self, role: str) -> Decimal:
+        """Quantity of a role that rests by the journal's word: what nobody has told the engine otherwise of."""
+        told = (t for t in self.of(role) if t.state in ("open", "partial", "pending_amend"))
+        return sum((t.leaves or t.spec.order_qty - t.cum_qty for t in told), ZERO)
 
     def dust(self) -> Decimal:
         """Quantity too small to be ordered."""

@@ -10,7 +10,7 @@ from random import Random
 import trio
 
 from engine.chaos.world import World
-from engine.sim import PairSpec, Refused
+from engine.sim import PairSpec, Quote, Refused
 
 LEVELS = 3
 DEEP = 60
@@ -19,7 +19,10 @@ DEEP = 60
 
 @dataclass(frozen=True)
 class MarketPlan:
-    """How one symbol moves. ``step_bps`` is the standard deviation of a step, ``lots`` how much a level shows."""
+    """How one symbol moves. ``step_bps`` is the standard deviation of a step, ``lots`` how much a level shows.
+
+    With a ``path`` (seconds, distance from the start in bps) it moves along that alone, and nobody else takes.
+    """
 
     symbol: str
     start: Decimal
@@ -27,6 +30,7 @@ class MarketPlan:
     step_bps: float
     lot: Decimal
     lots: tuple[int, int]
+    path: tuple[tuple[float, float], ...] = ()
 
 
 class Market:
@@ -41,11 +45,24 @@ class Market:
     async def run(self) -> None:
         """Move until cancelled."""
         self.quote(self._middle)
+        if self.plan.path:
+            await self._follow()
+            return
         while True:
             await trio.sleep(self.plan.every_s * self._rng.uniform(0.5, 1.5))
             if not self._hold:
                 with contextlib.suppress(Refused):  # in maintenance and its like nobody quotes or takes
                     self._move()
+
+    async def _follow(self) -> None:
+        began_s = trio.current_time()
+        for at_s, bps in self.plan.path:
+            await trio.sleep_until(began_s + at_s)
+            if not self._hold:
+                price = self.plan.start * (1 + Decimal(str(bps)) / 10_000)
+                self.quote(price)  # what looks at the last price is triggered by trades, not by quotes
+                middle = (price / self._pair.tick).to_integral_value() * self._pair.tick
+                self._world.exchange.house.print_trade(self.plan.symbol, middle, self._pair.qty_min)
 
     def _move(self) -> None:
         wide = 4.0 if self._rng.random() < 0.08 else 1.0
@@ -61,12 +78,14 @@ class Market:
         self._middle = max(middle, tick * 1000)
         centre = (self._middle / tick).to_integral_value() * tick
         spread = max(tick, (centre / 10_000 / tick).to_integral_value() * tick)
-        house.clear(self.plan.symbol)
-        for level in range(LEVELS):
-            for side, away in (("buy", -spread), ("sell", spread)):
-                deep = DEEP if level == LEVELS - 1 else 1  # an empty book would be a fault, and no weather's
-                qty = rng.randint(*self.plan.lots) * self.plan.lot * deep
-                house.quote(self.plan.symbol, side, centre + away * (level + 1), qty)  # type: ignore[arg-type]
+        quotes: list[Quote] = []
+        for level in range(1, LEVELS + 1):
+            deep = DEEP if level == LEVELS else 1  # an empty book would be a fault, and no weather's
+            quotes += [
+                Quote("buy", centre - spread * level, rng.randint(*self.plan.lots) * self.plan.lot * deep),
+                Quote("sell", centre + spread * level, rng.randint(*self.plan.lots) * self.plan.lot * deep),
+            ]
+        house.requote(self.plan.symbol, quotes)
 
     def _take(self) -> None:
         side = self._rng.choice(("buy", "sell"))
@@ -79,10 +98,8 @@ class Market:
         house, tick = self._world.exchange.house, self._pair.tick
         for factor in (1 - away, 1 + away):
             price = (self.plan.start * factor / tick).to_integral_value() * tick
-            house.clear(self.plan.symbol)
             deep = self.plan.lot * self.plan.lots[1] * 200
-            house.quote(self.plan.symbol, "buy", price - tick, deep)
-            house.quote(self.plan.symbol, "sell", price + tick, deep)
+            house.requote(self.plan.symbol, [Quote("buy", price - tick, deep), Quote("sell", price + tick, deep)])
             house.print_trade(self.plan.symbol, price, self._pair.qty_min)
             await trio.sleep(hold_s)
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from random import Random
 
 import trio
 
-from engine.chaos.ledger import Ledger, Twin
+from engine.chaos.ledger import ZERO, Case, Ledger, Twin
 from engine.chaos.scenario import Act
 from engine.chaos.supervisor import Supervisor
 from engine.chaos.trace import Trace
 from engine.chaos.world import World
 from engine.errors import EngineError
 from engine.orders.signal import Signal
+from engine.runtime.amending import Amended
+from engine.runtime.protecting import Protected
+from engine.values.money import Price, Qty
 
 SUBMIT_S = 20.0
+ANSWER_S = 65.0
+"""A close tells what it came to within sixty seconds; an engine that was killed answers nothing."""
 KILL_S = 3.0
 WRONG_BEFORE_S = 25.0
 """An operator calls an order dead only after looking for this long: every wire deadline has passed by then."""
@@ -43,13 +49,28 @@ class Operator:
                 return
 
     async def act(self, acts: Sequence[tuple[float, Act]]) -> None:
-        """Do what is planned."""
+        """Do what is planned; whatever takes its time does not hold up what comes next."""
         began_s = trio.current_time()
-        for at_s, act in acts:
-            await trio.sleep_until(began_s + at_s)
-            await self._supervisor.wait_up()
+        async with trio.open_nursery() as nursery:
+            for at_s, act in acts:
+                await trio.sleep_until(began_s + at_s)
+                await self._supervisor.wait_up()
+                nursery.start_soon(self._do, act, name=f"operator/{act}")
+
+    async def _do(self, act: Act) -> None:
+        with trio.move_on_after(ANSWER_S):
             try:
-                getattr(self, f"_{act}")()
+                match act:
+                    case "amend":
+                        await self._amend()
+                    case "move_exits":
+                        await self._move_exits()
+                    case "protect":
+                        await self._protect()
+                    case "close" | "close_symbol" | "close_all":
+                        await self._close(act)
+                    case _:
+                        getattr(self, f"_{act}")()
             except EngineError as error:
                 self._trace.note("operator", "", f"{act} failed: {error}")
 
@@ -84,6 +105,78 @@ class Operator:
             self._trace.note("operator", twin.cl_ord_id, f"cancels the {twin.role}")
             self._world.engine.cancel_order(twin.cl_ord_id)
 
+    async def _amend(self) -> None:
+        """Move a resting entry's limit by some ticks, or take a part of it back."""
+        living = [twin for twin in self._living("entry") if twin.spec.limit_price is not None]
+        if not living:
+            return
+        twin = self._rng.choice(living)
+        instrument = self._ledger.cases[twin.signal_id].instrument
+        limit = (twin.spec.limit_price or ZERO) + instrument.price_increment * self._rng.randint(-40, 40)
+        less = self._rng.random() < 0.4
+        qty = Qty(instrument.lots(twin.spec.order_qty * Decimal(self._rng.choice(("0.5", "0.8"))))) if less else None
+        done = await self._world.engine.amend(twin.cl_ord_id, Price(limit), qty)
+        self._trace.note(
+            "operator", twin.cl_ord_id, f"amends the entry to {qty or 'the same'} at {limit}: {_said(done)}"
+        )
+
+    async def _move_exits(self) -> None:
+        """Move a held bracket's stop, its next target, or both."""
+        held = [case for case in self._ledger.cases.values() if case.closed is None and case.held > 0]
+        if not held:
+            return
+        case = self._rng.choice(held)
+        what = self._rng.choice(("stop", "target", "both"))
+        stop, target = case.signal.stop_loss, case.signal.take_profit
+        moved_stop = self._near(case, stop.trigger_price) if stop is not None and what != "target" else None
+        moved_target = self._near(case, target.price) if target is not None and what != "stop" else None
+        done = await self._world.engine.move_exits(case.signal_id, stop=moved_stop, target=moved_target)
+        told = f"moves the stop to {moved_stop}, the target to {moved_target}: {_said(done)}"
+        self._trace.note("operator", case.signal_id, told)
+
+    def _near(self, case: Case, price: Decimal) -> Price:
+        tick = case.instrument.price_increment
+        return Price((price * (1 + Decimal(self._rng.randint(-12, 12)) / 10_000) / tick).to_integral_value() * tick)
+
+    async def _protect(self) -> None:
+        """Put coins that lie on the account into a bracket of their own."""
+        cases = [case for case in self._ledger.cases.values() if case.signal.entered]
+        if not cases:
+            return
+        instrument = self._rng.choice(cases).instrument
+        bids, _ = self._world.exchange.truth.levels(instrument.symbol, 1)
+        if not bids:
+            return
+        tick, qty = instrument.price_increment, instrument.lots(instrument.qty_min * self._rng.randint(4, 60))
+        stop, target = (
+            Price((bids[0][0] * (1 + Decimal(bps) / 10_000) / tick).to_integral_value() * tick)
+            for bps in (-self._rng.randint(15, 60), self._rng.randint(15, 60))
+        )
+        wanted = target if self._rng.random() < 0.7 else None
+        done = await self._world.engine.protect(instrument.symbol, qty, stop=stop, target=wanted)
+        self._trace.note("operator", done.signal_id, f"protects {qty} {instrument.base}: {_said(done)}")
+
+    async def _close(self, act: Act) -> None:
+        """Make a signal, a market or everything flat."""
+        open_cases = [case for case in self._ledger.cases.values() if case.closed is None]
+        if not open_cases:
+            return
+        case, engine = self._rng.choice(open_cases), self._world.engine
+        slippage = Decimal(20) if self._rng.random() < 0.4 else None
+        self._trace.note("operator", case.signal_id, f"asks for a {act}")
+        match act:
+            case "close":
+                report = await engine.close(signal_id=case.signal_id, max_slippage_bps=slippage)
+            case "close_symbol":
+                report = await engine.close(case.signal.symbol, max_slippage_bps=slippage)
+            case _:
+                report = await engine.close(everything=True, max_slippage_bps=slippage)
+        self._trace.note("operator", case.signal_id, f"{act}: flat {report.flat}")
+
+    def _halt_reducing(self) -> None:
+        self._trace.note("operator", "", "halts all that adds")
+        self._world.engine.halt("drill", reducing=True)
+
     def _halt(self) -> None:
         self._trace.note("operator", "", "halts trading")
         self._world.engine.halt("drill")
@@ -103,3 +196,7 @@ class Operator:
             elif twin.venue is None and self._trace.now_s > twin.state_since_s + WRONG_BEFORE_S:
                 self._world.engine.resolve(twin.cl_ord_id, "dead", "does not stand on the page")
                 self._trace.note("operator", twin.cl_ord_id, "calls an order in doubt dead")
+
+
+def _said(done: Amended | Protected) -> str:
+    return f"{done.status} {done.code}".rstrip()

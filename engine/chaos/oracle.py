@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import trio
 
 from engine.chaos.invariants import entries, exits, fills, liveness, orders, outputs, requests
@@ -20,11 +21,13 @@ from engine.chaos.world import World
 from engine.journal.row import Row
 from engine.journal.seeded_store import read_line
 from engine.orders.brackets import BracketEvent
+from engine.orders.commands import NewOrder
 from engine.orders.events import ExecutionReport, OrderEvent
 from engine.orders.replay import FACT_OF_KIND, Closed, Intent, Opened, Requested
 from engine.risk.trading_state import TRADING_ROW, TradingEvent
 from engine.sim.events import CommandDone, Event
 from engine.sim.events import OrderReport as VenueReport
+from engine.values.money import other_side
 
 RULES: tuple[type[Invariant], ...] = (
     *orders.RULES,
@@ -125,7 +128,7 @@ class Oracle:
     def _drop_lost(self) -> None:
         """What no row names any more and the exchange never had is no order; what it has must have its row."""
         for name, twin in list(self.ledger.orders.items()):
-            if twin.intended or twin.cl_ord_id.startswith(_CHILD):
+            if twin.intended or twin.child:
                 continue
             if twin.venue is not None:
                 self.court.broken("request_row_first", "sent, and its intent is not on the disk", name)
@@ -198,6 +201,8 @@ class Oracle:
             ledger.by_order_id[twin.venue.order_id] = twin
 
     def _move(self, twin: Twin, event: OrderEvent) -> None:
+        if event.order_id is not None and twin.venue is None:
+            self._claim_child(twin, event.order_id)
         if event.move:
             self.walked.add(("order", event.from_state, event.move, event.to_state))
         if event.move and twin.state != event.to_state:
@@ -285,9 +290,25 @@ class Oracle:
         if parent is None:
             return None
         case, order = self.ledger.cases[parent.signal_id], event.order
-        twin = Twin(f"{_CHILD}{order.order_id}", parent.signal_id, "stop", parent.spec)
+        twin = Twin(f"{_CHILD}{order.order_id}", parent.signal_id, "stop", _closing(parent.spec), child=True)
         case.orders[twin.cl_ord_id] = twin
         return twin
+
+    def _claim_child(self, twin: Twin, order_id: str) -> None:
+        """The engine has given the venue's own order a name: from here on that is the one it goes by."""
+        before = self.ledger.by_order_id.get(order_id)
+        if before is None or before is twin or not before.child:
+            return
+        twin.child, twin.venue, twin.venue_ids = True, before.venue, before.venue_ids
+        twin.venue_cum, twin.filled_s = before.venue_cum, before.filled_s
+        self.ledger.by_order_id[order_id] = twin
+        self.ledger.orders.pop(before.cl_ord_id, None)
+        self.ledger.cases[before.signal_id].orders.pop(before.cl_ord_id, None)
+
+
+def _closing(entry: NewOrder) -> NewOrder:
+    """A child's terms as far as rules look at them: it goes the other way."""
+    return msgspec.structs.replace(entry, side=other_side(entry.side), order_type="stop-loss", conditional=None)
 
 
 def _overrides(rule: Invariant, hook: str) -> bool:

@@ -13,9 +13,9 @@ from typing import Any
 
 import structlog
 import trio
-import trio.testing
 
 from engine.chaos.crash_points import CrashPlan, CrashPoints
+from engine.chaos.deeds import do
 from engine.chaos.invariants.base import Violation
 from engine.chaos.market import Market
 from engine.chaos.operator import Operator
@@ -30,7 +30,7 @@ from engine.chaos.world import World, open_world
 from engine.errors import EngineError
 from engine.orders.signal import Signal
 from engine.runtime.corruption import JOURNAL_CORRUPT
-from engine.seams.determinism import deterministic
+from engine.seams.determinism import deterministic, virtual_clock
 
 LIMIT_S = 4 * 3600.0
 """Virtual time after which a run that does not end is broken."""
@@ -77,12 +77,11 @@ def run_seed(seed: int | str, weather: str = "mixed", signals: Sequence[Signal] 
 
 def play(run: Run) -> None:
     """Play a run in a ``trio.run`` of its own, pinned by its seed to the byte. Whatever rises breaks an invariant."""
-    clock = trio.testing.MockClock(autojump_threshold=0)
     with deterministic(run.world_seed), run.listening(), warnings.catch_warnings():
         # a killed process leaves requests half written: SIGKILL closes nothing either
         warnings.filterwarnings("ignore", message="Async generator 'httpx", category=ResourceWarning)
         try:
-            trio.run(run.main, clock=clock)
+            trio.run(run.main, clock=virtual_clock())
         except Exception as error:  # this is where every failure of a run is told
             run.crashed(error)
 
@@ -103,6 +102,8 @@ class Run:
         self.world_seed = f"{scenario.seed}/{weather.name}"
         self.acts = 0
         """Appends, syncs and sends, once the run is over."""
+        self.recovery_acts = 0
+        """Those of the recovery from the first death."""
         self.world: World
         self.trace: Trace
         self.oracle: Oracle
@@ -163,13 +164,15 @@ class Run:
             markets = [Market(world, plan, chance.stream(f"market/{plan.symbol}")) for plan in self.scenario.markets]
             for market in markets:
                 nursery.start_soon(market.run, name=f"market/{market.plan.symbol}")
-            supervisor = Supervisor(world, self.oracle, chance.stream("supervisor"))
+            supervisor = Supervisor(world, self.oracle, chance.stream("supervisor"), self._points.recovered)
             await nursery.start(supervisor.run)
             nursery.start_soon(self.oracle.watch, name="oracle")
             operator = Operator(world, supervisor, ledger, self.trace, chance.stream("operator"))
             sky = Sky(world, self.weather, ledger, self.trace, nursery)
             nursery.start_soon(sky.run, name="sky")
             nursery.start_soon(operator.act, self.scenario.acts, name="operator")
+            for deed in self.scenario.deeds:
+                nursery.start_soon(do, deed, world, supervisor, self.trace, name="deed")
             async with trio.open_nursery() as hands:
                 for at_s, signal in self.scenario.signals:
                     hands.start_soon(operator.hand_in, at_s, signal)
@@ -223,6 +226,7 @@ class Run:
         disk, rng = self.world.disk, self.world.chance.stream("bit")
         disk.flip("journal", rng.randrange(8 * len(disk.content("journal").durable)))
         self.oracle.blind()
+        self._points.disarm()
         try:
             born = await self.world.boot()
         except BaseException as error:
@@ -247,7 +251,8 @@ class Run:
 
     def result(self) -> Result:
         """Put together what came of it."""
-        self.acts = self._points.count if hasattr(self, "_points") else 0
+        if hasattr(self, "_points"):
+            self.acts, self.recovery_acts = self._points.count, self._points.recovery
         rows, chain = self.world.journal.head if hasattr(self.world, "journal") else (0, "")
         ledger = self.oracle.ledger
         return Result(

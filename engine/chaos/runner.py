@@ -27,9 +27,14 @@ class SeedJob:
     weather: str
     signals: tuple[Signal, ...] = ()
 
-    def run(self) -> Result:
+    def run(self, *, whole: bool = False) -> Result:
         """Run it."""
-        return run_seed(self.seed, self.weather, self.signals)
+        return run_seed(self.seed, self.weather, self.signals, whole=whole)
+
+    @property
+    def command(self) -> str:
+        """What runs it again and tells why."""
+        return f"python -m engine chaos --replay {self.seed} --weather {self.weather} --why"
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,16 @@ class CrashJob:
     scenario: str
     plan: CrashPlan
 
-    def run(self) -> Result:
+    def run(self, *, whole: bool = False) -> Result:
         """Run it."""
-        return crash_at(self.scenario, self.plan)
+        return crash_at(self.scenario, self.plan, whole=whole)
+
+    @property
+    def command(self) -> str:
+        """What lets this death be died again alone, and tells why."""
+        again = f" --again {self.plan.again}" if self.plan.again else ""
+        death = f"--point {self.plan.point} --death {self.plan.death}{again}"
+        return f"python -m engine chaos --crash-sweep {self.scenario} {death} --why"
 
 
 Job = SeedJob | CrashJob

@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
+from engine.chaos.deeds import Deed
 from engine.chaos.market import MarketPlan
-from engine.orders.signal import Signal, parse_signal
+from engine.chaos.signals import draw_signal
+from engine.orders.signal import Signal
 from engine.risk.limits import Limits, SymbolLimits
 from engine.runtime.settings import EngineSettings
 from engine.seams.chance import SeededChance
 from engine.sim import SimSettings
 
 BRACKETS = (4, 20)
-Act = Literal["cancel", "halt", "resume", "cancel_order", "resolve"]
+Act = Literal[
+    "cancel",
+    "halt",
+    "halt_reducing",
+    "resume",
+    "cancel_order",
+    "resolve",
+    "amend",
+    "move_exits",
+    "protect",
+    "close",
+    "close_symbol",
+    "close_all",
+]
+
+_ACTS: dict[Act, float] = {
+    "cancel": 3,
+    "cancel_order": 2,
+    "resolve": 1,
+    "amend": 3,
+    "move_exits": 2,
+    "protect": 1,
+    "close": 1,
+    "close_symbol": 0.4,
+    "close_all": 0.3,
+}
+"""What a person does, and how often beside each other."""
 
 _PRICES = {
     "BTC/USD": (Decimal(50_000), Decimal("0.0001"), (20, 400), Decimal("0.1")),
@@ -40,6 +67,7 @@ class Scenario:
     latency_s: float
     middle_s: float
     venue: dict[str, object] = field(default_factory=dict)
+    deeds: tuple[Deed, ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,47 +107,18 @@ def _market(rng: Random, symbol: str, given: Sequence[Signal]) -> MarketPlan:
 
 
 def _signal(rng: Random, number: int, market: MarketPlan) -> Signal:
-    """Entry near the middle, stop and target some tenths of a percent away: things come about within a minute."""
-    start, tick = market.start, _PRICES[market.symbol][3]
-    side = "buy" if rng.random() < 0.65 else "sell"
-    sign = 1 if side == "buy" else -1
-
-    def price(bps: float) -> str:
-        return str(((start * (1 + Decimal(round(bps * 10)) / 100_000)) / tick).to_integral_value() * tick)
-
-    entry_bps = -sign * rng.uniform(-6, 18)
-    stop_bps = entry_bps - sign * rng.uniform(12, 70)
-    target_bps = entry_bps + sign * rng.uniform(15, 90)
-    limit = rng.random() < 0.8
-    qty = (market.lot * rng.randint(10, 500)).quantize(Decimal("1E-8"), ROUND_DOWN)
-    loss: dict[str, Any] = {"trigger_price": price(stop_bps)}
-    if rng.random() < 0.2:
-        loss["limit_price"] = price(stop_bps - sign * 60)
-    text: dict[str, Any] = {
-        "signal_id": f"{rng.getrandbits(32):08x}-0000-4000-8000-{number:012d}",
-        "strategy_id": rng.choice(("alpha", "beta")),
-        "symbol": market.symbol,
-        "side": side,
-        "order_type": "limit" if limit else "market",
-        "order_qty": format(qty.normalize(), "f"),
-        "stop_loss": loss,
-        "take_profit": {"price": price(target_bps)} if rng.random() < 0.85 else None,
-    }
-    if limit:
-        text["limit_price"] = price(entry_bps)
-        if rng.random() < 0.6:
-            text["entry_timeout_s"] = rng.randint(3, 30)
-        if rng.random() < 0.1:
-            text["time_in_force"] = "ioc"
-    return parse_signal(json.dumps(text))
+    return draw_signal(rng, number, market, _PRICES[market.symbol][3])
 
 
 def _acts(rng: Random, span_s: float) -> tuple[tuple[float, Act], ...]:
-    kinds: tuple[Act, ...] = ("cancel", "cancel", "cancel_order", "resolve")
-    acts = [(rng.uniform(2, span_s + 5), rng.choice(kinds)) for _ in range(rng.choice((0, 0, 1, 1, 2, 3)))]
+    acts = [
+        (rng.uniform(2, span_s + 5), rng.choices(list(_ACTS), list(_ACTS.values()))[0])
+        for _ in range(rng.choice((0, 1, 2, 3, 4, 6)))
+    ]
     if rng.random() < 0.15:
         at_s = rng.uniform(3, span_s)
-        acts += [(at_s, "halt"), (at_s + rng.uniform(4, 12), "resume")]
+        halt: Act = "halt" if rng.random() < 0.7 else "halt_reducing"
+        acts += [(at_s, halt), (at_s + rng.uniform(4, 12), "resume")]
     return tuple(sorted(acts))
 
 

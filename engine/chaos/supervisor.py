@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from random import Random
 
 import trio
@@ -16,10 +17,13 @@ AGAIN_S = 2.0
 
 
 class Supervisor:
-    """Starts engines, and one reader of execution reports for each, which resumes where the last one ended."""
+    """Starts engines, and one reader of execution reports for each, which resumes where the last one ended.
 
-    def __init__(self, world: World, oracle: Oracle, rng: Random) -> None:
-        self._world, self._oracle, self._rng = world, oracle, rng
+    ``recovered`` is called when a further engine accepts signals.
+    """
+
+    def __init__(self, world: World, oracle: Oracle, rng: Random, recovered: Callable[[], None] = lambda: None) -> None:
+        self._world, self._oracle, self._rng, self._recovered = world, oracle, rng, recovered
         self._up = trio.Event()
         self._leave = trio.Event()
         self._offset = 0
@@ -59,6 +63,7 @@ class Supervisor:
         else:
             return
         self._oracle.started()
+        self._recovered()
 
     async def _read(self) -> None:
         """Read every report, from the last one on; a killed engine's journal ends it."""

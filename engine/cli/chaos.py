@@ -17,13 +17,14 @@ from rich.text import Text
 from engine.chaos.corpus import keep_seed, read_corpus
 from engine.chaos.invariants.base import Violation
 from engine.chaos.revision import revision
-from engine.chaos.run import Result, run_seed
-from engine.chaos.runner import CrashJob, Job, SeedJob, run_jobs
+from engine.chaos.run import Result
+from engine.chaos.runner import Job, SeedJob, run_jobs
 from engine.chaos.sequence import sequence
-from engine.chaos.sweep import plans_of, points_of
+from engine.chaos.sweep import Recoveries
 from engine.chaos.weather import KINDS
 from engine.cli.exits import Exit
 from engine.cli.output import Output
+from engine.cli.sweeping import HELP, Death, death_at, deaths
 from engine.errors import ConfigError
 from engine.orders.signal import Signal, SignalFault, parse_signal
 from engine.seams.stopwatch import SystemStopwatch
@@ -39,9 +40,17 @@ def chaos(
     weather: Annotated[WeatherName, Parameter(help="Which faults strike, and how often.")] = "mixed",
     signals: Annotated[Path | None, Parameter(help="A signal a line: handed in instead of drawn ones.")] = None,
     replay: Annotated[int | None, Parameter(help="Run this one seed and tell what happened.")] = None,
-    why: Annotated[bool, Parameter(help="With --replay: draw the messages of the orders concerned (Mermaid).")] = False,
-    crash_sweep: Annotated[str | None, Parameter(help="Die at every act of a scenario: one-1..10, two-1..10.")] = None,
+    why: Annotated[
+        bool, Parameter(help="With --replay or --point: draw the messages of the orders concerned (Mermaid).")
+    ] = False,
+    crash_sweep: Annotated[str | None, Parameter(help=HELP)] = None,
     every: Annotated[int, Parameter(help="With --crash-sweep: only every so many points.")] = 1,
+    recoveries: Annotated[
+        Recoveries, Parameter(help="With --crash-sweep: how often each recovery is broken off by a second death.")
+    ] = "sampled",
+    point: Annotated[int | None, Parameter(help="With --crash-sweep NAME: die at this act alone.")] = None,
+    death: Annotated[Death, Parameter(help="With --point: the process is killed, or the power is lost.")] = "kill",
+    again: Annotated[int, Parameter(help="With --point: die once more, so many acts later.")] = 0,
     corpus: Annotated[Path | None, Parameter(help="File of kept seeds, run as well.")] = None,
     keep: Annotated[Path | None, Parameter(help="File to which failing seeds are added.")] = None,
     jobs: Annotated[int | None, Parameter(help="Processes side by side. Default: one a processor.")] = None,
@@ -53,14 +62,18 @@ def chaos(
     """
     given = () if signals is None else read_signals(signals)
     if replay is not None:
-        return _replay(replay, weather, given, why=why, as_json=as_json)
-    if crash_sweep is not None:
-        todo: list[Job] = _deaths(crash_sweep, every)
-    else:
-        todo = [SeedJob(seed, weather, given) for seed in seeds_of(seeds)]
-        todo += [SeedJob(seed, name, given) for name, seed in read_corpus(corpus)] if corpus is not None else []
+        return _replay(SeedJob(replay, weather, given), why=why, as_json=as_json)
+    if crash_sweep is not None and point is not None:
+        return _replay(death_at(crash_sweep, point, death, again), why=why, as_json=as_json)
     session = _Session(Output(), as_json=as_json)
-    session.run(todo, jobs or os.cpu_count() or 1)
+    workers = jobs or os.cpu_count() or 1
+    if crash_sweep is not None:
+        for name, dying in deaths(crash_sweep, recoveries, every):
+            session.run(dying, workers, name)
+        return session.conclude()
+    todo = [SeedJob(seed, weather, given) for seed in seeds_of(seeds)]
+    todo += [SeedJob(seed, name, given) for name, seed in read_corpus(corpus)] if corpus is not None else []
+    session.run(todo, workers)
     if keep is not None:
         for job, result in session.failed:
             if isinstance(job, SeedJob) and not job.signals:
@@ -98,14 +111,6 @@ def read_signals(path: Path) -> tuple[Signal, ...]:
     return tuple(found)
 
 
-def _deaths(scenario: str, every: int) -> list[Job]:
-    try:
-        points = points_of(scenario)
-    except ValueError as error:
-        raise ConfigError(f"--crash-sweep: {error}") from None
-    return [CrashJob(scenario, plan) for plan in plans_of(scenario, points) if plan.point % max(1, every) == 0]
-
-
 class _Session:
     """Many runs, told as they go and summed up at the end."""
 
@@ -116,15 +121,15 @@ class _Session:
         self._simulated_s = self._took_s = 0.0
         self._struck: Counter[str] = Counter()
 
-    def run(self, jobs: Sequence[Job], workers: int) -> None:
+    def run(self, jobs: Sequence[Job], workers: int, what: str = "runs") -> None:
         watch = SystemStopwatch()
         began_ns = watch.monotonic_ns()
         with _progress() as progress:
-            task = progress.add_task("runs", total=len(jobs), failed=0)
+            task = progress.add_task(what, total=len(jobs), failed=0)
             for job, result in run_jobs(jobs, min(workers, len(jobs))):
                 self._take(job, result)
                 progress.update(task, advance=1, failed=len(self.failed))
-        self._took_s = (watch.monotonic_ns() - began_ns) / 1e9
+        self._took_s += (watch.monotonic_ns() - began_ns) / 1e9
 
     def _take(self, job: Job, result: Result) -> None:
         self._runs += 1
@@ -159,10 +164,10 @@ class _Session:
     def _tell(self) -> None:
         show = self._output.show
         for job, result in self.failed[:SHOWN]:
-            for line in told(result, _command(job)):
+            for line in told(result, job.command):
                 self._output.line(Text(line))
         for job, result in self.failed[SHOWN:]:
-            show(f"also failed: {result.seed} ({result.violations[0].invariant}): {_command(job)}")
+            show(f"also failed: {result.seed} ({result.violations[0].invariant}): {job.command}")
         show(_coverage(self._struck))
         show(
             f"{self._runs} runs, {len(self.failed)} failed; {self._per_minute:g} seeds a minute,"
@@ -184,28 +189,30 @@ def told(result: Result, command: str) -> Iterable[str]:
     yield f"  again: {command}"
 
 
-def _command(job: Job) -> str:
-    if isinstance(job, SeedJob):
-        return f"python -m engine chaos --replay {job.seed} --weather {job.weather} --why"
-    return f"python -m engine chaos --crash-sweep {job.scenario}  ({job.plan.name})"
-
-
 def _failure(job: Job, result: Result) -> dict[str, Any]:
-    where = {"weather": job.weather} if isinstance(job, SeedJob) else {"scenario": job.scenario, "death": job.plan.name}
     first = result.violations[0]
-    return {"seed": result.seed, **where, "invariant": first.invariant, "trace_hash": result.digest, "text": first.text}
+    told = {"invariant": first.invariant, "trace_hash": result.digest, "text": first.text, "again": job.command}
+    return {"seed": result.seed, **_where(job), **told}
 
 
-def _replay(seed: int, weather: WeatherName, given: Sequence[Signal], *, why: bool, as_json: bool) -> Exit:
-    result, output = run_seed(seed, weather, given, whole=why), Output()
+def _where(job: Job) -> dict[str, Any]:
+    if isinstance(job, SeedJob):
+        return {"weather": job.weather}
+    return {"scenario": job.scenario, "point": job.plan.point, "death": job.plan.death, "again_after": job.plan.again}
+
+
+def _replay(job: Job, *, why: bool, as_json: bool) -> Exit:
+    result, output = job.run(whole=why), Output()
     if as_json:
         broken = [_shown(one) for one in result.violations]
-        output.json({"seed": seed, "trace_hash": result.digest, "violations": broken})
+        said = {"seed": result.seed} if isinstance(job, SeedJob) else _where(job)
+        output.json({**said, "trace_hash": result.digest, "violations": broken})
     elif result.failed:
-        for line in told(result, _command(SeedJob(seed, weather))):
+        for line in told(result, job.command):
             output.line(Text(line))
     else:
-        output.show(f"seed {seed}, weather {weather}: every rule held; trace hash {result.digest}")
+        what = f"seed {job.seed}, weather {job.weather}" if isinstance(job, SeedJob) else result.scenario
+        output.show(f"{what}: every rule held; trace hash {result.digest}")
     if why and not as_json:
         output.text(f"\n```mermaid\n{sequence(result)}```\n")
     return Exit.OTHER if result.failed else Exit.DONE

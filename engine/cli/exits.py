@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 
-from engine.errors import ConfigError, EngineError, JournalError, VenueError, VenueRefused
+from engine.errors import ConfigError, EngineError, JournalError, LeaseLost, VenueError, VenueRefused
 
 
 class Exit(IntEnum):
@@ -18,6 +18,7 @@ class Exit(IntEnum):
     REFUSED = 4
     JOURNAL = 5
     NO_ENGINE = 6
+    LEASE_LOST = 7
 
 
 FORCED = 128
@@ -26,9 +27,9 @@ KEY_ERRORS = ("EAPI:", "EGeneral:Permission denied")
 
 
 def exit_of(error: BaseException) -> Exit:
-    """Return the code for an error; of a group the gravest counts: journal, settings, venue, anything else."""
+    """Return the code for an error; of a group the gravest counts: lease, journal, settings, venue, anything else."""
     codes = {_code(leaf) for leaf in leaves(error)}
-    for code in (Exit.JOURNAL, Exit.USAGE, Exit.REFUSED, Exit.UNREACHABLE):
+    for code in (Exit.LEASE_LOST, Exit.JOURNAL, Exit.USAGE, Exit.REFUSED, Exit.UNREACHABLE):
         if code in codes:
             return code
     return Exit.OTHER
@@ -36,6 +37,8 @@ def exit_of(error: BaseException) -> Exit:
 
 def _code(error: BaseException) -> Exit:
     match error:
+        case LeaseLost():
+            return Exit.LEASE_LOST
         case JournalError():
             return Exit.JOURNAL
         case ConfigError():

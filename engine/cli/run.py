@@ -15,10 +15,11 @@ from engine.cli.complaints import complain
 from engine.cli.exchanges import open_venue, prepare_directory
 from engine.cli.exits import Exit
 from engine.cli.interrupts import open_interrupts
-from engine.cli.output import Output
+from engine.cli.output import Output, talk
 from engine.cli.signal_lines import SignalLines, open_signals
 from engine.config import Settings
-from engine.control.server import open_control
+from engine.control.server import Control, open_control
+from engine.control.web_listener import WebSettings
 from engine.errors import JournalError
 from engine.journal.opening import read_journal
 from engine.runtime.bus import reports_from
@@ -77,16 +78,27 @@ class RunSession:
         directory = prepare_directory(settings.directory)
         async with open_venue(settings, directory, self._options.logs.hide) as venue:
             with stop:  # around the engine alone: while it ends in order it needs its exchange
-                async with (
-                    open_control(directory) as control,  # the door outlives the engine: its last reports still go out
-                    open_engine(engine_settings, venue) as engine,
-                ):
-                    control.attach(engine)
-                    self._engine = engine
-                    self._after = self._shown = engine.journal.head[0]
-                    self._started, self._resumed = True, engine.resumed
-                    log.info("run.ready", venue=settings.venue, journal=str(self._journal))
-                    await self._serve(engine, descriptor, stop)
+                # the door outlives the engine: its last reports still go out
+                async with open_control(directory, web=_web(settings)) as control:
+                    self._announce(control)
+                    async with open_engine(engine_settings, venue) as engine:
+                        control.attach(engine)
+                        self._engine = engine
+                        self._after = self._shown = engine.journal.head[0]
+                        self._started, self._resumed = True, engine.resumed
+                        log.info("run.ready", venue=settings.venue, journal=str(self._journal))
+                        await self._serve(engine, descriptor, stop)
+
+    def _announce(self, control: Control) -> None:
+        """Say where the dashboard is, alone on the first line; a token that was set is known, and not shown."""
+        if control.access is None:
+            return
+        self._options.logs.hide(control.access.token)
+        link = control.link if self._options.settings.control.token is None else f"{control.access.url}/"
+        if self._options.as_json:
+            talk(link)
+        else:
+            self._output.text(f"{link}\n")
 
     async def _serve(self, engine: Engine, descriptor: int | None, stop: trio.CancelScope) -> None:
         self._lines = SignalLines(engine)
@@ -140,3 +152,11 @@ class RunSession:
                     self._output.line(report_line(report))
         except JournalError:
             return  # the closing lines say that it cannot be trusted
+
+
+def _web(settings: Settings) -> WebSettings | None:
+    control = settings.control
+    if not control.tcp:
+        return None
+    token = None if control.token is None else control.token.get_secret_value()
+    return WebSettings(host=control.host, port=control.port, token=token)

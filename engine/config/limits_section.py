@@ -8,10 +8,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from engine.config.section import Amount, Count, Seconds, Section
-from engine.risk.limits import Limits, StrategyLimits, SymbolLimits
+from engine.risk.limits import NO_LEVERAGE, Limits, StrategyLimits, SymbolLimits
 
 Bps = Annotated[Decimal, Field(gt=0, le=10_000)]
 Reserve = Annotated[Decimal, Field(ge=0, le=1_000)]
+Leverage = Annotated[int, Field(ge=NO_LEVERAGE, le=99)]
+MarginUse = Annotated[Decimal, Field(gt=0, le=100)]
 Patience = Annotated[float, Field(ge=5, le=86_400)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z0-9.]{2,10}$")]
 Symbol = Annotated[str, Field(pattern=r"^[A-Z0-9.]{1,20}/[A-Z0-9.]{1,20}$")]
@@ -56,6 +58,8 @@ class LimitsSection(Section):
     check_balance: bool = True
     fee_reserve_bps: Reserve = Decimal(40)
     link_loss_halt_s: Patience = 300.0
+    leverage_most: Leverage = NO_LEVERAGE
+    margin_use_most_pct: MarginUse = Decimal(30)
     each_symbol: SymbolSection = SymbolSection(exposure_most=Decimal(50_000))
     each_strategy: StrategySection = StrategySection(exposure_most=Decimal(100_000), open_orders_most=100)
     symbol: dict[Symbol, SymbolSection] = Field(default_factory=dict)

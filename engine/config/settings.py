@@ -8,6 +8,7 @@ from typing import Any, Literal
 import platformdirs
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.config.control_section import ControlSection
 from engine.config.credentials import Credentials
 from engine.config.engine_sections import EngineSection, LogSection, MarketSection, PolicySection
 from engine.config.exchange_section import ExchangeSection
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     engine: EngineSection = EngineSection()
     market: MarketSection = MarketSection()
     policy: PolicySection = PolicySection()
+    control: ControlSection = ControlSection()
     kraken: KrakenSection = KrakenSection()
     exchange: ExchangeSection = ExchangeSection()
     limits: LimitsSection | None = None

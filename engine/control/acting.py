@@ -10,7 +10,7 @@ import structlog
 from engine.control.command import Arguments
 from engine.control.desk import Desk
 from engine.control.reading import find_subject
-from engine.control.refusal import Refusal, bad_request, no_engine, refused
+from engine.control.refusal import Refusal, no_engine, refused
 from engine.runtime.engine import Engine
 from engine.runtime.views import BracketView
 
@@ -42,8 +42,6 @@ async def cancel(desk: Desk, arguments: Arguments) -> Canceling:
     """Cancel one order, or what is left of the entries of a signal, of a symbol, or of all."""
     engine = _engine(desk)
     given = [name for name in SCOPES if arguments.get(name)]
-    if len(given) != 1:
-        raise bad_request(f"name exactly one of {', '.join(SCOPES)}")
     why = str(arguments.get("reason", "asked by the operator"))
     result = await _CANCEL[given[0]](engine, desk, str(arguments[given[0]]), why)
     log.info("control.cancel", scope=result.scope, signals=result.signals, orders=result.orders, why=why)

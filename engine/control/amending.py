@@ -48,10 +48,8 @@ class Amending(msgspec.Struct, frozen=True):
 async def amend(desk: Desk, arguments: Arguments) -> Amending:
     """Amend an entry by its order, or a bracket's exits by its signal."""
     engine = _engine(desk)
-    by_order, by_signal = "order" in arguments, "signal" in arguments
-    if by_order == by_signal:
-        raise bad_request("name one of an order (with limit_price) and --signal (with stop, target or both)")
-    return await (_amend_entry(engine, desk, arguments) if by_order else _amend_exits(engine, desk, arguments))
+    amend_one = _amend_entry if "order" in arguments else _amend_exits
+    return await amend_one(engine, desk, arguments)
 
 
 async def _amend_entry(engine: Engine, desk: Desk, arguments: Arguments) -> Amending:

@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import aclosing
 from typing import Any
 
 import msgspec
 import structlog
 import trio
 from litestar import HttpMethod, Litestar, Request
+from litestar.connection import WebSocket
 from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from litestar.response import Response
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp
 
 from engine.control.command import Arguments, Command
-from engine.control.desk import Desk
+from engine.control.desk import Desk, GetDesk
+from engine.control.gate import refuse
+from engine.control.metrics import metrics_route
 from engine.control.refusal import OTHER, USAGE, Refusal, bad_request, not_ready, overloaded
+from engine.control.shell import Shell
+from engine.control.streaming import (
+    ENCODER,
+    MAX_STREAMS,
+    HttpStream,
+    Records,
+    resumed,
+    stream_messages,
+    wants_events,
+)
 from engine.control.table import TABLE
 from engine.errors import EngineError
 
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_STREAMS = 32
+BODY_BOUND_S = 5.0
+"""From a request's head to the end of its body."""
 
-JSON, JSON_LINES = "application/json", "application/x-ndjson"
-ENCODER = msgspec.json.Encoder(decimal_format="string")
-
-GetDesk = Callable[[], Desk]
-"""Returns the desk of the running engine. Raises Refusal while there is none."""
+JSON = "application/json"
 
 
 def make_app(desk: GetDesk) -> Litestar:
-    """Build the application. It logs through structlog alone and starts no thread."""
-    streams = trio.CapacityLimiter(MAX_STREAMS)
+    """Build the application: the page's shell, the metrics, a route a verb. It starts no thread.
+
+    Streams of records stand at one path for readers of lines, of events (by Accept) and of WebSocket messages.
+    """
+    places = trio.CapacityLimiter(MAX_STREAMS)
+    streams = [command for command in TABLE if command.stream is not None]
     return Litestar(
-        route_handlers=[_route(command, desk, streams) for command in TABLE],
+        route_handlers=[
+            *Shell().routes(),
+            metrics_route(desk),
+            *(_route(command, desk, places) for command in TABLE),
+            *(_websocket(command, desk, places) for command in streams),
+        ],
         exception_handlers={Exception: complain},
         logging_config=None,
         openapi_config=None,
@@ -45,16 +62,18 @@ def make_app(desk: GetDesk) -> Litestar:
     )
 
 
-def _route(command: Command, desk: GetDesk, streams: trio.CapacityLimiter) -> HTTPRouteHandler:
+def _route(command: Command, desk: GetDesk, places: trio.CapacityLimiter) -> HTTPRouteHandler:
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
+        arguments = await _arguments(command, request)
         with trio.move_on_after(command.bound_s):
-            arguments = await _arguments(command, request)
             assert command.answer is not None  # noqa: S101 - the table's test holds it
-            return Response(ENCODER.encode(await command.answer(desk(), arguments)), media_type=JSON)
+            body = ENCODER.encode(await command.answer(desk(), arguments))
+            return Response(body, media_type=JSON, headers={"cache-control": "no-store"})
         raise overloaded(f"no answer within {command.bound_s:g} s")
 
     async def stream(request: Request[Any, Any, Any]) -> ASGIApp:
-        return _Lines(command, desk(), await _arguments(command, request), streams)
+        records = Records(command, desk(), await _arguments(command, request))
+        return HttpStream(records, "events" if wants_events(request) else "lines", places)
 
     handler = answer if command.stream is None else stream
     route = HTTPRouteHandler(
@@ -67,16 +86,46 @@ def _route(command: Command, desk: GetDesk, streams: trio.CapacityLimiter) -> HT
     return route(handler)
 
 
+def _websocket(command: Command, desk: GetDesk, places: trio.CapacityLimiter) -> WebsocketRouteHandler:
+    async def stream(socket: WebSocket[Any, Any, Any]) -> None:
+        try:
+            given = _once(socket.query_params.dict())
+            records = Records(command, desk(), command.arguments({**given, **socket.path_params}))
+            await stream_messages(socket, records, places)
+        except Refusal as refusal:
+            await refuse(refusal, socket.scope, socket.send)
+
+    return WebsocketRouteHandler(command.path.replace("}", ":str}"), name=f"{command.name}_messages")(stream)
+
+
 async def _arguments(command: Command, request: Request[Any, Any, Any]) -> Arguments:
     if command.method == "GET":
-        given = request.query_params.dict()
-        doubled = [name for name, values in given.items() if len(values) > 1]
-        if doubled:
-            raise bad_request("; ".join(f"{name[:80]}: given twice" for name in doubled))
-        members: dict[str, Any] = {name: values[0] for name, values in given.items()}
+        members = resumed(command, _once(request.query_params.dict()), request.headers.get("last-event-id"))
+    elif command.whole_body:
+        members = {command.whole_body: _text(await _body(request))}
     else:
-        members = _members(await request.body())
+        members = _members(await _body(request))
     return command.arguments({**members, **request.path_params})
+
+
+def _once(given: dict[str, list[str]]) -> dict[str, Any]:
+    doubled = [name for name, values in given.items() if len(values) > 1]
+    if doubled:
+        raise bad_request("; ".join(f"{name[:80]}: given twice" for name in doubled))
+    return {name: values[0] for name, values in given.items()}
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    with trio.move_on_after(BODY_BOUND_S):
+        return await request.body()
+    raise Refusal(408, "SLOW_BODY", f"the body took longer than {BODY_BOUND_S:g} s", "send it at once", USAGE)
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise bad_request("the body is no UTF-8") from None
 
 
 def _members(body: bytes) -> dict[str, Any]:
@@ -86,48 +135,13 @@ def _members(body: bytes) -> dict[str, Any]:
         raise bad_request(f"the body is no JSON object: {error}") from None
 
 
-class _Lines:
-    """Sends a verb's records a line each, until they end or the reader has gone."""
-
-    def __init__(self, command: Command, desk: Desk, arguments: Arguments, streams: trio.CapacityLimiter) -> None:
-        self._command, self._desk, self._arguments, self._streams = command, desk, arguments, streams
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's shape
-        try:
-            self._streams.acquire_on_behalf_of_nowait(self)
-        except trio.WouldBlock:
-            raise overloaded(f"{MAX_STREAMS} readers follow already") from None
-        try:
-            headers = [(b"content-type", JSON_LINES.encode()), (b"cache-control", b"no-store")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            async with trio.open_nursery() as stream_nursery:
-                stream_nursery.start_soon(_until_gone, receive, stream_nursery.cancel_scope)
-                await self._send_all(send)
-                stream_nursery.cancel_scope.cancel("all was sent")
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            self._streams.release_on_behalf_of(self)
-
-    async def _send_all(self, send: Send) -> None:
-        assert self._command.stream is not None  # noqa: S101 - the table's test holds it
-        async with aclosing(self._command.stream(self._desk, self._arguments)) as records:
-            async for record in records:
-                line = ENCODER.encode(record) + b"\n"
-                await send({"type": "http.response.body", "body": line, "more_body": True})
-
-
-async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel("the reader has gone")
-
-
 def complain(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn whatever ended a request into the one form of errors. What was not foreseen is logged, not told."""
     refusal = _refusal(error)
     if refusal.status == 500:
         log.error("control.failed", path=request.url.path, exc_info=error)
-    return Response(ENCODER.encode(refusal.complaint), status_code=refusal.status, media_type=JSON)
+    headers = {name.decode(): value.decode() for name, value in refusal.headers}
+    return Response(ENCODER.encode(refusal.complaint), status_code=refusal.status, media_type=JSON, headers=headers)
 
 
 def _refusal(error: Exception) -> Refusal:

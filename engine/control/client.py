@@ -58,6 +58,9 @@ class ControlClient:
         timeout = httpx.Timeout(None if endless else command.bound_s + BEHIND_S, connect=CONNECT_BOUND_S)
         if command.method == "GET":
             return self._http.build_request("GET", command.url(arguments), params=apart, timeout=timeout)
+        if command.whole_body:
+            text = str(arguments[command.whole_body])
+            return self._http.build_request(command.method, command.url(arguments), content=text, timeout=timeout)
         return self._http.build_request(command.method, command.url(arguments), json=apart, timeout=timeout)
 
     def _unanswered(self, error: httpx.TransportError) -> Refusal:

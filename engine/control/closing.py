@@ -24,8 +24,6 @@ async def close(desk: Desk, arguments: Arguments) -> CloseReport:
     if engine is None:
         raise no_engine("this journal")
     given = [name for name in SCOPES if arguments.get(name)]
-    if len(given) != 1:
-        raise bad_request("name exactly one of a symbol, --signal and --all")
     if given == ["signal"] and arguments.get("include_holdings"):
         raise bad_request("include_holdings: holdings belong to a market, not to a signal: close the symbol")
     signal_id = (await find_subject(desk, str(arguments["signal"]))).signal_id if given == ["signal"] else None

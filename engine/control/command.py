@@ -29,7 +29,7 @@ class Parameter:
 
     name: str
     doc: str
-    kind: Literal["text", "number", "flag", "amount"] = "text"
+    kind: Literal["text", "number", "flag", "amount", "document"] = "text"
     required: bool = False
     choices: tuple[str, ...] = ()
     least: int = 0
@@ -44,6 +44,10 @@ class Parameter:
                 if self.choices and value not in self.choices:
                     raise ValueError(f"must be one of {', '.join(self.choices)}")
                 return value.strip()
+            case "document":
+                if not isinstance(value, str) or not value.strip():
+                    raise ValueError("must be a JSON text")
+                return value
             case "number":
                 text = value if isinstance(value, str) else str(value)
                 if isinstance(value, bool) or not (text.isascii() and text.isdecimal() and len(text) < 20):
@@ -69,7 +73,10 @@ class Command:
 
     ``answer`` returns one value of type ``result``; ``stream`` yields values of that type instead, a line each. Both
     may raise Refusal. ``needs_engine`` tells a verb that a journal alone cannot answer. ``exits`` names each exit code
-    of the command line that can follow. ``bound_s`` is how long the door waits for the answer.
+    of the command line that can follow. ``bound_s`` is how long the door waits for the answer. ``on_command_line``
+    False: for programs and pages alone, where the command line has another way. ``whole_body`` names the one parameter
+    that is the body itself, as text. Of the parameters in ``one_of`` exactly one is given. ``reserve``: a verb that
+    must get through when the door is busy.
     """
 
     name: str
@@ -81,6 +88,10 @@ class Command:
     parameters: tuple[Parameter, ...] = ()
     needs_engine: bool = False
     bound_s: float = ANSWER_BOUND_S
+    on_command_line: bool = True
+    whole_body: str = ""
+    one_of: tuple[str, ...] = ()
+    reserve: bool = False
     answer: Callable[[Desk, Arguments], Awaitable[Any]] | None = None
     stream: Callable[[Desk, Arguments], AsyncGenerator[Any, None]] | None = None
 
@@ -103,6 +114,8 @@ class Command:
                 arguments[name] = parameter.read(given[name])
             except ValueError as error:
                 faults.append(f"{name}: {error}")
+        if self.one_of and sum(bool(arguments.get(name)) for name in self.one_of) != 1:
+            faults.append(f"name exactly one of {', '.join(self.one_of)}")
         if faults:
             raise bad_request("; ".join(faults))
         return arguments

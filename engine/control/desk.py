@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
 import trio
 
+from engine.control.board_feed import BoardFeed
 from engine.journal.reader import JournalReader
 from engine.journal.row import Row
 from engine.runtime.engine import Engine
@@ -26,6 +27,8 @@ class Desk:
     started_s: float = 0.0
     since_row: int = 0
     tally: Tally = field(default_factory=Tally)
+    board: BoardFeed | None = None
+    """What the dashboard's viewers share, from the first of them on."""
 
     @classmethod
     def of_engine(cls, engine: Engine) -> Desk:
@@ -40,6 +43,10 @@ class Desk:
             if row.seq > self.tally.seen:  # another reader may have counted meanwhile
                 self.tally.take(row)
         return self.tally
+
+
+GetDesk = Callable[[], Desk]
+"""Returns the desk of the running engine. Raises Refusal while there is none."""
 
 
 class paced:  # noqa: N801 - read as a word: ``async for row in paced(rows)``

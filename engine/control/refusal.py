@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+Category = Literal["usage", "access", "not_found", "refused", "busy", "unavailable", "internal"]
+
+_CATEGORIES: dict[int, Category] = {
+    **dict.fromkeys((400, 405, 408, 413, 431), "usage"),
+    **dict.fromkeys((401, 403), "access"),
+    404: "not_found",
+    409: "refused",
+    429: "busy",
+    503: "unavailable",
+}
 
 
 class Complaint(msgspec.Struct, frozen=True):
-    """The JSON form of every error at the door. ``code`` is stable, ``exit`` the command line's exit code for it."""
+    """The JSON form of every error at the door. ``code`` is stable, ``exit`` the command line's exit code for it.
+
+    ``retryable``: the same request, unchanged, may pass a moment later. ``category`` is what a program routes on.
+    """
 
     code: str
     message: str
     what_to_do: str
     exit: int
+    category: Category = "internal"
+    retryable: bool = False
 
 
 class Refusal(Exception):
-    """Ends a command with a complaint. ``status`` is the HTTP status it travels with."""
+    """Ends a command with a complaint. ``status`` is the HTTP status it travels with, ``headers`` go with it."""
 
-    def __init__(self, status: int, code: str, message: str, what_to_do: str, exit_code: int) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        what_to_do: str,
+        exit_code: int,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         super().__init__(message)
         self.status = status
-        self.complaint = Complaint(code, message, what_to_do, exit_code)
+        self.headers = headers
+        category = _CATEGORIES.get(status, "internal")
+        retryable = category in ("busy", "unavailable")
+        self.complaint = Complaint(code, message, what_to_do, exit_code, category, retryable)
 
 
 USAGE, REFUSED, NO_ENGINE, OTHER = 2, 4, 6, 1
@@ -65,3 +94,25 @@ def not_ready(message: str) -> Refusal:
 def overloaded(message: str) -> Refusal:
     """A bound of the door itself is reached."""
     return Refusal(503, "OVERLOADED", message, "end other readers of this engine, or try again", OTHER)
+
+
+def unauthorized(message: str) -> Refusal:
+    """No token where one is needed, or another one."""
+    return Refusal(
+        401,
+        "UNAUTHORIZED",
+        message,
+        "open the link that run printed, or read the token from control.access in the data directory",
+        REFUSED,
+        ((b"www-authenticate", b"Bearer"),),
+    )
+
+
+def forbidden(code: str, message: str, what_to_do: str) -> Refusal:
+    """Asked in a way that this door never answers, token or not."""
+    return Refusal(403, code, message, what_to_do, REFUSED)
+
+
+def no_such_route() -> Refusal:
+    """Nothing is served there."""
+    return Refusal(404, "NO_SUCH_ROUTE", "nothing is served there", "GET /api/openapi.json lists every route", USAGE)

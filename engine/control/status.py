@@ -101,7 +101,7 @@ async def tell_status(desk: Desk, arguments: Arguments) -> Status:  # noqa: ARG0
         active_brackets=len(engine.active()),
         active_orders=sum(h.view.state != "settled" for h in services.desk.live.values()),
         links=services.link.links(),
-        breaker=_breaker(services),
+        breaker=breaker_of(services),
         counters=services.link.headroom(),
         restart_bound=engine.restart_bound(),
         cover=engine.cover(),
@@ -116,7 +116,8 @@ async def tell_status(desk: Desk, arguments: Arguments) -> Status:  # noqa: ARG0
     )
 
 
-def _breaker(services: Services) -> BreakerView | None:
+def breaker_of(services: Services) -> BreakerView | None:
+    """Return the breaker's state; None while the engine has none."""
     return services.breaker.view(trio.current_time()) if isinstance(services, HasBreaker) else None
 
 

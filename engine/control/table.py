@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.control.acting import Canceling, Resolved, cancel, resolve
 from engine.control.amending import Amending, amend, protect
+from engine.control.board_table import BOARDS
 from engine.control.closing import close
 from engine.control.command import Command, Parameter
 from engine.control.halting import Halted, Rearmed, Released, halt, rearm, resume
@@ -103,6 +104,8 @@ CANCEL = Command(
     result=Canceling,
     exits=_DONE,
     needs_engine=True,
+    one_of=("order", "signal", "symbol", "all"),
+    reserve=True,
     answer=cancel,
 )
 RESOLVE = Command(
@@ -136,6 +139,7 @@ HALT = Command(
     result=Halted,
     exits={**_DONE, 0: "halted, in the journal", 4: "a halt of yours stands there already"},
     needs_engine=True,
+    reserve=True,
     answer=halt,
 )
 RESUME = Command(
@@ -187,6 +191,8 @@ CLOSE = Command(
     exits={**_DONE, 0: "flat, with the proof", 4: "not flat, or refused, with the reason"},
     needs_engine=True,
     bound_s=CLOSE_ANSWER_S,
+    one_of=("symbol", "signal", "all"),
+    reserve=True,
     answer=close,
 )
 
@@ -207,6 +213,7 @@ AMEND = Command(
     result=Amending,
     exits={**_DONE, 0: "amended, or on the way"},
     needs_engine=True,
+    one_of=("order", "signal"),
     answer=amend,
 )
 PROTECT = Command(
@@ -230,5 +237,6 @@ PROTECT = Command(
 TABLE: tuple[Command, ...] = (
     *(ORDERS, ORDER, WHY, STATUS, REPORTS),
     *MONEY,
+    *BOARDS,
     *(CANCEL, RESOLVE, HALT, RESUME, REARM, CLOSE, AMEND, PROTECT),
 )

@@ -10,6 +10,7 @@ import trio
 
 from engine.errors import JournalError
 from engine.journal.header import Header
+from engine.journal.lease import Lease
 from engine.journal.reader import JournalReader
 from engine.journal.row import GENESIS, Row, canonical_body, sealed
 from engine.journal.store import RowStore
@@ -35,23 +36,38 @@ class Statistics(msgspec.Struct, frozen=True):
     slowest_sync_s: float
 
 
+Tap = Callable[[str, msgspec.Struct | dict[str, Any], int, str, str], object]
+"""Hears every appended row: kind, body, ts_ns, signal_id, cl_ord_id. Must neither raise nor take long."""
+
+
 def _no_alarm(seconds: float) -> None:
     """Stand in until somebody listens."""
+
+
+def _nobody() -> None:
+    """Stand in while nobody else can have become the writer."""
 
 
 class Journal(JournalReader):
     """The one writer. ``append`` and ``sync`` belong to the tasks of one trio loop.
 
-    ``on_slow`` is called with the seconds of a sync above SLOW_SYNC_S, ``on_stalled`` instead of it above
-    STALLED_SYNC_S. ``failed`` is set by the first write that failed, for good: what a failed sync left on the disk
-    cannot be known, so nothing is tried again on this file and every later append or sync raises JournalError.
+    ``on_synced`` is called with the seconds of every sync, ``on_slow`` with those of one above SLOW_SYNC_S,
+    ``on_stalled`` instead of that above STALLED_SYNC_S; ``taps`` with every row, durable or not. ``failed`` is set by
+    the first write that failed, for good: what a failed sync left on the disk cannot be known, so nothing is tried
+    again on this file and every later append or sync raises JournalError.
     """
 
     def __init__(self, store: RowStore, header: Header, stopwatch: Stopwatch) -> None:
         super().__init__(store, header)
         self.on_slow: Callable[[float], object] = _no_alarm
         self.on_stalled: Callable[[float], object] = _no_alarm
+        self.on_synced: Callable[[float], object] = _no_alarm
+        self.taps: list[Tap] = []
         self.failed: JournalError | None = None
+        self.lease: Lease | None = None
+        """The right to write it; None for one on a simulated disk."""
+        self.guard: Callable[[], object] = _nobody
+        """Asked before every write; raises LeaseLost where another process is the writer by now."""
         self._stopwatch = stopwatch
         self._head = super().head
         self._durable = self._head[0]
@@ -65,6 +81,11 @@ class Journal(JournalReader):
     def head(self) -> tuple[int, str]:
         """Return sequence number and hash of the last appended row, durable or not."""
         return self._head
+
+    @property
+    def stopwatch(self) -> Stopwatch:
+        """What its syncs are timed by: the machine's, or in the world a virtual one."""
+        return self._stopwatch
 
     @property
     def durable(self) -> int:
@@ -107,6 +128,8 @@ class Journal(JournalReader):
             self.failed = error
             raise
         self._head = (row.seq, row.hash)
+        for tap in self.taps:
+            tap(kind, body, ts_ns, signal_id, cl_ord_id)
         return row.seq
 
     async def sync(self) -> None:
@@ -184,6 +207,7 @@ class Journal(JournalReader):
     def _timed(self, seconds: float) -> None:
         self._last_sync_s = seconds
         self._slowest_sync_s = max(self._slowest_sync_s, seconds)
+        self.on_synced(seconds)
         if seconds > STALLED_SYNC_S:
             self.on_stalled(seconds)
         elif seconds > SLOW_SYNC_S:
@@ -192,5 +216,6 @@ class Journal(JournalReader):
     def _require_sound(self) -> None:
         if self._closed:
             raise JournalError("the journal is closed")
+        self.guard()
         if self.failed is not None:
             raise JournalError(f"nothing more is written to this journal: {self.failed}") from self.failed

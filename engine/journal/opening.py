@@ -38,9 +38,10 @@ def open_journal(
     _require_directory(path.parent)
     lock = path.with_name(path.name + ".lock")
     with (
-        hold_lease(lock, what=f"the journal {path}", data_dir=path.parent, now_ns=clock.now_ns()),
+        hold_lease(lock, what=f"the journal {path}", data_dir=path.parent, now_ns=clock.now_ns()) as lease,
         _open_held(path, identity, clock, durability, stopwatch) as journal,
     ):
+        journal.lease = lease
         yield journal
 
 
@@ -55,10 +56,11 @@ def open_sound_journal(
     """
     _require_directory(path.parent)
     lock = path.with_name(path.name + ".lock")
-    with hold_lease(lock, what=f"the journal {path}", data_dir=path.parent, now_ns=clock.now_ns()):
+    with hold_lease(lock, what=f"the journal {path}", data_dir=path.parent, now_ns=clock.now_ns()) as lease:
         if path.exists() or salvage_begun(path):
             salvage_sqlite(path, clock.now_ns())
         with _open_held(path, identity, clock, durability, None) as journal:
+            journal.lease = lease
             yield journal
 
 

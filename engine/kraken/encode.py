@@ -62,6 +62,10 @@ def add_order(order: NewOrder, token: str) -> Params:
         params["expire_time"] = rfc3339(order.expire_ns, 0)
     if order.post_only:
         params["post_only"] = True
+    if order.leverage is not None:
+        params["margin"] = True
+    if order.reduce_only:
+        params["reduce_only"] = True
     if order.conditional is not None:
         params["conditional"] = _conditional(order.conditional)
     if order.fee_preference is not None:
@@ -132,9 +136,11 @@ def add_batch_body(orders: Sequence[NewOrder], pair: str) -> Params:
 
 
 def _nested(form: Form) -> Params:
-    """Return a form's fields as JSON members: a conditional close is an object there."""
+    """Return a form's fields as JSON members: a conditional close is an object there, a flag is none in quotes."""
     close = {name[6:-1]: value for name, value in form.items() if name.startswith("close[")}
     members: Params = {name: value for name, value in form.items() if not name.startswith("close[")}
+    if "reduce_only" in members:
+        members["reduce_only"] = True
     return members | {"close": close} if close else members
 
 
@@ -192,6 +198,10 @@ def _terms_form(order: NewOrder) -> Form:
         flags.append("fcib" if order.fee_preference == "base" else "fciq")
     if flags:
         fields["oflags"] = ",".join(flags)
+    if order.leverage is not None:
+        fields["leverage"] = str(order.leverage)
+    if order.reduce_only:
+        fields["reduce_only"] = "true"
     if order.conditional is not None:
         fields["close[ordertype]"] = order.conditional.order_type
         fields["close[price]"] = amount(order.conditional.trigger_price)

@@ -50,6 +50,9 @@ class ExecutionRow(msgspec.Struct, frozen=True):
     cancel_reason: str | None = None
     ord_ref_id: str | None = None
     ratecount: Decimal | None = None
+    margin: bool | None = None
+    reduce_only: bool | None = None
+    liquidated: bool | None = None
     rate_count: Decimal | None = None  # the member's name is not documented for v2: both are read
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 import trio
 
+from engine.accounts.margin import TradeBalance, VenuePosition
 from engine.accounts.movement import Movement
 from engine.errors import ConfigError, VenueError, VenueRefused, VenueUnavailable
 from engine.kraken.admission import Admission
@@ -100,6 +101,7 @@ class KrakenLink:
             self._private,
             rest,
             RestOrders(settings, rest, self._symbols, clock, self._venue_time),
+            symbols=self._symbols,
             clock=clock,
             venue_time=self._venue_time,
         )
@@ -269,6 +271,14 @@ class KrakenLink:
     async def balances(self) -> list[Balance]:
         """See VenueLink."""
         return await self.queries.balances()
+
+    async def margin_positions(self) -> list[VenuePosition]:
+        """See VenueLink."""
+        return await self.queries.margin_positions()
+
+    async def trade_balance(self, currency: str) -> TradeBalance:
+        """See VenueLink."""
+        return await self.queries.trade_balance(currency)
 
     async def fee_rates(self, symbol: str) -> FeeRates:
         """Ask what trades in one market cost us now, in percent."""

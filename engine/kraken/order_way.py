@@ -12,10 +12,12 @@ from engine.errors import OrderInvariantError, VenueUnavailable
 from engine.kraken import encode
 from engine.kraken.admission import Admission
 from engine.kraken.batches import LEAST, MOST_ADDS, MOST_CANCELS, Judged, judge_adds, judge_cancels
+from engine.kraken.margin_terms import goes_by_ws
 from engine.kraken.private_link import PrivateLink
 from engine.kraken.rest import RestClient
 from engine.kraken.rest_orders import RestOrders
 from engine.kraken.settings import KrakenSettings
+from engine.kraken.symbols import Symbols
 from engine.kraken.venue_time import VenueTime
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request, kind_of
 from engine.orders.reports import Answer, Outcome
@@ -28,7 +30,10 @@ REST_REST_S = 5.0
 
 
 class OrderWay:
-    """Orders go by WebSocket; while that is not usable by REST; and back. A missing answer moves no order."""
+    """Orders go by WebSocket; while that is not usable by REST; and back. A missing answer moves no order.
+
+    An entry whose leverage WebSocket would not take goes by REST alone.
+    """
 
     def __init__(
         self,
@@ -38,29 +43,30 @@ class OrderWay:
         rest: RestClient,
         rest_orders: RestOrders,
         *,
+        symbols: Symbols,
         clock: Clock,
         venue_time: VenueTime,
     ) -> None:
         self._settings, self._admission, self._private = settings, admission, private
-        self._rest, self._rest_orders = rest, rest_orders
+        self._rest, self._rest_orders, self._symbols = rest, rest_orders, symbols
         self._clock, self._venue_time = clock, venue_time
 
     async def admit(self, lane: Lane, requests: Sequence[Request], bracket: str, *, batch: bool = False) -> Ticket:
         """Return leave for one request, or for one batch. Raises VenueUnavailable: nothing was sent."""
         if batch:
             check_batch(requests)
-        self._way()
+        self._way(requests)
         leave = await self._admission.enter(lane, requests, bracket, batch=batch)
         try:
-            transport = await self._way_in_turn(lane)
+            transport = await self._way_in_turn(lane, requests)
         except BaseException:
             self._admission.withdraw(leave)
             raise
         lead_s = self._lead_s(lane)
         if transport == "rest":
             lead_s = max(lead_s, self._settings.rest_deadline_s)
-        deadline_ns = self._venue_time.now_ns(self._clock.now_ns()) + int(lead_s * NS)
-        return Ticket(transport, deadline_ns, lane, leave)
+        stamped_ns = self._venue_time.now_ns(self._clock.now_ns())
+        return Ticket(transport, stamped_ns + int(lead_s * NS), lane, leave, stamped_ns=stamped_ns)
 
     async def send(self, ticket: Ticket, request: Request) -> Answer:
         """Send one request and return its end, whatever it is."""
@@ -132,28 +138,28 @@ class OrderWay:
             transport="none" if verdict.outcome is Outcome.NOT_SENT else transport,
         )
 
-    async def _way_in_turn(self, lane: Lane) -> Literal["ws", "rest"]:
+    async def _way_in_turn(self, lane: Lane, requests: Sequence[Request]) -> Literal["ws", "rest"]:
         """Choose the way, and wait on it until the venue's message rate lets one more go: the deadline is stamped then.
 
         Behind a burst of others a protective order would else pass its deadline before it leaves.
         """
         with trio.move_on_after(self._settings.admit_timeout_s):
-            while (way := self._way()) == "ws":
+            while (way := self._way(requests)) == "ws":
                 if await self._private.turn(lane):
                     return way
             return way
         raise VenueUnavailable(f"the venue's message rate left no turn for {self._settings.admit_timeout_s:g} s")
 
-    def _way(self) -> Literal["ws", "rest"]:
+    def _way(self, requests: Sequence[Request]) -> Literal["ws", "rest"]:
         via = self._settings.orders_via
-        if via != "rest" and self._private.usable:
+        said = all(goes_by_ws(one, self._symbols.instrument(one.symbol)) for one in requests)
+        if via != "rest" and self._private.usable and said:
             return "ws"
         down_s = self._rest.down_since_s
         if via != "ws" and (down_s is None or trio.current_time() - down_s > REST_REST_S):
             return "rest"
-        raise VenueUnavailable(
-            f"no way for orders: private stream {self._private.why or 'not chosen'}, orders_via {via}"
-        )
+        why = self._private.why or ("not chosen" if said else "cannot name a leverage below the pair's highest")
+        raise VenueUnavailable(f"no way for orders: private stream {why}, orders_via {via}")
 
     def _lead_s(self, lane: Lane) -> float:
         if lane <= Lane.REDUCING:

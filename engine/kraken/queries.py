@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import trio
 
+from engine.accounts.margin import TradeBalance, VenuePosition
 from engine.accounts.movement import Movement
 from engine.errors import VenueProtocolError, VenueRefused
 from engine.kraken import validate
@@ -19,6 +20,7 @@ from engine.kraken.key_info import KeyInfo
 from engine.kraken.rest import COST_HISTORY, RestClient
 from engine.kraken.rest_key import RestKey
 from engine.kraken.rest_ledger import LedgerObject, movement
+from engine.kraken.rest_margin import PositionObject, TradeBalanceObject, trade_balance, venue_position
 from engine.kraken.rest_reports import OrderObject, TradeObject, order_report, trade_report
 from engine.kraken.settings import Secret
 from engine.kraken.symbols import PairRow, Symbols
@@ -234,6 +236,17 @@ class Queries:
             validate.number("BalanceEx", "balance", row.balance)
             validate.number("BalanceEx", "hold_trade", row.hold_trade)
         return [Balance(self._symbols.asset(key), row.balance, row.hold_trade) for key, row in rows.items()]
+
+    async def margin_positions(self) -> list[VenuePosition]:
+        """Return the open margin positions, whoever opened them."""
+        rows = await self._rest.ask("OpenPositions", {}, dict[str, PositionObject])
+        found = [venue_position(key, row, self._symbols) for key, row in rows.items()]
+        return [one for one in found if one.qty]
+
+    async def trade_balance(self, currency: str) -> TradeBalance:
+        """Return what the account can bear on margin, in units of ``currency``."""
+        asset = self._symbols.rest_asset(currency)
+        return trade_balance(currency, await self._rest.ask("TradeBalance", {"asset": asset}, TradeBalanceObject))
 
     async def fee_rates(self, symbol: str) -> FeeRates:
         """Return what trades in one market cost us now (TradeVolume)."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
+import httpcore
 import httpx
 import msgspec
 import stamina
@@ -18,7 +19,7 @@ from engine.kraken import errors
 from engine.kraken.call_budget import PUBLIC_BURST, PUBLIC_PER_S, CallBudget, Urgency
 from engine.kraken.decode import UNREADABLE
 from engine.kraken.nonce import MemoryNonceStore, NonceStore
-from engine.kraken.rest_key import RestKey
+from engine.kraken.rest_key import RestKey, SignedLate, unsigned
 from engine.kraken.settings import KrakenSettings
 from engine.net.http import WireTransport, verified_tls
 from engine.net.wire import Wire
@@ -110,7 +111,7 @@ class RestClient:
     ) -> Reply:
         """Make one private call without any repeating, by the trading key. Never raises for what happens to it.
 
-        ``stands`` is asked before the first byte. The nonce is drawn when the line and a connection slot are ours.
+        ``stands`` is asked before the first byte. The nonce is drawn then: the line is ours, and the connection stands.
         Amends and batches may count on the REST counter (§5.1 leaves it open): they never wait for it, but reads then
         leave them room.
         """
@@ -143,7 +144,7 @@ class RestClient:
         reply = Reply(sent=True, timed_out=True, detail=f"{name}: given up for a more urgent call")
         with key.line.turn(lane):
             reply = await self._exchange(
-                lambda: key.request(self._http, name, fields, self._clock.now_ns(), as_json=as_json),
+                key.request(self._http, name, fields, as_json=as_json),
                 min(answer_s, until_s - trio.current_time()),
                 name,
                 stands,
@@ -197,7 +198,7 @@ class RestClient:
     async def _public_reply(self, name: str, fields: Mapping[str, str], points: int) -> Reply:
         async with self._public.room(points):
             return await self._exchange(
-                lambda: self._http.build_request("GET", f"/0/public/{name}", params=dict(fields)),
+                unsigned(self._http.build_request("GET", f"/0/public/{name}", params=dict(fields))),
                 self._settings.total_timeout_s,
                 name,
             )
@@ -214,23 +215,27 @@ class RestClient:
         return reply
 
     async def _exchange(
-        self, build: Callable[[], httpx.Request], within_s: float, name: str, stands: Callable[[], bool] = always
+        self, late: SignedLate, within_s: float, name: str, stands: Callable[[], bool] = always
     ) -> Reply:
+        """Exchange one request. Its connection stands, and nothing can come between, when ``late`` signs it.
+
+        A nonce drawn before would be stale behind a slow connect: another call may have left with a higher one.
+        """
         sent = False
 
-        async def watch(event: str, _info: Mapping[str, Any]) -> None:
+        async def watch(event: str, info: Mapping[str, Any]) -> None:
             nonlocal sent
             if event == "http11.send_request_headers.started":
                 if not stands():
                     raise _Withdrawn
+                _set_headers(info["request"], late.sign())
                 sent = True
 
         try:
             with trio.fail_after(within_s):
                 async with self._slots:
-                    request = build()
-                    request.extensions = {**request.extensions, "trace": watch}
-                    response = await self._http.send(request)
+                    late.request.extensions = {**late.request.extensions, "trace": watch}
+                    response = await self._http.send(late.request)
         except _Withdrawn:
             return Reply(sent=False, withdrawn=True, detail=f"{name}: withdrawn before it was sent")
         except trio.TooSlowError:
@@ -248,6 +253,12 @@ class RestClient:
             self.down_since_s = None
         elif self.down_since_s is None:
             self.down_since_s = trio.current_time()
+
+
+def _set_headers(request: httpcore.Request, values: Mapping[str, str]) -> None:
+    """Replace values of headers that stand already, in a request that is about to be written."""
+    wanted = {name.lower().encode(): value.encode() for name, value in values.items()}
+    request.headers = [(name, wanted.get(name.lower(), value)) for name, value in request.headers]
 
 
 def _log_alarm(code: str, text: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -16,6 +16,30 @@ from engine.kraken.settings import Secret
 from engine.kraken.signing import api_sign
 from engine.seams.clock import Clock
 from engine.values.time import NS
+
+_SIGN, _LENGTH = "API-Sign", "Content-Length"
+
+
+class SignedLate(NamedTuple):
+    """A request, and what is called right before its first byte: it returns the headers that take their values then."""
+
+    request: httpx.Request
+    sign: Callable[[], Mapping[str, str]]
+
+
+def unsigned(request: httpx.Request) -> SignedLate:
+    """Wrap a request that needs no signature."""
+    return SignedLate(request, dict)
+
+
+class _LateBody(httpx.AsyncByteStream):
+    """A body whose text is not known before its headers are written."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.data
 
 
 class RestKey:
@@ -35,20 +59,24 @@ class RestKey:
         self.budget = CallBudget(limits.rest_max, limits.rest_decay, level=left, note=self._note)
         self.last_nonce = 0
 
-    def request(
-        self, http: httpx.AsyncClient, name: str, fields: Mapping[str, Any], now_ns: int, *, as_json: bool
-    ) -> httpx.Request:
-        """Return a signed request with the next nonce: to be written before any other of this key is made."""
+    def request(self, http: httpx.AsyncClient, name: str, fields: Mapping[str, Any], *, as_json: bool) -> SignedLate:
+        """Return a request that is signed, with the next nonce, when its bytes are written."""
         path = f"/0/private/{name}"
-        self.last_nonce = self._nonces.draw(now_ns)
-        nonce = str(self.last_nonce)
-        body = (json_body if as_json else form_body)({"nonce": nonce, **fields})
+        body = _LateBody()
         headers = {
             "API-Key": self._key.reveal(),
-            "API-Sign": api_sign(path, nonce, body, self._secret.reveal()),
+            _SIGN: "",
             "Content-Type": "application/json" if as_json else "application/x-www-form-urlencoded",
+            _LENGTH: "0",
         }
-        return http.build_request("POST", path, content=body, headers=headers)
+
+        def sign() -> dict[str, str]:
+            self.last_nonce = self._nonces.draw(self._clock.now_ns())
+            nonce = str(self.last_nonce)
+            body.data = (json_body if as_json else form_body)({"nonce": nonce, **fields})
+            return {_SIGN: api_sign(path, nonce, body.data, self._secret.reveal()), _LENGTH: str(len(body.data))}
+
+        return SignedLate(http.build_request("POST", path, content=body, headers=headers), sign)
 
     def _note(self, level: float) -> None:
         self._store.spend(self._clock.now_ns() + int(level / self._decay_per_s * NS))

@@ -12,6 +12,7 @@ from engine.kraken.decode import UNREADABLE
 from engine.kraken.encode import Form
 from engine.kraken.errors import Verdict
 from engine.kraken.frames import MemberInfo
+from engine.kraken.margin_terms import with_listed_leverage
 from engine.kraken.rest import Reply, RestClient
 from engine.kraken.settings import KrakenSettings
 from engine.kraken.symbols import Symbols
@@ -65,7 +66,7 @@ class RestOrders:
         cancels = [request for request in requests if isinstance(request, CancelOrder)]
         if orders:
             pair = self._symbols.rest_name(orders[0].symbol) or orders[0].symbol
-            name, body = "AddOrderBatch", encode.add_batch_body(orders, pair)
+            name, body = "AddOrderBatch", encode.add_batch_body([self._listed(one) for one in orders], pair)
         else:
             name, body = "CancelOrderBatch", encode.cancel_batch_body(cancels)
         within_s = min(self._settings.total_timeout_s, left_s + self._settings.answer_grace_s)
@@ -82,11 +83,14 @@ class RestOrders:
         match request:
             case NewOrder():
                 pair = self._symbols.rest_name(request.symbol) or request.symbol
-                return "AddOrder", encode.add_order_form(request, pair)
+                return "AddOrder", encode.add_order_form(self._listed(request), pair)
             case AmendOrder():
                 return "AmendOrder", encode.amend_order_form(request)
             case CancelOrder():
                 return "CancelOrder", encode.cancel_order_form(request)
+
+    def _listed(self, order: NewOrder) -> NewOrder:
+        return with_listed_leverage(order, self._symbols.instrument(order.symbol))
 
     def _answer(self, request: Request, verdict: Verdict, text: str, order_id: str | None = None) -> Answer:
         return Answer(

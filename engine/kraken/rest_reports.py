@@ -24,6 +24,7 @@ class Description(msgspec.Struct, frozen=True):
     ordertype: str | None = None
     price: str = "0"
     price2: str = "0"
+    leverage: str = "none"
 
 
 class OrderObject(msgspec.Struct, frozen=True):
@@ -40,6 +41,7 @@ class OrderObject(msgspec.Struct, frozen=True):
     refid: str | None = None
     reason: str | None = None
     misc: str = ""
+    reduce_only: bool | None = None
 
 
 class TradeObject(msgspec.Struct, frozen=True):
@@ -57,6 +59,7 @@ class TradeObject(msgspec.Struct, frozen=True):
     maker: bool | None = None
 
 
+MOST_LEVERAGE_DIGITS = 3
 _TRIGGERED = ("stop-loss", "take-profit", "trailing-stop")
 
 Orders = Mapping[str, OrderObject]
@@ -89,6 +92,10 @@ def order_report(order_id: str, order: OrderObject, symbols: Symbols) -> OrderRe
         triggered=("stopped" in marks or "touched" in marks) if armed else None,
         reason=order.reason or "",
         ord_ref_id=None if order.refid in (None, "", "None") else order.refid,
+        margin=_leverage(order.descr.leverage) is not None,
+        leverage=_leverage(order.descr.leverage),
+        reduce_only=order.reduce_only,
+        liquidated="liquidated" in marks,
     )
 
 
@@ -121,6 +128,16 @@ def trade_report(trade_id: str, trade: TradeObject, symbols: Symbols) -> OrderRe
             ts_ns=ts_ns,
         ),
     )
+
+
+def _leverage(text: str) -> int | None:
+    """Read ``5:1``, or ``5``; ``none`` is none. Raises VenueProtocolError."""
+    if text in ("", "none", "0"):
+        return None
+    digits = text.removesuffix(":1")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= MOST_LEVERAGE_DIGITS):
+        raise VenueProtocolError(f"order: leverage {text[:40]!r} is none")
+    return int(digits)
 
 
 def _price(text: str) -> Price | None:

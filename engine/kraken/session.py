@@ -132,6 +132,9 @@ class Session:
             fill=_fill(row) if row.exec_type == "trade" else None,
             reason=row.reason or row.cancel_reason or "",
             ord_ref_id=row.ord_ref_id or known.ord_ref_id,
+            margin=known.margin if row.margin is None else row.margin,
+            reduce_only=known.reduce_only if row.reduce_only is None else row.reduce_only,
+            liquidated=known.liquidated if row.liquidated is None else row.liquidated,
         )
 
 
@@ -247,4 +250,6 @@ def _past_trade(row: ExecutionRow) -> OrderReport:
         order_type=row.order_type,
         fill=_fill(row),
         ord_ref_id=row.ord_ref_id,
+        margin=row.margin,
+        liquidated=row.liquidated,
     )

@@ -13,12 +13,15 @@ _V2_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 
 
 class PairRow(msgspec.Struct, frozen=True):
-    """What AssetPairs says about the names of one pair."""
+    """What AssetPairs says about the names of one pair, and about margin: the instrument channel knows no leverages."""
 
     altname: str
     base: str = ""
     quote: str = ""
     wsname: str = ""
+    leverage_buy: tuple[int, ...] = ()
+    leverage_sell: tuple[int, ...] = ()
+    margin_stop: int | None = None
 
 
 class Symbols:
@@ -27,6 +30,7 @@ class Symbols:
     def __init__(self) -> None:
         self._instruments: dict[str, Instrument] = {}
         self._rows: dict[str, PairRow] = {}
+        self._margin: dict[str, PairRow] = {}  # by v2 name
         self._spellings: dict[str, str] = {}
         self._rest_names: dict[str, str] = {}
         self._assets: dict[str, str] = {}
@@ -34,11 +38,14 @@ class Symbols:
     def learn_pairs(self, rows: Mapping[str, PairRow]) -> None:
         """Take AssetPairs, pair key to row."""
         self._rows = dict(rows)
+        self._margin = {self._v2_symbol(row): row for row in rows.values()}
+        self._instruments = {symbol: self._with_margin(one) for symbol, one in self._instruments.items()}
         self._index()
 
     def learn_instruments(self, instruments: Iterable[Instrument]) -> list[Instrument]:
         """Take instruments, return those that are new or changed."""
-        changed = [one for one in instruments if self._instruments.get(one.symbol) != one]
+        known = (self._with_margin(one) for one in instruments)
+        changed = [one for one in known if self._instruments.get(one.symbol) != one]
         fresh = any(one.symbol not in self._instruments for one in changed)
         self._instruments.update((one.symbol, one) for one in changed)
         if fresh:
@@ -66,6 +73,21 @@ class Symbols:
         """Return the v2 name of an asset (XXBT, XBT, BTC are BTC); a balance suffix such as ``.F`` stays."""
         code, dot, suffix = spelling.partition(".")
         return self._assets.get(code, _V2_NAMES.get(code, code)) + dot + suffix
+
+    def rest_asset(self, asset: str) -> str:
+        """Return REST's name of an asset, the v2 name where it lists no other."""
+        return next((old for old, new in self._assets.items() if new == asset and old != asset), asset)
+
+    def _with_margin(self, instrument: Instrument) -> Instrument:
+        row = self._margin.get(instrument.symbol)
+        if row is None:
+            return instrument
+        return msgspec.structs.replace(
+            instrument,
+            leverage_buy=row.leverage_buy,
+            leverage_sell=row.leverage_sell,
+            margin_stop=row.margin_stop,
+        )
 
     def _index(self) -> None:
         self._spellings = {symbol.upper(): symbol for symbol in self._instruments}

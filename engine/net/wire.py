@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import ssl
 from collections import deque
@@ -28,11 +29,15 @@ class Wire(Protocol):
 
 
 class TcpWire:
-    """The machine's network."""
+    """The machine's network. ``around`` may put something around each connection, beneath TLS."""
+
+    def __init__(self, around: Callable[[trio.SocketStream], trio.abc.HalfCloseableStream] | None = None) -> None:
+        self._around = around
 
     async def connect(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> trio.abc.Stream:
         """Open TCP, then TLS with the certificate checked against ``host`` before anything is sent."""
-        tcp = await trio.open_tcp_stream(host, port)
+        socket = await trio.open_tcp_stream(host, port)
+        tcp = socket if self._around is None else self._around(socket)
         if tls is None:
             return tcp
         secure = trio.SSLStream(tcp, tls, server_hostname=host, https_compatible=True)
@@ -57,11 +62,16 @@ class _Pipe:
         self.broken = False
         self.stalled_until = 0.0
         self.trickle: tuple[int, float, float] | None = None  # bytes, pause between them, until when
-        self._changed = trio.Event()
+        self._waiting: list[trio.CancelScope] = []  # one for each reader, with its deadline at what is due next
 
     def poke(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+        """Let whoever waits look again when the next bytes are due, at once where none will come."""
+        due = -math.inf if self.broken or (self.eof and not self.queue) else self._due()
+        for scope in self._waiting:
+            scope.deadline = due
+
+    def _due(self) -> float:
+        return max(self.queue[0][0], self.stalled_until) if self.queue else math.inf
 
     def put(self, data: bytes, latency: float) -> None:
         self.last_at = max(self.last_at, trio.current_time() + latency)
@@ -75,25 +85,22 @@ class _Pipe:
         self.poke()
 
     def readable(self) -> bool:
-        if self.broken or (self.eof and not self.queue):
-            return True
-        return bool(self.queue) and max(self.queue[0][0], self.stalled_until) <= trio.current_time()
+        return self.broken or (self.eof and not self.queue) or self._due() <= trio.current_time()
 
     async def get(self, max_bytes: int | None) -> bytes:
-        while True:
-            if self.broken:
-                raise trio.BrokenResourceError("virtual connection reset")
-            if self.queue:
-                due = max(self.queue[0][0], self.stalled_until)
-                if due <= trio.current_time():
-                    return self._take(max_bytes)
-                changed = self._changed
-                with trio.move_on_at(due):
-                    await changed.wait()
-            elif self.eof:
-                return b""
-            else:
-                await self._changed.wait()
+        """Return what is due; a checkpoint in any case."""
+        if self.readable():
+            await trio.lowlevel.checkpoint()
+        while not self.readable():
+            with trio.CancelScope(deadline=self._due()) as scope:
+                self._waiting.append(scope)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    self._waiting.remove(scope)
+        if self.broken:
+            raise trio.BrokenResourceError("virtual connection reset")
+        return self._take(max_bytes) if self.queue else b""
 
     def _take(self, max_bytes: int | None) -> bytes:
         due, data = self.queue.popleft()
@@ -135,8 +142,8 @@ class VirtualStream(trio.abc.HalfCloseableStream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return bytes that have arrived, b"" after the peer's end."""
-        await trio.lowlevel.checkpoint()
         if self._closed:
+            await trio.lowlevel.checkpoint()
             raise trio.ClosedResourceError("virtual stream is closed")
         data = await self._incoming.get(max_bytes)
         if self._closed:

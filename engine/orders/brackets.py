@@ -41,7 +41,7 @@ from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
 from engine.orders.specs import made_by_venue
 from engine.orders.step_memory import StepMemory
-from engine.orders.steps import NO_FUNDS, NO_INDEX
+from engine.orders.steps import NO_FUNDS, NO_INDEX, NO_POSITION
 from engine.orders.steps import TRANSIENT_CODES as TRANSIENT_CODES
 from engine.orders.swap_pauses import SwapPauses
 from engine.orders.targets import portions, rests, targets_rest
@@ -49,11 +49,13 @@ from engine.values.instrument import Instrument
 from engine.values.money import NO_QTY, ZERO, Price, Qty
 from engine.values.time import NS
 
-Outcome = Literal["target", "stop", "abandoned", "denied", "flattened", "detached", "taken_over"]
+Outcome = Literal["target", "stop", "abandoned", "denied", "flattened", "detached", "taken_over", "liquidated"]
 
 TIME_BARRIER: Final = "its time has run out"
 OTHER_EXIT: Final = "the other exit has traded"
 COINS_GONE: Final = "the coins are gone: a person has moved or sold them"
+POSITION_GONE: Final = "the margin position is gone: the venue or a person has closed it"
+GONE: Final = frozenset({COINS_GONE, POSITION_GONE})
 CHILD_NS: Final = NS
 """The stop of a conditional close is told with the fill that makes it; missing for so long, the venue is asked."""
 
@@ -214,17 +216,20 @@ class Bracket:
     def short_of_coins_ns(self) -> int | None:
         """Since when an exit is refused for want of funds while nothing else of ours could hold them; None: it is not.
 
-        That alone does not say that they are gone: whoever knows the balance judges, and lets go.
+        On margin: refused because there is nothing to reduce. That alone does not say that they are gone: whoever knows
+        the balance, or the positions, judges and lets go.
         """
         exits = [o for o in self.orders.values() if o.role != "entry"]
         if not exits or self._taken or self.exposure <= 0 or not all(o.ended for o in exits):
             return None
         last = exits[-1]
-        return last.dispatched_ns if last.code == NO_FUNDS and not last.done_qty else None
+        lacking = last.code in NO_POSITION if self.signal.margin else last.code == NO_FUNDS
+        return last.dispatched_ns if lacking and not last.done_qty else None
 
     def let_go(self) -> None:
         """Leave what is held to whoever has taken it."""
-        self.closing, self.close_all, self.slice_terms = COINS_GONE, False, None
+        self.closing = POSITION_GONE if self.signal.margin else COINS_GONE
+        self.close_all, self.slice_terms = False, None
 
     def keep(self) -> None:
         """Take a close back: the next plan protects what is held."""
@@ -276,8 +281,10 @@ class Bracket:
         phase: Phase = "naked" if bare and result.phase in ("covering", "exiting") else result.phase
         why = self.closing or ("target touched" if self.swap else "")
         alarm = {"naked": "NAKED", "taken_over": "TAKEN_OVER" if self._taken else ""}.get(phase, "")
+        if phase == "flat" and self.signal.margin and result.exposure < 0:
+            alarm = "EXITS_EXCEEDED"  # at the cost of another position: it is not traded back
         if phase == "taken_over" and self._taken:
-            why = self.closing if self.closing == COINS_GONE else "protection was taken away twice"
+            why = self.closing if self.closing in GONE else "protection was taken away twice"
         return result, self._move(phase, result, now_ns, why, alarm)
 
     def _follow(self, market: MarketFacts, now_ns: int) -> None:
@@ -384,7 +391,7 @@ class Bracket:
 
     @property
     def _taken(self) -> bool:
-        return self._losses.final or self.closing == COINS_GONE
+        return self._losses.final or self.closing in GONE
 
     def _plan(self, market: MarketFacts, now_ns: int) -> Plan:
         result = plan(self._situation(market, now_ns))

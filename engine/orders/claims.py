@@ -19,9 +19,15 @@ ORPHAN = "orphan"
 """Strategy of a bracket made for a forgotten entry: it only ends that entry and trades back what has filled."""
 STOPS = frozenset({"stop-loss", "stop-loss-limit", "trailing-stop"})
 
+UNTOLD_LEVERAGE = 5
+"""Taken for a margin order of which the stream told no number: ``margin: true`` asks for so much at most (§8.1)."""
+
 
 class Found(msgspec.Struct, frozen=True):
-    """An orphan's terms as the venue tells them; quantities in base units. ``resting``: it may still trade."""
+    """An orphan's terms as the venue tells them; quantities in base units. ``resting``: it may still trade.
+
+    ``margin`` None: nobody has said; ``leverage`` is told by REST alone.
+    """
 
     cl_ord_id: str
     order_id: str
@@ -33,6 +39,9 @@ class Found(msgspec.Struct, frozen=True):
     limit_price: Price | None
     trigger_price: Price | None
     resting: bool
+    margin: bool | None = None
+    leverage: int | None = None
+    reduce_only: bool = False
 
     @property
     def weight(self) -> Qty:
@@ -59,7 +68,7 @@ def claim(bracket: Bracket, found: Found) -> Claim | None:
         return _any_exit(bracket, found)
     if found.side == signal.side:
         return _entry(bracket, found)
-    close = close_order(instrument, found.cl_ord_id, found.side, found.order_qty)
+    close = close_order(instrument, found.cl_ord_id, found.side, found.order_qty, leverage=signal.leverage)
     candidates = [*_contingents(bracket.terms, instrument, found), Claim("close", close)]
     return next((one for one in candidates if _same(one.spec, found) and found.weight <= bracket.exposure), None)
 
@@ -67,6 +76,7 @@ def claim(bracket: Bracket, found: Found) -> Claim | None:
 def claim_bare(bracket: Bracket, found: Found) -> Claim | None:
     """Return a stop's part in a bracket that lacks all it guards, though its terms differ: they were moved since."""
     fits = found.symbol == bracket.instrument.symbol and found.order_type in STOPS and found.side != bracket.signal.side
+    fits = fits and _same_kind(bracket.signal.leverage, found)
     return Claim("stop", as_order(found)) if fits and found.weight <= room(bracket) else None
 
 
@@ -85,6 +95,8 @@ def as_order(found: Found) -> NewOrder:
         order_qty=found.order_qty,
         limit_price=found.limit_price,
         trigger_price=found.trigger_price,
+        leverage=(found.leverage or UNTOLD_LEVERAGE) if found.margin else None,
+        reduce_only=found.reduce_only,
     )
 
 
@@ -105,6 +117,8 @@ def _entry(bracket: Bracket, found: Found) -> Claim | None:
     lived = any(o.done_qty or not o.ended for o in bracket.orders.values() if o.role == "entry")
     if not lived:
         return Claim("entry", spec) if spec.order_qty == found.order_qty and _same(spec, found) else None
+    if bracket.signal.margin:
+        return None  # nothing is traded back on margin: it would open a position
     back = close_order(bracket.instrument, found.cl_ord_id, found.side, found.order_qty)
     return Claim("close", back) if _same(back, found) else None
 
@@ -116,6 +130,8 @@ def _any_exit(bracket: Bracket, found: Found) -> Claim | None:
     """
     if found.side == bracket.signal.side or found.weight > room(bracket):
         return None
+    if not _same_kind(bracket.signal.leverage, found):
+        return None
     role: Role = "stop" if found.order_type in STOPS else "close" if found.order_type == "market" else "target"
     return Claim(role, as_order(found))
 
@@ -123,6 +139,12 @@ def _any_exit(bracket: Bracket, found: Found) -> Claim | None:
 def _same(spec: NewOrder, found: Found) -> bool:
     return (
         spec.order_type == found.order_type
+        and _same_kind(spec.leverage, found)
         and (spec.limit_price is None or spec.limit_price == found.limit_price)
         and (spec.trigger_price is None or spec.trigger_price == found.trigger_price)
     )
+
+
+def _same_kind(leverage: int | None, found: Found) -> bool:
+    """A spot order protects no margin position, nor the other way round."""
+    return found.margin is None or found.margin == (leverage is not None)

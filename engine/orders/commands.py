@@ -33,7 +33,8 @@ class NewOrder(msgspec.Struct, frozen=True, tag="new"):
 
     ``trigger_price`` belongs to the stop and take-profit types, ``limit_price`` to those with a limit. A trailing stop
     has ``trail`` instead: how far its trigger lies behind the best price, in ``trail_unit``. ``expire_ns`` ends a gtd
-    order (venue time), 0 for all others.
+    order (venue time), 0 for all others. With ``leverage`` it trades on margin; such an order that is ``reduce_only``
+    makes a position smaller or does nothing.
     """
 
     cl_ord_id: str
@@ -53,6 +54,8 @@ class NewOrder(msgspec.Struct, frozen=True, tag="new"):
     post_only: bool = False
     expire_ns: int = 0
     conditional: Conditional | None = None
+    leverage: int | None = None
+    reduce_only: bool = False
 
 
 class AmendOrder(msgspec.Struct, frozen=True, tag="amend"):

@@ -139,7 +139,8 @@ class _Planner:
         self.immediate = [o for o in trading if not rests(o) and o.cl_ord_id not in s.overdue]
         self.entry_live = s.entry_pending or any(not o.ended for o in self.entries)
         self.filled_any = not s.signal.entered or any(o.done_qty for o in self.entries)
-        self.excess = self.orderable(-self.exposure)
+        # traded back on margin it would open a position: what exits have closed too much is other brackets', and told
+        self.excess = NO_QTY if s.signal.margin else self.orderable(-self.exposure)
         self.closing = ("" if self._recovered() else s.closing) or self._must_close()
 
     # --- sums -----------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ _AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _STRATEGY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SYMBOL = re.compile(r"[A-Za-z0-9.]{1,20}/?[A-Za-z0-9.]{1,20}")
+_LEVERAGE = re.compile(r"[2-9]|[1-9][0-9]")
 _MISSING = object()
 
 
@@ -137,6 +138,13 @@ def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
     return value
+
+
+def leverage(value: Any) -> int:
+    """Read a leverage as REST writes it: a whole number of two or more, in a string."""
+    if not isinstance(value, str) or not _LEVERAGE.fullmatch(value):
+        raise ValueError('must be a string such as "3"')
+    return int(value)
 
 
 def uuid(value: Any) -> str:

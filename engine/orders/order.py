@@ -10,6 +10,7 @@ from engine.orders.events import Numbers, OrderEvent, Role
 from engine.orders.fills import Fills
 from engine.orders.machine import ENDED, ORDER_ROWS, RESTING, UNPROVEN, fire
 from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
+from engine.orders.specs import made_by_venue
 from engine.orders.view import OrderView as OrderView  # its old place: others import it from here
 from engine.values.money import NO_QTY, ZERO, Price, Qty
 
@@ -294,6 +295,8 @@ class Order:
         alarm = "OVERFILL" if self.cum_qty + fill.last_qty > max(self.order_qty, asked) else ""
         if self.state == "rejected":
             alarm = alarm or "REFUSED_BUT_LIVE"
+        if self.role == "close" and made_by_venue(self.spec):
+            alarm = alarm or "LIQUIDATED"
         why = "late fill" if self.state in ("canceled", "expired", "rejected") else ""
         return [self._conclude("trade", report.ts_ns, why=why, fill=fill, alarm=alarm)]
 

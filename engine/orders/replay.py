@@ -46,11 +46,15 @@ class Intent(msgspec.Struct, frozen=True, tag="intent"):
 
 
 class Requested(msgspec.Struct, frozen=True, tag="requested"):
-    """A request is about to be written: from here on it may have been sent. ``payload_hash`` is over its content."""
+    """A request is about to be written: from here on it may have been sent. ``payload_hash`` is over its content.
+
+    ``stamped_ns`` is the venue's time by our reckoning when it was let go: nothing of it left before. 0: not told.
+    """
 
     request: Request
     transport: str
     payload_hash: str
+    stamped_ns: int = 0
 
 
 class Closed(msgspec.Struct, frozen=True, tag="closed"):

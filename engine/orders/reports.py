@@ -79,7 +79,8 @@ class OrderReport(msgspec.Struct, frozen=True, tag="report"):
     """One report on one order, with the venue's deltas already merged. None = the venue did not say.
 
     ``order_qty``, ``cum_qty`` in base units; ``ts_ns`` is the venue's time. ``fill`` is set on TRADE alone.
-    ``ord_ref_id`` names the order that created this one.
+    ``ord_ref_id`` names the order that created this one. ``margin`` says whether it trades on margin, ``liquidated``
+    that the venue closes a position of its own accord.
     """
 
     report_type: ReportType
@@ -100,3 +101,7 @@ class OrderReport(msgspec.Struct, frozen=True, tag="report"):
     fill: Fill | None = None
     reason: str = ""
     ord_ref_id: str | None = None
+    margin: bool | None = None
+    leverage: int | None = None
+    reduce_only: bool | None = None
+    liquidated: bool | None = None

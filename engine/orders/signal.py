@@ -31,7 +31,7 @@ class Signal(msgspec.Struct, frozen=True):
     target, ``more_targets`` those beyond it. Of a quote quantity (``cash_order_qty``) ``order_qty`` is zero until the
     engine takes the signal in. ``exit_after_s`` counts from the first fill. ``entered`` is False for coins that are
     there already: nothing is bought or sold for them, ``order_qty`` is protected from the start. ``created_ns`` is when
-    its strategy decided; None: its age counts from its arrival.
+    its strategy decided; None: its age counts from its arrival. With ``leverage`` entry and exits trade on margin.
     """
 
     signal_id: str
@@ -60,6 +60,12 @@ class Signal(msgspec.Struct, frozen=True):
     contingency: Contingency = "ouo"
     entered: bool = True
     created_ns: int | None = None
+    leverage: int | None = None
+
+    @property
+    def margin(self) -> bool:
+        """Whether it trades on margin: its position is a loan's, no coins move."""
+        return self.leverage is not None
 
     @property
     def targets(self) -> tuple[TakeProfit, ...]:
@@ -93,9 +99,8 @@ _NOT_OFFERED = {
     "peg": "Kraken has no pegged orders",
     "min_qty": "Kraken has no minimum quantity; fok fills all or nothing",
     "max_slippage": "Kraken bounds no slippage of market orders; use a limit with time_in_force ioc",
-    "leverage": "this engine trades spot without margin",
-    "margin": "this engine trades spot without margin",
-    "reduce_only": "Kraken knows reduce_only on margin alone; this engine trades spot without margin",
+    "margin": 'write "leverage" instead: the number says how much is borrowed',
+    "reduce_only": "every exit of a margin entry is sent so; of an entry it would be none",
 }
 """What people ask of other venues, and why it is refused here."""
 
@@ -115,6 +120,7 @@ def parse_signal(text: str) -> Signal:
     stop, targets = _stop(reader), _targets(reader)
     fields: dict[str, Any] = {
         "signal_id": reader.take("signal_id", members.uuid),
+        "leverage": reader.take("leverage", members.leverage, None),
         "strategy_id": reader.take("strategy_id", members.strategy, "default"),
         "symbol": reader.take("symbol", members.symbol),
         "side": reader.take("side", one_of("buy", "sell")),
@@ -303,3 +309,5 @@ def _check_conditional(reader: Reader, fields: dict[str, Any], stop: StopLoss | 
         reader.fault("exits", "conditional-close takes a plain stop: a trail begins with its activation_price")
     if fields["protect_from"] == "full_fill":
         reader.fault("protect_from", "a conditional close protects from the first fill")
+    if reader.has("leverage"):
+        reader.fault("exits", "a conditional close is not reduce-only: on margin it could open a position")

@@ -39,6 +39,7 @@ def entry_order(signal: Signal, instrument: Instrument, cl_ord_id: str) -> NewOr
         post_only=signal.post_only,
         expire_ns=signal.expire_time_ns or 0,
         conditional=_conditional(signal, instrument),
+        leverage=signal.leverage,
     )
 
 
@@ -77,8 +78,8 @@ def stop_order(signal: Signal, instrument: Instrument, cl_ord_id: str, qty: Qty)
         raise ValueError(f"signal {signal.signal_id} asks for no stop")
     side, tick, trail = other_side(signal.side), instrument.price_increment, stop.venue_trail
     if trail is not None:
-        return _trailing_stop(instrument, cl_ord_id, side, qty, stop, trail)
-    return NewOrder(
+        return _on_margin(_trailing_stop(instrument, cl_ord_id, side, qty, stop, trail), signal.leverage)
+    made = NewOrder(
         cl_ord_id=cl_ord_id,
         symbol=instrument.symbol,
         side=side,
@@ -89,6 +90,14 @@ def stop_order(signal: Signal, instrument: Instrument, cl_ord_id: str, qty: Qty)
         stp_type="cancel_oldest",
         trigger_reference=stop.reference,
     )
+    return _on_margin(made, signal.leverage)
+
+
+def _on_margin(exit_order: NewOrder, leverage: int | None) -> NewOrder:
+    """Let an exit of a margin entry trade on margin, and only reduce: a spot order would leave the position open."""
+    if leverage is None:
+        return exit_order
+    return msgspec.structs.replace(exit_order, leverage=leverage, reduce_only=True)
 
 
 def child_order(signal: Signal, instrument: Instrument, cl_ord_id: str, report: OrderReport) -> NewOrder | None:
@@ -104,8 +113,19 @@ def child_order(signal: Signal, instrument: Instrument, cl_ord_id: str, report: 
 
 
 def made_by_venue(spec: NewOrder) -> bool:
-    """Tell whether a stop is one that the venue made of a conditional close: ours win over our entries, it does not."""
+    """Tell whether an exit is one that the venue made, of a conditional close or as a liquidation.
+
+    Ours win over our entries, those do not.
+    """
     return spec.stp_type == "cancel_newest"
+
+
+def liquidation_order(signal: Signal, instrument: Instrument, cl_ord_id: str, report: OrderReport) -> NewOrder | None:
+    """Spec of the order by which the venue itself closes a margin position; None while its quantity is unknown."""
+    if report.order_qty is None or signal.leverage is None:
+        return None
+    spec = close_order(instrument, cl_ord_id, other_side(signal.side), report.order_qty, leverage=signal.leverage)
+    return msgspec.structs.replace(spec, stp_type="cancel_newest")
 
 
 def _trailing_stop(
@@ -141,7 +161,7 @@ def target_order(
     limit = None if target.limit_price is None else limit_not_worse(side, target.limit_price, tick)
     at_market = target.order_type == "take-profit"
     armed = rest and target.order_type != "limit"
-    return NewOrder(
+    made = NewOrder(
         cl_ord_id=cl_ord_id,
         symbol=instrument.symbol,
         side=side,
@@ -152,13 +172,23 @@ def target_order(
         time_in_force="gtc" if rest or at_market else "ioc",
         stp_type="cancel_oldest",
     )
+    return _on_margin(made, signal.leverage)
 
 
 def close_order(
-    instrument: Instrument, cl_ord_id: str, side: Side, qty: Qty, limit_price: Price | None = None
+    instrument: Instrument,
+    cl_ord_id: str,
+    side: Side,
+    qty: Qty,
+    limit_price: Price | None = None,
+    *,
+    leverage: int | None = None,
 ) -> NewOrder:
-    """Spec of a close: at market, or immediate or cancel at a limit that lies on the tick."""
-    return NewOrder(
+    """Spec of a close: at market, or immediate or cancel at a limit that lies on the tick.
+
+    With ``leverage``, the entry's, it can only reduce.
+    """
+    made = NewOrder(
         cl_ord_id=cl_ord_id,
         symbol=instrument.symbol,
         side=side,
@@ -168,3 +198,4 @@ def close_order(
         time_in_force="gtc" if limit_price is None else "ioc",
         stp_type="cancel_oldest",
     )
+    return _on_margin(made, leverage)

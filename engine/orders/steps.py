@@ -9,6 +9,8 @@ import msgspec
 from engine.values.money import Price, Qty, Side
 
 NO_FUNDS: Final = "INSUFFICIENT_FUNDS"
+NO_POSITION: Final = frozenset({"REDUCE_ONLY_NO_POSITION", "REDUCE_ONLY_NON_PC", "UNKNOWN_POSITION"})
+"""Refusals of a margin exit that say that nothing is there to reduce."""
 NO_INDEX: Final = "INDEX_UNAVAILABLE"
 TRANSIENT_CODES: Final = frozenset(
     {

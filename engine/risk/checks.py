@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import pairwise
 
 from engine.market.book import Book
+from engine.orders.events import Numbers
 from engine.orders.signal import Signal
 from engine.orders.targets import sell_price
 from engine.risk.denials import Denial, over
@@ -29,6 +31,16 @@ def check_instrument(signal: Signal, instrument: Instrument | None) -> Denial | 
     return None
 
 
+def check_leverage(signal: Signal, instrument: Instrument) -> Denial | None:
+    """Deny a leverage that the pair does not lend on that side, by the venue's list as it is now."""
+    if signal.leverage is None or signal.leverage in instrument.leverages(signal.side):
+        return None
+    listed = instrument.leverages(signal.side)
+    offered = f"leverage {', '.join(map(str, listed))}" if listed else "no margin"
+    said = f"{instrument.symbol} offers {offered} for a {signal.side}, asked for is {signal.leverage}"
+    return Denial("LEVERAGE_NOT_OFFERED", said, Numbers(Decimal(max(listed, default=1)), Decimal(signal.leverage)))
+
+
 def check_entry(signal: Signal, instrument: Instrument, book: Book) -> Denial | None:
     """Deny by book, order of prices and minima. A market entry is judged by the price it would take."""
     if not book.usable:
@@ -37,6 +49,9 @@ def check_entry(signal: Signal, instrument: Instrument, book: Book) -> Denial | 
     entry = facing if signal.order_type == "market" else signal.limit_price or signal.trigger_price
     if entry is None:
         return Denial("BOOK_EMPTY", f"nobody {'sells' if signal.side == 'buy' else 'buys'} {instrument.symbol}")
+    denial = check_leverage(signal, instrument)
+    if denial is not None:
+        return denial
     return _check_prices(signal, entry) or _check_minima(signal, instrument, entry) or _check_exits(signal, instrument)
 
 

@@ -1,4 +1,4 @@
-"""The four checks an exit meets: it reduces what is held, it lies on tick and lot, and it meets the minima.
+"""The checks an exit meets: it opens nothing, reduces what is held, lies on tick and lot, and meets the minima.
 
 Pure. Nothing else ever denies an exit. What cannot be shown to reduce is no exit, and is held to what entries are.
 """
@@ -22,10 +22,22 @@ from engine.values.time import NS
 def check_exit(bracket: Bracket, request: NewOrder | AmendOrder, side: Side, now_ns: int) -> Denial | None:
     """Judge a new exit, or an amend of one, on ``side`` by what its bracket holds now."""
     return (
-        _reduces(bracket, request, side, now_ns)
+        _never_opens(bracket, request, side)
+        or _reduces(bracket, request, side, now_ns)
         or _on_steps(request, bracket.instrument)
         or _meets_minima(bracket, request)
     )
+
+
+def _never_opens(bracket: Bracket, request: NewOrder | AmendOrder, side: Side) -> Denial | None:
+    """Exits are of their entry's kind, and those on margin can only reduce: else they would open a position."""
+    if isinstance(request, AmendOrder):
+        return None  # its flags are those of the order that rests
+    wanted, on_margin = bracket.signal.margin, request.leverage is not None
+    if wanted == on_margin == request.reduce_only and (not wanted or side != bracket.signal.side):
+        return None
+    said = "reduce-only margin order against its side" if wanted else "plain order"
+    return Denial("EXIT_MAY_OPEN", f"an exit of signal {bracket.signal.signal_id} must be a {said}")
 
 
 def _reduces(bracket: Bracket, request: NewOrder | AmendOrder, side: Side, now_ns: int) -> Denial | None:

@@ -20,6 +20,7 @@ class Commitment(msgspec.Struct, frozen=True):
     """What one bracket may still bring. ``qty`` base units of entry, ``cost`` quote units they may take or bring.
 
     ``exit_qty`` base units that its living exits may trade; ``orders`` counts those that live and one that is due.
+    With ``leverage`` the entry takes no cost from the balance, it binds margin.
     """
 
     strategy_id: str
@@ -31,6 +32,12 @@ class Commitment(msgspec.Struct, frozen=True):
     cost: Decimal = ZERO
     exit_qty: Decimal = ZERO
     orders: int = 0
+    leverage: int | None = None
+
+    @property
+    def margin(self) -> bool:
+        """Whether it trades on margin."""
+        return self.leverage is not None
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -70,6 +77,7 @@ def commitment_of(bracket: Bracket, price: Decimal) -> Commitment:
         cost=qty * (_limit_of(entries) or signal.limit_price or signal.trigger_price or price),
         exit_qty=sum((view.most for view in exits), ZERO),
         orders=len(exits) + sum(not view.ended for view in entries) + due,
+        leverage=signal.leverage,
     )
 
 
@@ -94,9 +102,10 @@ class InFlight:
 
     def __init__(self) -> None:
         self._known: dict[str, Commitment] = {}
-        self._flows: dict[tuple[str | None, str], list[Decimal]] = {}
+        self._flows: dict[tuple[str | None, str, bool], list[Decimal]] = {}
         self._orders: Counter[str | None] = Counter()
         self._assets: dict[str, Decimal] = {}
+        self._margin: dict[str, Decimal] = {}
 
     def put(self, signal_id: str, commitment: Commitment) -> None:
         """Set what a bracket may still bring."""
@@ -118,14 +127,14 @@ class InFlight:
         """Return what a bracket is counted with, so that its own order is not counted twice."""
         return self._known.get(signal_id)
 
-    def flow(self, symbol: str, strategy_id: str | None = None) -> Flow:
-        """Return what may come on a market, of all strategies or of one."""
-        sums = self._flows.get((strategy_id, symbol))
+    def flow(self, symbol: str, strategy_id: str | None = None, *, margin: bool = False) -> Flow:
+        """Return what may come on a market, in coins or on margin, of all strategies or of one."""
+        sums = self._flows.get((strategy_id, symbol, margin))
         return NOTHING if sums is None else Flow(*sums)
 
     def symbols(self, strategy_id: str | None = None) -> list[str]:
         """Return the markets on which anything may come."""
-        return [symbol for strategy, symbol in self._flows if strategy == strategy_id]
+        return list(dict.fromkeys(symbol for strategy, symbol, _ in self._flows if strategy == strategy_id))
 
     def orders(self, strategy_id: str | None = None) -> int:
         """Count orders that live or are due, exits included."""
@@ -135,25 +144,37 @@ class InFlight:
         """Return the units of an asset that our living orders may take from the balance."""
         return self._assets.get(asset, ZERO)
 
+    def margin(self) -> dict[str, Decimal]:
+        """Return the margin that our living entries may still bind, in units of each quote currency."""
+        return dict(self._margin)
+
     def _add(self, one: Commitment, times: int) -> None:
         for strategy_id in (None, one.strategy_id):
             self._orders[strategy_id] += times * one.orders
-            sums = self._flows.setdefault((strategy_id, one.symbol), [ZERO, ZERO])
+            key = (strategy_id, one.symbol, one.margin)
+            sums = self._flows.setdefault(key, [ZERO, ZERO])
             sums[0 if one.side == "buy" else 1] += times * one.qty
             if not any(sums):
-                del self._flows[strategy_id, one.symbol]
+                del self._flows[key]
         for asset, units in bound_of(one):
-            left = self._assets.get(asset, ZERO) + times * units
-            self._assets[asset] = left
-            if not left:
-                del self._assets[asset]
+            _sum_up(self._assets, asset, times * units)
+        if one.leverage is not None:
+            _sum_up(self._margin, one.quote, times * one.cost / one.leverage)
+
+
+def _sum_up(sums: dict[str, Decimal], asset: str, units: Decimal) -> None:
+    sums[asset] = sums.get(asset, ZERO) + units
+    if not sums[asset]:
+        del sums[asset]
 
 
 def bound_of(one: Commitment) -> tuple[tuple[str, Decimal], ...]:
     """Return what one bracket's orders may take: quote for a buy and base for its exits, or the other way round.
 
-    What a short's exits will buy back is paid from what its entry brought.
+    What a short's exits will buy back is paid from what its entry brought. On margin no coins are taken.
     """
+    if one.margin:
+        return ()
     if one.side == "buy":
         return (one.quote, one.cost), (one.base, one.exit_qty)
     return ((one.base, one.qty),)

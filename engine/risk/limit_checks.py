@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
+from engine.orders.events import Numbers
 from engine.risk.denials import Denial, over
-from engine.risk.limits import Limits, SymbolLimits
+from engine.risk.limits import NO_LEVERAGE, Limits, SymbolLimits
 from engine.risk.situation import Candidate, Situation, Standing
 from engine.values.money import ZERO, other_side, sign, trimmed
 from engine.values.time import NS
@@ -102,10 +103,10 @@ def _depth(order: Candidate, now: Situation, collar_bps: Decimal, edge: Decimal)
 
 def _position(order: Candidate, now: Situation, limits: Limits) -> Denial | None:
     most, standing = limits.of_symbol(order.symbol).position_qty_most, now.standings[order.symbol]
-    worst = standing.worst(order.side, order.qty)
+    worst = standing.worst(order.side, order.qty, margin=order.margin)
     if most is None or worst <= most:
         return None
-    flying = standing.flow.on(order.side) + order.qty
+    flying = standing.flow.on(order.side) + standing.lent_flow.on(order.side) + order.qty
     return over(
         "POSITION_LIMIT", f"position in {order.symbol}", most, worst, in_flight=flying, unit=now.instrument.base
     )
@@ -136,10 +137,10 @@ def _exposure(
         return Denial(code, f"{what}: no price is known of {', '.join(sorted(unpriced))}")
     before = sum((one.exposure() for one in standings.values()), ZERO)
     here = standings[order.symbol]
-    after = before - here.exposure() + here.exposure(order.side, order.qty)
+    after = before - here.exposure() + here.exposure(order.side, order.qty, margin=order.margin)
     if after <= most or after <= before:
         return None
-    held = sum((abs(one.position) * (one.value or ZERO) for one in standings.values()), ZERO)
+    held = sum((one.held * (one.value or ZERO) for one in standings.values()), ZERO)
     return over(code, what, most, after, in_flight=max(ZERO, after - held), unit=limits.currency)
 
 
@@ -203,7 +204,7 @@ def _loss(code: str, what: str, most: Decimal | None, observed: Decimal, limits:
 
 
 def _balance(order: Candidate, now: Situation, limits: Limits) -> Denial | None:
-    if not limits.check_balance:
+    if not limits.check_balance or order.margin:
         return None
     instrument = now.instrument
     asset = instrument.quote if order.side == "buy" else instrument.base
@@ -215,8 +216,64 @@ def _balance(order: Candidate, now: Situation, limits: Limits) -> Denial | None:
     return None if need <= now.free else over("BALANCE_SHORT", f"needed of {asset}", now.free, need, unit=asset)
 
 
+def _leverage(order: Candidate, now: Situation, limits: Limits) -> Denial | None:
+    """Deny what is to borrow more than is allowed: nothing at all, unless somebody has said so."""
+    if order.leverage is None or order.reduces or order.leverage <= limits.leverage_most:
+        return None
+    most, asked = Decimal(limits.leverage_most), Decimal(order.leverage)
+    if limits.leverage_most <= NO_LEVERAGE:
+        said = f"leverage {order.leverage} is asked for, and entries with leverage are off (limits.leverage_most)"
+        return Denial("LEVERAGE_OFF", said, Numbers(most, asked))
+    return over("LEVERAGE_LIMIT", "leverage of the entry", most, asked)
+
+
+def _margin_known(order: Candidate, now: Situation, limits: Limits) -> Denial | None:
+    """An order that would close a position instead of opening one, or whose margin nobody can tell, is no entry."""
+    if not order.margin or order.reduces:
+        return None
+    if now.margin is None or now.rate is None:
+        return Denial("MARGIN_UNKNOWN", "the venue has not told margin and positions since our last fill on margin")
+    if now.margin.opposed:
+        said = f"on margin a {order.side} closes what is held the other way: {now.margin.opposed}"
+        return Denial("MARGIN_OPPOSED", said)
+    if now.margin.mismatch:
+        said = f"the venue's margin position in {order.symbol} differs from our books by {trimmed(now.margin.mismatch)}"
+        return Denial("MARGIN_MISMATCH", said)
+    return None
+
+
+def _margin_use(order: Candidate, now: Situation, limits: Limits) -> Denial | None:
+    most, margin = limits.margin_use_most_pct, now.margin
+    if most is None or margin is None or order.leverage is None or order.reduces:
+        return None
+    coming = margin.coming + _initial_margin(order, now)
+    used, allowed = margin.used + coming, margin.equity * most / 100
+    if used <= allowed:
+        return None
+    what = f"margin used, at most {trimmed(most)} % of an equity of {trimmed(margin.equity)}"
+    return over("MARGIN_USE_LIMIT", what, allowed, used, in_flight=coming, unit=limits.currency)
+
+
+def _margin_free(order: Candidate, now: Situation, limits: Limits) -> Denial | None:
+    """Initial margin and the fees of entry and exit must be free: exits themselves need no margin."""
+    margin = now.margin
+    if margin is None or order.leverage is None or order.reduces or now.rate is None:
+        return None
+    fees = order.qty * order.price * now.rate * limits.fee_reserve_bps / BPS * 2
+    needed = _initial_margin(order, now) + fees + margin.coming
+    if needed <= margin.free:
+        return None
+    what = f"margin at leverage {order.leverage}, with fees"
+    return over("MARGIN_SHORT", what, margin.free, needed, in_flight=margin.coming, unit=limits.currency)
+
+
+def _initial_margin(order: Candidate, now: Situation) -> Decimal:
+    return order.qty * order.price * (now.rate or ZERO) / (order.leverage or 1)
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     _allowed,
+    _leverage,
     _valued,
     _signal_age,
     _market_age,
@@ -236,6 +293,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     _strategy_daily,
     _drawdown,
     _balance,
+    _margin_known,
+    _margin_use,
+    _margin_free,
 )
 """In the order in which an entry meets them."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,8 @@ from engine.values.instrument import Instrument
 from engine.values.money import Qty
 
 ONE = Decimal(1)
+NO_LEVERAGE: Final = 1
+"""Nothing is borrowed unless a limit above this says so: the one limit that stands where nobody has set any."""
 
 
 class SymbolLimits(msgspec.Struct, frozen=True):
@@ -57,6 +60,8 @@ class Limits(msgspec.Struct, frozen=True):
     check_balance: bool = False
     fee_reserve_bps: Decimal = Decimal(40)
     link_loss_halt_s: float | None = None
+    leverage_most: int = NO_LEVERAGE
+    margin_use_most_pct: Decimal | None = None
     each_symbol: SymbolLimits = SymbolLimits()
     each_strategy: StrategyLimits = StrategyLimits()
     symbol: Mapping[str, SymbolLimits] = msgspec.field(default_factory=dict)
@@ -80,6 +85,7 @@ class Limits(msgspec.Struct, frozen=True):
         markets = (self.each_symbol, *self.symbol.values())
         strategies = (self.each_strategy, *self.strategy.values())
         values = [self.order_value_most, self.exposure_most, *_losses(self), self.drawdown_most]
+        values.append(self.margin_use_most_pct)
         values += [one.exposure_most for one in markets]
         values += [value for one in strategies for value in (one.exposure_most, *_losses(one))]
         return any(value is not None for value in values)
@@ -95,6 +101,7 @@ class Limits(msgspec.Struct, frozen=True):
             repeats_window_s=blank.repeats_window_s,
             fee_reserve_bps=blank.fee_reserve_bps,
             link_loss_halt_s=blank.link_loss_halt_s,
+            leverage_most=blank.leverage_most,
         )
 
     @property

@@ -43,6 +43,12 @@ class Throttle:
         self._executed: dict[Key, deque[int]] = {}
         self._tripped: dict[Key, ThrottleEvent] = {}
 
+    def hold_to(self, most: int | None, window_s: float) -> None:
+        """Take other bounds. What has tripped stays so; what was counted counts on."""
+        self._most, self._window_ns = most, round(window_s * NS)
+        kept = {} if most is None else {key: deque(times, maxlen=most + 1) for key, times in self._executed.items()}
+        self._executed = kept
+
     def replay(self, events: Iterable[ThrottleEvent]) -> None:
         """Fold journalled events in their order."""
         for event in events:

@@ -72,6 +72,13 @@ class AccountDesk:
         self._due = False
         self._told_peak, self._told_day = self.ledger.peak, self.ledger.day
 
+    def hold_to(self, limits: Limits) -> None:
+        """Take other limits, with their rates. The currency in which things are added up stays."""
+        for asset in self._limits.rates.keys() - limits.rates.keys():
+            self.rates.pop(asset, None)
+        self.rates.update({**limits.rates, limits.currency: ONE})
+        self._limits = limits
+
     def journalled(self) -> None:
         """Learn that a fill's row was appended; its bracket books it when it has looked at it."""
         self._unbooked += 1
@@ -91,7 +98,8 @@ class AccountDesk:
             book, instrument = self._link.book(symbol), self._link.instrument(symbol)
             if book is None or not book.usable or instrument is None:
                 continue
-            side: Side = "buy" if self.ledger.qty(symbol) >= 0 else "sell"  # a long is sold into bids
+            held = self.ledger.qty(symbol) + self.ledger.qty(symbol, margin=True)
+            side: Side = "buy" if held >= 0 else "sell"  # a long is sold into bids
             price, rate = book.best(side) or book.best(other_side(side)), self._limits.rate(instrument)
             if price is not None:
                 self.marks[symbol] = Mark(price, self._clock.now_ns())

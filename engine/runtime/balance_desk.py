@@ -59,6 +59,9 @@ class BalanceDesk:
 
     def booked(self, fact: Fact, fill: Fill) -> None:
         """Take a fill of ours, once."""
+        if fact.margin:
+            self.reconciliation.filled_on_margin(fill.exec_id)
+            return
         self.reconciliation.filled(fill.exec_id, changes_of(fact), fill.ts_ns, self._clock.now_ns())
 
     def foreign(self) -> list[Movement]:
@@ -87,7 +90,7 @@ class BalanceDesk:
 
 
 def changes_of(fact: Fact) -> dict[str, Decimal]:
-    """Return what a fill moves on the account, by asset."""
+    """Return what a fill in coins moves on the account, by asset."""
     side = sign(fact.side)
     changes = {fact.base: side * fact.qty, fact.quote: -side * fact.cost}
     for fee in fact.fees:

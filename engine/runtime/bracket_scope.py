@@ -396,7 +396,7 @@ class BracketScope:
                 order = target_order(signal, instrument, name(), step.qty, step.place, rest=step.rest)
                 self._open(order_nursery, order, "target", why if step.rest else "target touched", step)
             case PlaceClose():
-                order = close_order(instrument, name(), step.side, step.qty, step.limit_price)
+                order = close_order(instrument, name(), step.side, step.qty, step.limit_price, leverage=signal.leverage)
                 self._open(order_nursery, order, "close", step.why, step)
             case AmendStop():
                 amend = Amend(step.order_qty, why, step.trigger_price, step.limit_price)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,10 @@ class Lagged(msgspec.Struct, frozen=True):
     offset: int
 
 
+def _nobody(report: ExecutionReport) -> None:
+    """Stand in until somebody listens."""
+
+
 class Subscription:
     """One subscriber's bounded queue; ends with a Lagged marker when it overflows."""
 
@@ -46,6 +51,14 @@ class Subscription:
             return
         self._last = report.offset
         self._send.send_nowait(report)
+
+    def take(self) -> list[ExecutionReport | Lagged]:
+        """Take everything that is queued, without waiting."""
+        taken: list[ExecutionReport | Lagged] = []
+        with contextlib.suppress(trio.WouldBlock, trio.EndOfChannel):
+            while True:
+                taken.append(self._receive.receive_nowait())
+        return taken
 
     def close(self) -> None:
         """End the subscription; what is queued can still be read."""
@@ -69,6 +82,8 @@ class Bus:
         self._line: DurableLine[ExecutionReport] = DurableLine(journal, self._publish)
         self._subscribers: list[Subscription] = []
         self.published = 0
+        self.on_published: Callable[[ExecutionReport], object] = _nobody
+        self.closed = False
 
     @property
     def waiting(self) -> int:
@@ -94,6 +109,7 @@ class Bus:
 
     def _publish(self, report: ExecutionReport) -> None:
         self.published += 1
+        self.on_published(report)
         for subscriber in self._subscribers:
             subscriber.offer(report)
 
@@ -111,6 +127,7 @@ class Bus:
 
     def close(self) -> None:
         """End every subscription after its last report."""
+        self.closed = True
         for subscriber in self._subscribers:
             if not subscriber.closed:
                 subscriber.close()

@@ -16,6 +16,7 @@ from engine.orders.events import ExecutionReport
 from engine.orders.order import OrderView
 from engine.orders.replay import rebuild_orders
 from engine.orders.signal import Signal
+from engine.runtime.alarm_desk import AlarmDesk
 from engine.runtime.amending import Amended, Amending
 from engine.runtime.bracket_scopes import BracketScopes
 from engine.runtime.bus import Lagged, Subscription, call_each, reports_from
@@ -31,6 +32,7 @@ from engine.runtime.money_desk import MoneyDesk
 from engine.runtime.protecting import Protected, Protecting
 from engine.runtime.recovery import Unfinished
 from engine.runtime.releasing import Resumed, release
+from engine.runtime.reloading import Reloaded, Reloading, SettingsSource
 from engine.runtime.services import Services
 from engine.runtime.views import BracketView, bracket_view
 from engine.values.money import Price, Qty, Side
@@ -42,7 +44,13 @@ log = structlog.get_logger()
 class Engine:
     """A running engine. Use ``open_engine``."""
 
-    def __init__(self, services: Services, bracket_nursery: trio.Nursery, left: list[Unfinished]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        bracket_nursery: trio.Nursery,
+        left: list[Unfinished],
+        source: SettingsSource | None = None,
+    ) -> None:
         self._services = services
         self.brackets = BracketScopes(services, bracket_nursery)
         """The brackets that have not ended, for the engine's own parts."""
@@ -52,6 +60,7 @@ class Engine:
         self._flattening = False
         self._detached = False
         self._closing = CloseDesk(services, self.brackets, bracket_nursery)
+        self._reloading = Reloading(services, source, services.halt_watch.look)
         services.trading.on_tightened = self.brackets.end_entries
         self.resumed = tuple(one.bracket.signal.signal_id for one in left)
         """Signals whose brackets an earlier process had left unfinished."""
@@ -75,6 +84,18 @@ class Engine:
     def money(self) -> MoneyDesk:
         """Positions, profit, balances, execution quality; read along as they change."""
         return self._services.money
+
+    @property
+    def alarms(self) -> AlarmDesk:
+        """Everything that is or was wrong; read along, acknowledge."""
+        return self._services.alarms
+
+    async def reload(self, cause: str = "asked by the user") -> Reloaded:
+        """Read limits and pairs anew from the files the engine was started from; everything else takes a restart.
+
+        Raises ConfigError with every fault, and then nothing has changed.
+        """
+        return await self._reloading.reload(cause)
 
     async def submit(self, signal: Signal) -> Submitted:
         """Judge a signal; returns once the verdict is durable. The same id with the same content starts nothing."""

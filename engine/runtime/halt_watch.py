@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 import trio
 
+from engine.risk.limits import Limits
 from engine.runtime.account_desk import AccountDesk
 from engine.runtime.position_books import PositionBooks
 from engine.runtime.trading_desk import TradingDesk
@@ -72,6 +73,11 @@ class HaltWatch:
         self._trading, self._accounts, self._books, self._away = trading, accounts, books, away
         self._file, self._check, self._link_loss_s = file, check, link_loss_s
         self._lost_s: dict[str, float] = {}  # stream -> since when it was seen away
+
+    def hold_to(self, limits: Limits) -> None:
+        """Take other limits."""
+        self._link_loss_s = limits.link_loss_halt_s
+        self._books.wanted = limits.judges_losses
 
     async def run(self) -> None:
         """Look until cancelled."""

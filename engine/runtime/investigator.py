@@ -3,7 +3,8 @@
 An attempt is dead only when all of this holds: its wire deadline has certainly passed; one private stream stood
 unbroken from before the send until then and never named it, or a snapshot taken after then lacks it; the lists of open
 and of closed orders, asked for after the deadline and the time REST may lag, lack it; and no fill since the send
-that could be its own is without an owner.
+that could be its own is without an owner. Whose such a fill is the venue is asked: an order that it shows with another
+name, or with other terms, is somebody else's.
 
 The long lag is for what REST alone could tell: an order that opened and closed while no stream stood. A snapshot from
 after the deadline whose fills reach back before the send leaves nothing of that kind but an order that ended without
@@ -32,10 +33,10 @@ MOST_PAUSE_S = 16.0
 The list of closed orders costs four points of a REST counter of twenty that refills by half a point a second: asked
 for every two seconds it would keep the question that proves the death waiting, and every other read with it.
 """
-LONGEST_DEADLINE_NS = 60 * NS
-"""No request was sent longer before its wire deadline: the venue takes none that lies further ahead."""
 REACH_BACK_S = 5.0
 """So long may a look read the history of fills; the next look goes on with it."""
+MOST_SUSPECTS = 50
+"""Orders that one question may name."""
 FAILED_PAUSE_S = 2.0
 """A question without an answer is asked again this soon."""
 
@@ -83,7 +84,7 @@ class Investigator:
                 self._desk.route(report)
         if blind:
             with trio.move_on_after(REACH_BACK_S):
-                await self._link.reach_back(min(handle.deadline_ns for handle in due) - LONGEST_DEADLINE_NS - 1)
+                await self._link.reach_back(min(handle.earliest_ns for handle in due) - 1)
 
     async def _conclude(self, handle: OrderHandle) -> None:
         """Ask the question that proves it alive or dead, once it is late enough to."""
@@ -101,7 +102,7 @@ class Investigator:
             return
         for report in found:
             self._desk.route(report)
-        if not found and self._stream_proves(handle) and not self._unexplained(handle):
+        if not found and await self._all_explained(handle) and self._stream_proves(handle):
             log.warning("order.proved_dead", cl_ord_id=cl_ord_id)
             handle.put(ProvenDead("deadline passed, no report, not in open or closed orders, no unexplained fill"))
 
@@ -131,8 +132,18 @@ class Investigator:
 
     def _fills_reach_back(self, handle: OrderHandle) -> bool:
         standing = self._link.standing
-        return standing is not None and standing.fills_since_ns < handle.deadline_ns - LONGEST_DEADLINE_NS
+        return standing is not None and standing.fills_since_ns < handle.earliest_ns
 
-    def _unexplained(self, handle: OrderHandle) -> bool:
-        earliest_ns = handle.deadline_ns - LONGEST_DEADLINE_NS
-        return self._desk.unexplained.may_be(handle.view.spec, handle.sent_s, earliest_ns)
+    async def _all_explained(self, handle: OrderHandle) -> bool:
+        """Whether no fill may be this order's; the venue is asked whose those are that may."""
+        unexplained, spec = self._desk.unexplained, handle.view.spec
+        suspects = unexplained.orders_that_may_be(spec, handle.sent_s, handle.earliest_ns)
+        if not suspects:
+            return True
+        self.queries += 1
+        try:
+            for report in await self._link.query_orders(suspects[:MOST_SUSPECTS]):
+                unexplained.show(report)
+        except VenueError as error:
+            log.warning("investigation.failed", cl_ord_id=spec.cl_ord_id, error=str(error))
+        return not unexplained.orders_that_may_be(spec, handle.sent_s, handle.earliest_ns)

@@ -35,6 +35,7 @@ def fact_of(signal: Signal, instrument: Instrument, side: Side, fill: Fill, ts_n
         cost=fill.cost,
         ts_ns=ts_ns,
         fees=fill.fees,
+        margin=signal.margin,
     )
 
 

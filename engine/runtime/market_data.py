@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -51,6 +51,22 @@ class MarketData:
                     self._link.hold(topic, CONFIG)
             except (VenueRefused, ConfigError) as error:
                 log.error("market.pair_left_out", symbol=spelling, why=str(error))
+
+    def prepared(self, settings: MarketSettings) -> Callable[[], None]:
+        """Return what lets other settings hold. Raises VenueRefused or ConfigError for a pair that cannot be had."""
+        wanted = [topic for one in settings.pairs for topic in self._topics(one, settings.channels, None, None)]
+
+        def hold() -> None:
+            held = [one.topic for one in self._link.held() if CONFIG in one.holders]
+            for topic in dict.fromkeys(wanted):
+                if topic not in held:
+                    self._link.hold(topic, CONFIG)
+            for topic in held:
+                while topic not in wanted and self._link.release(topic, CONFIG):
+                    pass  # a pair that was spelt twice is held twice
+            self._settings = settings
+
+        return hold
 
     async def subscribe(
         self,

@@ -16,10 +16,14 @@ from engine.values.money import Price, Qty
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The request's row is appended; its bytes leave once it is synced. ``row`` is that row."""
+    """The request's row is appended; its bytes leave once it is synced. ``row`` is that row.
+
+    ``stamped_ns`` is venue time by our reckoning, before which nothing of it left (0: not told).
+    """
 
     request: Request
     row: int
+    stamped_ns: int = 0
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final
@@ -28,6 +28,7 @@ from engine.runtime.money_events import (
     PositionChanged,
 )
 from engine.runtime.money_views import By, Pnl, PositionList, pnl_of, positions_of
+from engine.runtime.pnl_curve import PnlCurve
 from engine.runtime.quality_rows import last_signals, quality_of
 from engine.runtime.readers import Every
 from engine.seams.clock import Clock
@@ -64,10 +65,16 @@ class MoneyDesk:
         self._mismatch: dict[str, Decimal] = {}
         self._kept_ns = clock.now_ns()
         self._ask_s = 0.0
+        self.curve = PnlCurve()
         accounts.on_fact = self._booked
         balances.on_change = bus.post
 
     # --- for programs -----------------------------------------------------------------------------------------------
+
+    @property
+    def mismatch(self) -> Mapping[str, Decimal]:
+        """What nothing explains, by asset; empty while books and balances agree."""
+        return self._mismatch
 
     def positions(self) -> PositionList:
         """Return what is held, valued by the books of its markets as of now."""
@@ -138,6 +145,8 @@ class MoneyDesk:
     def look(self) -> None:
         """Tell what others have moved, and whether the books and the balances agree."""
         now_ns = self._clock.now_ns()
+        if self.curve.due(now_ns):
+            self.curve.take(self.pnl(), now_ns)
         for movement in self._balances.foreign():
             log.warning("balance.foreign", asset=movement.asset, kind=movement.kind, change=trimmed(movement.change))
             self._journal.append(MOVEMENT_ROW, movement, ts_ns=now_ns)
@@ -168,7 +177,7 @@ class MoneyDesk:
 
     def _booked(self, fact: Fact, fill: Fill, realized: Decimal) -> None:
         self._balances.booked(fact, fill)
-        held = self._accounts.ledger.positions.get((fact.strategy_id, fact.symbol))
+        held = self._accounts.ledger.positions.get((fact.strategy_id, fact.symbol, fact.margin))
         self._bus.post(
             PositionChanged(
                 ts_ns=fact.ts_ns,

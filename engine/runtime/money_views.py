@@ -16,6 +16,7 @@ from engine.accounts.exact import exactly
 from engine.accounts.ledger import DAY_NS, Ledger, Position
 from engine.accounts.results import Result
 from engine.runtime.account_desk import Mark
+from engine.runtime.margin_views import VenuePositionView
 from engine.values.money import ZERO, average
 from engine.values.time import rfc3339
 
@@ -30,7 +31,9 @@ class PositionView(msgspec.Struct, frozen=True):
     """What one strategy holds in one market; ``strategy_id`` "" for all of them together.
 
     ``qty`` signed base units; ``cost``, ``unrealized`` and ``realized`` quote units, the last since the first fill and
-    after fees in base and quote. ``mark_px`` is what it would be closed at, seen ``marked_at``.
+    after fees in base and quote. ``mark_px`` is what it would be closed at, seen ``marked_at``. What is held on
+    ``margin`` stands apart; of all of it together ``leverage`` is the venue's cost over margin, and at
+    ``liquidation_px``, ``liquidation_pct`` percent away, this market would bring the account to its liquidation.
     """
 
     strategy_id: str
@@ -44,13 +47,25 @@ class PositionView(msgspec.Struct, frozen=True):
     unrealized: Decimal | None
     realized: Decimal
     fees: dict[str, Decimal]
+    margin: bool = False
+    leverage: Decimal | None = None
+    liquidation_px: Decimal | None = None
+    liquidation_pct: Decimal | None = None
 
 
 class PositionList(msgspec.Struct, frozen=True):
-    """What is held by strategy, and by market over all strategies."""
+    """What is held by strategy, and by market over all strategies.
+
+    ``at_venue`` are the venue's margin positions, each with the signal whose entry opened it ("": none of ours), and
+    ``mismatch`` what it holds on margin beyond our books, by symbol. ``venue_why`` says why they are not told, "" where
+    they are or nobody trades on margin.
+    """
 
     positions: tuple[PositionView, ...]
     totals: tuple[PositionView, ...]
+    at_venue: tuple[VenuePositionView, ...] = ()
+    mismatch: dict[str, Decimal] = {}
+    venue_why: str = ""
 
 
 class PnlRow(msgspec.Struct, frozen=True):
@@ -79,18 +94,22 @@ class Pnl(msgspec.Struct, frozen=True):
 
 def positions_of(ledger: Ledger, marks: Mapping[str, Mark]) -> PositionList:
     """Show every position that is not flat."""
-    by_symbol: dict[str, list[Position]] = {}
+    by_market: dict[tuple[str, bool], list[Position]] = {}
     for one in ledger.positions.values():
-        by_symbol.setdefault(one.symbol, []).append(one)
+        by_market.setdefault((one.symbol, one.margin), []).append(one)
     positions = tuple(_position((one,), one.strategy_id, ledger, marks) for one in ledger.positions.values())
-    totals = tuple(_position(held, "", ledger, marks) for held in by_symbol.values())
+    totals = tuple(_position(held, "", ledger, marks) for held in by_market.values())
     return PositionList(positions, totals)
 
 
 def _position(held: Iterable[Position], strategy_id: str, ledger: Ledger, marks: Mapping[str, Mark]) -> PositionView:
     held = tuple(held)
-    symbol, mark = held[0].symbol, marks.get(held[0].symbol)
-    results = [one for one in ledger.results.values() if one.symbol == symbol and strategy_id in ("", one.strategy_id)]
+    symbol, margin, mark = held[0].symbol, held[0].margin, marks.get(held[0].symbol)
+    results = [
+        one
+        for one in ledger.results.values()
+        if (one.symbol, one.margin) == (symbol, margin) and strategy_id in ("", one.strategy_id)
+    ]
     total = _added(results)
     with exactly():
         qty, cost = sum((one.qty for one in held), ZERO), sum((one.cost for one in held), ZERO)
@@ -108,6 +127,7 @@ def _position(held: Iterable[Position], strategy_id: str, ledger: Ledger, marks:
         unrealized=unrealized,
         realized=total.realized,
         fees=total.fees,
+        margin=margin,
     )
 
 
@@ -119,7 +139,7 @@ def pnl_of(ledger: Ledger, ended: Iterable[Result], by: By | None, marks: Mappin
         grouped.setdefault((_name(one, by), one.quote), []).append(one)
     rows = []
     for (name, quote), group in sorted(grouped.items()):
-        keys = {(one.strategy_id, one.symbol) for one in group}
+        keys = {one.key for one in group}
         held = [position for key, position in ledger.positions.items() if key in keys]
         rows.append(_row(name, quote, group, None if by == "day" else _unrealized(held, marks), worth))
     return Pnl(by or "", tuple(rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -18,23 +18,31 @@ from engine.net.link import COMPLETE
 from engine.orders.commands import CancelOrder
 from engine.risk.breaker import Breaker
 from engine.runtime.account_desk import AccountDesk
+from engine.runtime.alarm_desk import AlarmDesk
+from engine.runtime.alarm_outbox import GOODBYE_S, AlarmSink, Outbox, open_outboxes
+from engine.runtime.alarm_watch import AlarmWatch
 from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.bus import Bus
 from engine.runtime.corruption import halt_if_corrupt
 from engine.runtime.engine import Engine
 from engine.runtime.entry_gate import EntryGate
+from engine.runtime.fence import Fence
 from engine.runtime.halt_watch import HaltCheck, HaltFile, HaltWatch
 from engine.runtime.investigator import Investigator
 from engine.runtime.journal_keeper import JournalKeeper
+from engine.runtime.loop_watch import watching_loop
 from engine.runtime.market_bus import MarketBus
 from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
+from engine.runtime.metrics import Metrics
 from engine.runtime.money_bus import MoneyBus
 from engine.runtime.money_desk import MoneyDesk
 from engine.runtime.order_desk import OrderDesk
 from engine.runtime.poll_task import PollTask
 from engine.runtime.position_books import PositionBooks
+from engine.runtime.pulse import PULSE_FILE, FileSlot, PulseSlot
 from engine.runtime.recovery import load_unfinished
+from engine.runtime.reloading import SettingsSource
 from engine.runtime.resumption import Resumption
 from engine.runtime.risk_desk import RiskDesk
 from engine.runtime.sender import Sender
@@ -43,6 +51,7 @@ from engine.runtime.settings import EngineSettings
 from engine.runtime.sink import Sink
 from engine.runtime.strays import Strays
 from engine.runtime.trading_desk import TradingDesk
+from engine.runtime.vital_signs import VitalSigns
 from engine.seams.chance import Chance, SystemChance
 from engine.seams.clock import Clock, SteadyClock, SystemClock
 from engine.venue.protocol import Lane, Venue, VenueLink
@@ -69,18 +78,28 @@ async def open_engine(
     clock: Clock | None = None,
     chance: Chance | None = None,
     halt_check: HaltCheck | None = None,
+    alarm_sinks: Sequence[AlarmSink] = (),
+    source: SettingsSource | None = None,
+    fence: Fence | None = None,
+    pulse: PulseSlot | None = None,
 ) -> AsyncIterator[Engine]:
     """Run an engine on ``venue`` while the block stands; leaving it, also by cancellation, ends in order.
 
     ``halt_check`` is called once a second, on the engine's loop: whatever reason it returns halts trading, and so does
-    an exception in it.
+    an exception in it. ``alarm_sinks`` are told of alarms and never waited for; they outlive all else by GOODBYE_S.
+    ``source`` is where ``settings`` came from and are read anew: without one nothing can be reloaded.
+    ``fence`` is the one that the venue's wire asks, where that asks any. ``pulse`` is where the pulse is left: the data
+    directory unless the journal is given. Raises LeaseLost (in a group) when another process has become the writer.
 
     The journal lies in ``settings.data_dir`` unless one is given. Raises ConfigError (no place for a journal, no limits
     for a live venue),
     JournalBusy and JournalError (held by another, another account's, unfinished brackets), VenueUnavailable and
     VenueRefused. A failure while running arrives in an exception group.
     """
-    core = _Core(settings, venue, journal, clock or SystemClock(), chance or SystemChance(), halt_check)
+    core = _Core(
+        settings, venue, journal, clock or SystemClock(), chance or SystemChance(), halt_check, alarm_sinks, source
+    )
+    core.live_by(fence or Fence(), pulse)
     async with trio.open_nursery() as core_nursery:
         started = await core_nursery.start(core.run)
         if isinstance(started, Engine):
@@ -103,10 +122,21 @@ class _Core:
         clock: Clock,
         chance: Chance,
         halt_check: HaltCheck | None,
+        alarm_sinks: Sequence[AlarmSink],
+        source: SettingsSource | None,
     ) -> None:
+        self._alarm_sinks, self._source = alarm_sinks, source
+        self._goodbye_s = GOODBYE_S if alarm_sinks else 0.0
         self._settings, self._venue, self._journal = settings, venue, journal
         self._clock, self._chance, self._halt_check = clock, chance, halt_check
         self.stop = trio.Event()
+
+    def live_by(self, fence: Fence, pulse: PulseSlot | None) -> None:
+        """Take the fence, and the place of the pulse; without one it lies beside a journal of our own."""
+        data_dir = self._settings.data_dir
+        if pulse is None and self._journal is None and data_dir is not None:
+            pulse = FileSlot(data_dir / PULSE_FILE)
+        self._fence, self._vital_signs = fence, VitalSigns(fence, pulse)
 
     async def run(self, task_status: trio.TaskStatus[Engine | EngineError]) -> None:
         """Open all services, report the engine (or why there is none), and shut down in order after ``stop``."""
@@ -119,7 +149,9 @@ class _Core:
                     await self.stop.wait()
                     if self._settings.on_stop == "flatten":
                         await engine.flatten()
-                    await engine.shut_down(self._settings.shutdown_bound_s - LAST_ANSWERS_S - LINK_CLOSE_S)
+                    await engine.shut_down(
+                        self._settings.shutdown_bound_s - LAST_ANSWERS_S - LINK_CLOSE_S - self._goodbye_s
+                    )
             except EngineError as error:
                 if running:
                     raise
@@ -127,7 +159,19 @@ class _Core:
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Engine]:
-        """Nest what must die last outermost: journal, link, senders and bus, brackets with their orders."""
+        """Nest what must die last outermost: alarms, journal, link, senders and bus, brackets with their orders."""
+        alarms = AlarmDesk(SteadyClock(self._clock), self._settings.alarms)
+
+        def lost(sink: str, why: str) -> None:
+            alarms.occurred("ALARMS_LOST", sink, why)
+
+        async with open_outboxes(self._alarm_sinks, self._settings.alarms.tell_from, lost) as outboxes:
+            alarms.sinks.extend(one.put for one in outboxes)
+            async with self._open_on_journal(alarms, outboxes) as engine:
+                yield engine
+
+    @asynccontextmanager
+    async def _open_on_journal(self, alarms: AlarmDesk, outboxes: tuple[Outbox, ...]) -> AsyncIterator[Engine]:
         if self._venue.identity.mode == "live" and self._settings.limits.judges_nothing:
             raise ConfigError("no limits are set: a live venue is traded on only within limits, see config/limits.toml")
         desk, market, market_bus = OrderDesk(), MarketDesk(), MarketBus()
@@ -138,14 +182,20 @@ class _Core:
         with self._open_journal() as journal:
             halt_if_corrupt(journal, self._clock)
             left = load_unfinished(journal, self._settings.policy)
+            metrics = Metrics(journal, SteadyClock(self._clock))
             async with (
+                self._vital_signs.last_word(),
                 self._venue.open(sink) as link,
-                _ending_entries(link, lambda: engine),
+                _ending_entries(link, lambda: engine, alarms),
+                _watching_loop(metrics, journal),
                 trio.open_nursery() as service_nursery,
             ):
                 data = MarketData(link, market_bus, self._settings.market)
-                services = self._services(journal, desk, market, data, link, service_nursery, sink, gate, balances)
+                services = self._services(
+                    journal, desk, market, data, link, service_nursery, sink, gate, balances, alarms, outboxes, metrics
+                )
                 data.begin()
+                self._vital_signs.begin(services, service_nursery)
                 poll = PollTask(self._settings, desk, link, lambda: sink.stream_up)
                 service_nursery.start_soon(services.bus.run, name="bus")
                 service_nursery.start_soon(poll.run, name="poll/orders")
@@ -154,12 +204,15 @@ class _Core:
                 keeper = JournalKeeper(journal, lambda: services.sender.in_flight > 0)
                 service_nursery.start_soon(keeper.run, name="journal/keeper")
                 async with trio.open_nursery() as bracket_nursery:
-                    engine = Engine(services, bracket_nursery, left)
+                    engine = Engine(services, bracket_nursery, left, self._source)
+                    watch = AlarmWatch(services, engine.brackets)
+                    journal.taps.append(watch.heard)
                     resumption = Resumption(services, engine.brackets, left)
                     services.halt_watch.look()  # before anything resumes: a halt file may lie there already
                     engine.enforce_halt()
                     engine.resume_closes()  # its brackets are latched before they are let act
                     service_nursery.start_soon(services.halt_watch.run, name="halt/watch")
+                    service_nursery.start_soon(watch.run, name="alarms/watch")
                     service_nursery.start_soon(services.money.run, name="money/watch")
                     strays = Strays(services, engine.brackets)
                     await resumption.run(strays)
@@ -173,6 +226,7 @@ class _Core:
                 await services.bus.flush()
                 services.bus.close()
                 market_bus.close()
+                alarms.close()
                 service_nursery.cancel_scope.cancel("the engine has shut down")
 
     @contextmanager
@@ -212,30 +266,41 @@ class _Core:
         sink: Sink,
         gate: EntryGate,
         balances: BalanceDesk,
+        alarms: AlarmDesk,
+        outboxes: tuple[Outbox, ...],
+        metrics: Metrics,
     ) -> Services:
         steady = SteadyClock(self._clock)
+        journal.taps = [metrics.take]
+        journal.on_synced = metrics.sync.observe
+        desk.on_routed = metrics.framed
         breaker = Breaker(self._settings.breaker_failures, self._settings.breaker_rest_s)
-        journal.on_slow = lambda seconds: log.error("journal.slow_sync", seconds=round(seconds, 3))
+        journal.on_slow = lambda seconds: alarms.occurred("JOURNAL_SLOW", "journal", f"a sync took {seconds:.3f} s")
         journal.on_stalled = lambda seconds: gate.close("JOURNAL_STALLED", f"a sync took {seconds:.1f} s")
         limits, trading = self._settings.limits, TradingDesk(journal, steady)
         accounts = AccountDesk(limits, journal, link, steady)
         risk = RiskDesk(limits, journal, link, steady, gate, trading, accounts, balances.spot)
         money_bus = MoneyBus(journal, self._settings.subscriber_queue)
+        bus = Bus(journal, self._settings.subscriber_queue)
+        bus.on_published = metrics.published
+        sender = Sender(journal, link, steady, breaker, risk, sender_nursery, self._settings.send_bound_s, self._fence)
+        sender.on_written = metrics.written
         return Services(
             settings=self._settings,
             journal=journal,
             clock=steady,
-            bus=Bus(journal, self._settings.subscriber_queue),
+            bus=bus,
             desk=desk,
             market=market,
             market_data=data,
             link=link,
-            sender=Sender(journal, link, steady, breaker, risk, sender_nursery, self._settings.send_bound_s),
+            sender=sender,
             gate=gate,
             breaker=breaker,
             trading=trading,
             accounts=accounts,
             risk=risk,
+            fence=self._fence,
             halt_watch=HaltWatch(
                 trading,
                 accounts,
@@ -254,6 +319,9 @@ class _Core:
             balance_desk=balances,
             money=MoneyDesk(journal, link, steady, accounts, balances, money_bus, lambda: sink.stream_up),
             money_bus=money_bus,
+            alarms=alarms,
+            outboxes=outboxes,
+            metrics=metrics,
         )
 
 
@@ -264,13 +332,22 @@ def _away(link: VenueLink, *, stream_up: bool) -> frozenset[str]:
 
 
 @asynccontextmanager
-async def _ending_entries(link: VenueLink, engine: Callable[[], Engine | None]) -> AsyncIterator[None]:
+async def _watching_loop(metrics: Metrics, journal: Journal) -> AsyncIterator[None]:
+    with watching_loop(metrics, journal.stopwatch):
+        yield
+
+
+@asynccontextmanager
+async def _ending_entries(
+    link: VenueLink, engine: Callable[[], Engine | None], alarms: AlarmDesk
+) -> AsyncIterator[None]:
     """When the journal fails, cancel our resting entries without it; stops stay, nothing new is sent."""
     try:
         yield
     except* JournalError as group:
         running = engine()
         entries = running.brackets.resting_entries() if running is not None else []
+        alarms.occurred("JOURNAL_FAILED", "journal", str(group.exceptions[0]))
         log.critical("journal.failed", error=str(group.exceptions[0]), entries_to_cancel=len(entries))
         with trio.move_on_after(LAST_CANCELS_S, shield=True):
             for entry in entries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -14,6 +15,7 @@ from engine.orders.order import OrderView
 from engine.orders.reports import OrderReport
 from engine.runtime.messages import OrderMessage
 from engine.runtime.unexplained import Unexplained
+from engine.values.time import NS
 
 log = structlog.get_logger()
 
@@ -25,8 +27,16 @@ fewer orders settle. Whoever is not here is read from the journal."""
 MAX_NAMES = 10_000
 """Orders whose venue id is remembered: REST is asked for the fills of minutes, not of so many orders."""
 
+LONGEST_DEADLINE_NS = 60 * NS
+"""No request was sent longer before its wire deadline: the venue takes none that lies further ahead."""
+RECKONING_NS = 10 * NS
+"""How far our reckoning of the venue's time may be out: twice the most by which clocks may differ, for one may step."""
 NEVER_NS = 2**63 - 1
 """The deadline of what was not sent: nothing is concluded from its passing."""
+
+
+def _nobody(cl_ord_id: str) -> None:
+    """Stand in until somebody listens."""
 
 
 class Doubt:
@@ -76,11 +86,17 @@ class OrderHandle:
         self.asked_s = 0.0
         self.sent_s = -math.inf  # of the new-order request; -inf: by a process before this one
         self.deadline_ns = NEVER_NS  # its wire deadline in venue time
+        self.earliest_ns = NEVER_NS  # before this moment, in venue time, it cannot have reached the venue
         self.doubt = Doubt()
         self.states = Repeated()  # the question for its state while it brings no news
         self.fills = Repeated()  # the question for fills that it lacks
         self.cancel_lost_s: float | None = None  # when a cancel ended without an answer
         self.change_deadline_ns = NEVER_NS  # of the last amend or cancel
+
+    def requested(self, deadline_ns: int, stamped_ns: int) -> None:
+        """Note when its new-order request was let go, in venue time; ``stamped_ns`` 0: no row tells."""
+        self.deadline_ns = deadline_ns
+        self.earliest_ns = max(deadline_ns - LONGEST_DEADLINE_NS, stamped_ns - RECKONING_NS if stamped_ns else 0)
 
     def put(self, message: OrderMessage) -> bool:
         """Queue a message; a full inbox marks the order suspect and returns False."""
@@ -112,6 +128,8 @@ class OrderDesk:
         self.open_at_snapshot: frozenset[str] = frozenset()
         """Names of the orders that were open when the private stream last began."""
         self.unexplained = Unexplained()
+        self.on_routed: Callable[[str], object] = _nobody
+        """Called with the order's name when a frame tells of it, in the schedule in which it was read."""
         self._strays: deque[OrderReport] = deque(maxlen=MAX_STRAYS)
         self._settled: OrderedDict[str, OrderView] = OrderedDict()
         self._strays_wake = trio.Event()
@@ -156,6 +174,11 @@ class OrderDesk:
         """Return what we call an order with this venue id, None when it is not known to be ours."""
         return self._by_order_id.get(order_id)
 
+    def last_view(self, cl_ord_id: str) -> OrderView | None:
+        """Return the view of an order that lives or has just settled, None for any other."""
+        handle = self.live.get(cl_ord_id)
+        return self._settled.get(cl_ord_id) if handle is None else handle.view
+
     def knows(self, order_id: str) -> bool:
         """Tell whether a live order has this venue id."""
         return order_id in self._by_order_id
@@ -166,7 +189,9 @@ class OrderDesk:
         handle = self._handle_of(report)
         if handle is None:
             self.stray(report)
-        elif not handle.put(report):
+            return
+        self.on_routed(handle.view.cl_ord_id)
+        if not handle.put(report):
             self.counts["inbox_full"] += 1
 
     async def deliver(self, report: OrderReport) -> None:

@@ -152,7 +152,7 @@ class OrderScope:
             self.handle.change_deadline_ns = self._order.pending.deadline_ns
         self._order.outgoing = None  # whoever sent it is gone: evidence must tell
         if loose.request is not None:
-            self.handle.deadline_ns = loose.request.request.deadline_ns
+            self.handle.requested(loose.request.request.deadline_ns, loose.request.stamped_ns)
         if self._order.role == "entry" and self._signal.entry_timeout_s is not None and self._order.dispatched_ns:
             elapsed_s = (self._now() - self._order.dispatched_ns) / NS
             self._deadline_s = trio.current_time() + float(self._signal.entry_timeout_s) - elapsed_s
@@ -228,7 +228,7 @@ class OrderScope:
         if isinstance(message.request, AmendOrder | CancelOrder):
             return self._sent_change(message.request, now)
         self.handle.sent_s = trio.current_time()
-        self.handle.deadline_ns = message.request.deadline_ns
+        self.handle.requested(message.request.deadline_ns, message.stamped_ns)
         if self._order.role == "entry" and self._signal.entry_timeout_s is not None:
             self._deadline_s = trio.current_time() + float(self._signal.entry_timeout_s)
         return self._record(self._order.dispatched(now))

@@ -23,14 +23,12 @@ class PositionBooks:
     """
 
     def __init__(self, accounts: AccountDesk, link: VenueLink, *, wanted: bool) -> None:
-        self._accounts, self._link, self._wanted = accounts, link, wanted
+        self._accounts, self._link, self.wanted = accounts, link, wanted
         self._held: dict[str, Topic | None] = {}  # None: the venue does not list it now; that was told once
 
     def look(self) -> None:
         """Hold the books that are missing, release those of markets without a position."""
-        if not self._wanted:
-            return
-        symbols = self._accounts.held()
+        symbols = self._accounts.held() if self.wanted else set()
         for symbol in sorted(symbols):
             if self._held.get(symbol) is None:
                 self._held[symbol] = self._hold(symbol)

@@ -106,6 +106,12 @@ class Every(_Reader, Generic[Item]):
         self._waiting.append(item)
         self._news.set()
 
+    def take(self) -> list[Item | CutOff]:
+        """Take everything that waits, without waiting."""
+        taken = list(self._waiting)
+        self._waiting.clear()
+        return taken
+
     def __aiter__(self) -> Every[Item]:
         """Iterate over items; ends after CutOff or when it is closed. May be left at any time."""
         return self

@@ -72,7 +72,18 @@ class RiskDesk:
         self._situations = Situations(limits, link, clock, accounts, balances)
         self._throttle = ThrottleDesk(limits, journal, clock)
 
+    @property
+    def limits(self) -> Limits:
+        """The limits that stand now."""
+        return self._limits
+
     # --- what it is told --------------------------------------------------------------------------------------------
+
+    def hold_to(self, limits: Limits) -> None:
+        """Judge by other limits from now on, the last look at what is on its way included."""
+        self._limits = limits
+        self._situations.hold_to(limits)
+        self._throttle.hold_to(limits)
 
     def open(self, bracket: Bracket, born_ns: int) -> None:
         """Count a bracket from the tick on in which it is accepted or resumed."""
@@ -101,6 +112,10 @@ class RiskDesk:
     def rearm(self, strategy_id: str, reason: str) -> bool:
         """Let a strategy that was throttled go on. False when it was not."""
         return self._throttle.rearm(strategy_id, reason)
+
+    def throttled(self) -> tuple[ThrottleEvent, ...]:
+        """Return every throttle that has tripped."""
+        return self._throttle.tripped()
 
     def view(self) -> RiskView:
         """Return what the limits are measured by now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -23,6 +24,7 @@ from engine.orders.reports import Answer, Outcome
 from engine.orders.view import OrderView
 from engine.risk.breaker import Breaker
 from engine.risk.denials import Denial
+from engine.runtime.fence import Fence
 from engine.runtime.messages import Answered, Denied, Sent
 from engine.runtime.order_desk import OrderHandle
 from engine.seams.clock import Clock
@@ -49,6 +51,10 @@ class LastLook(Protocol):
     def still(self, request: Request, view: OrderView, signal_id: str) -> Denial | None:
         """Ask the halt latch alone once more, right before the bytes."""
         ...
+
+
+def _nobody(request: Request, signal_id: str) -> None:
+    """Stand in until somebody listens."""
 
 
 class Outgoing:
@@ -98,12 +104,16 @@ class Sender:
         checks: LastLook,
         sender_nursery: trio.Nursery,
         bound_s: float,
+        fence: Fence,
     ) -> None:
         self._journal, self._link, self._clock, self._breaker = journal, link, clock, breaker
         self._checks, self._nursery, self._bound_s = checks, sender_nursery, bound_s
+        self._fence = fence
         self._under_way: dict[Outgoing, trio.CancelScope] = {}
         self._all_done = trio.Event()
         self._cancels: list[_Job] = []
+        self.on_written: Callable[[Request, str], object] = _nobody
+        """Called with a request and its signal right before its bytes leave, behind the sync of its row."""
 
     @property
     def in_flight(self) -> int:
@@ -185,12 +195,16 @@ class Sender:
             await self._conclude(answer, job, row)
             return
         answer = self._unanswered(request, ticket)
+        self.on_written(request, job.signal_id)
         ticket = msgspec.structs.replace(ticket, stands=lambda: self._fallen(job) is None)
         with trio.move_on_after(self._bound_s):
             answer = await self._dispatch(ticket, request)
         await self._conclude(answer, job, row)
 
     def _fallen(self, job: _Job) -> Denial | None:
+        """Ask right before the bytes. A standstill is noticed here, and has halted entries before the latch is asked."""
+        if not self._fence.passes():
+            return Denial("LEASE_LOST", self._fence.why)
         return self._checks.still(job.request, job.handle.view, job.signal_id)
 
     async def _deny(self, denial: Denial, job: _Job) -> None:
@@ -214,6 +228,8 @@ class Sender:
         sent = [await self._going(job, ticket) for job in jobs]
         await self._journal.sync()
         answers = [self._unanswered(request, ticket) for request, _ in sent]
+        for job, (request, _) in zip(jobs, sent, strict=True):
+            self.on_written(request, job.signal_id)
         with trio.move_on_after(self._bound_s):
             cancels = [request for request, _ in sent if isinstance(request, CancelOrder)]
             answers = await self._link.cancel_batch(ticket, cancels)
@@ -226,7 +242,7 @@ class Sender:
         job.outgoing.gone = True
         row = self._note(request, ticket, job)
         with trio.move_on_after(self._bound_s):
-            await job.handle.deliver(Sent(request, row))
+            await job.handle.deliver(Sent(request, row, ticket.stamped_ns))
         return request, row
 
     async def _admit(self, job: _Job) -> Ticket | Answer:
@@ -246,7 +262,7 @@ class Sender:
         digest = hashlib.sha256(_CANONICAL.encode(request)).hexdigest()
         return self._journal.append(
             "request",
-            Requested(request, ticket.transport, digest),
+            Requested(request, ticket.transport, digest, ticket.stamped_ns),
             ts_ns=self._clock.now_ns(),
             signal_id=job.signal_id,
             cl_ord_id=request.cl_ord_id,

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from engine.journal.journal import Journal
 from engine.risk.breaker import Breaker
 from engine.runtime.account_desk import AccountDesk
+from engine.runtime.alarm_desk import AlarmDesk
+from engine.runtime.alarm_outbox import Outbox
 from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.bus import Bus
 from engine.runtime.entry_gate import EntryGate
+from engine.runtime.fence import Fence
 from engine.runtime.halt_watch import HaltWatch
 from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
+from engine.runtime.metrics import Metrics
 from engine.runtime.money_bus import MoneyBus
 from engine.runtime.money_desk import MoneyDesk
 from engine.runtime.order_desk import OrderDesk
@@ -52,9 +56,13 @@ class Services:
     accounts: AccountDesk
     risk: RiskDesk
     halt_watch: HaltWatch
+    fence: Fence
     balance_desk: BalanceDesk
     money: MoneyDesk
     money_bus: MoneyBus
+    alarms: AlarmDesk
+    outboxes: tuple[Outbox, ...]
+    metrics: Metrics
     balances: Mapping[str, Balance]
     """What the private stream last said of the spot wallets; positions never come from here."""
 

@@ -11,6 +11,7 @@ from engine.market.topics import MarketChannel
 from engine.orders.brackets import Policy
 from engine.risk.breaker import FAILURES, REST_S
 from engine.risk.limits import UNLIMITED, Limits
+from engine.runtime.alarm import AlarmSettings
 
 
 class MarketSettings(msgspec.Struct, frozen=True):
@@ -37,6 +38,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """How long a signal may wait for its symbol's first verified book before it is denied."""
     resume_bound_s: float = 5.0
     """How long protection waits for REST after a restart while the private stream stands: its bound is 10 s in all."""
+    pulse_bound_s: float = 5.0
+    """An engine whose own pulse is older stood still: it looks at its lease and halts entries before it sends on."""
     shutdown_bound_s: float = 15.0
     """From the wish to end to the last socket closed, also against a half-open venue."""
     close_wish_s: float = 10.0
@@ -65,3 +68,4 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """At most MAX_STOPS + 3 live orders tell a bracket, each bounded by its own inbox."""
     subscriber_queue: int = 4096
     market: MarketSettings = MarketSettings()
+    alarms: AlarmSettings = AlarmSettings()

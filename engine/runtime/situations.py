@@ -38,6 +38,10 @@ class Situations:
 
     # --- what it is told --------------------------------------------------------------------------------------------
 
+    def hold_to(self, limits: Limits) -> None:
+        """Take other limits."""
+        self._limits, self._sent = limits, deque(self._sent, maxlen=limits.orders_per_second)
+
     def open(self, bracket: Bracket, born_ns: int) -> None:
         """Count a bracket from the tick on in which it is accepted or resumed."""
         signal_id = bracket.signal.signal_id

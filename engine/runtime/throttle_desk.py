@@ -53,6 +53,10 @@ class ThrottleDesk:
             if row.ts_ns > rearmed.get(opened.signal.strategy_id, 0):
                 self._count(opened.signal, row.ts_ns)
 
+    def hold_to(self, limits: Limits) -> None:
+        """Take other limits; where nothing was counted before, counting begins now."""
+        self._throttle.hold_to(limits.repeats_most, limits.repeats_window_s)
+
     def learned(self, signal: Signal, view: OrderView) -> None:
         """Count an entry with its first fill, once."""
         if view.role == "entry" and view.done_qty and view.cl_ord_id not in self._executed:

@@ -27,6 +27,7 @@ class Unexplained:
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._shown: OrderedDict[str, OrderReport] = OrderedDict()  # by the venue's id of the order
 
     def note(self, report: OrderReport) -> None:
         """Remember a fill; the same one told again says nothing new."""
@@ -36,22 +37,42 @@ class Unexplained:
         if len(self._seen) > MAX_KEPT:
             self._seen.popitem(last=False)
 
+    def show(self, report: OrderReport) -> None:
+        """Take what the venue says of an order whose fills are kept here: its name and its terms."""
+        if any(seen.report.order_id == report.order_id for seen in self._seen.values()):
+            self._shown[report.order_id] = report
+            if len(self._shown) > MAX_KEPT:
+                self._shown.popitem(last=False)
+
     def may_be(self, order: NewOrder, sent_s: float, earliest_ns: int) -> bool:
-        """Tell whether a fill kept may be this order's.
+        """Tell whether a fill kept may be this order's; see ``orders_that_may_be``."""
+        return bool(self.orders_that_may_be(order, sent_s, earliest_ns))
+
+    def orders_that_may_be(self, order: NewOrder, sent_s: float, earliest_ns: int) -> list[str]:
+        """Return the venue's ids of the orders whose fills may be this order's.
 
         It is not where anything told of it rules that out: heard before the send (``sent_s``, trio's clock), made
         before the order can have reached the venue (``earliest_ns``, venue time), another market or side, another
-        kind of order or other terms, a price beyond the order's limit, or more in all than it asked for. What is not
-        told rules out nothing. There is no latest moment: an order that rests fills whenever it likes.
+        kind of order or other terms, another name, a price beyond the order's limit, or more in all than it asked
+        for. What is not told rules out nothing. There is no latest moment: an order that rests fills whenever it likes.
         """
-        return any(
-            seen.at_s >= sent_s
-            and seen.fill.ts_ns >= earliest_ns
-            and _fits(seen.report, order)
-            and _within_limit(seen.fill, order)
-            and self._filled(seen.report.order_id) <= order.order_qty
-            for seen in self._seen.values()
+        return sorted(
+            {
+                seen.report.order_id
+                for seen in self._seen.values()
+                if seen.at_s >= sent_s
+                and seen.fill.ts_ns >= earliest_ns
+                and self._may_show(seen.report, order)
+                and _within_limit(seen.fill, order)
+                and self._filled(seen.report.order_id) <= order.order_qty
+            }
         )
+
+    def _may_show(self, report: OrderReport, order: NewOrder) -> bool:
+        shown = self._shown.get(report.order_id)
+        if shown is None:
+            return _fits(report, order)
+        return shown.cl_ord_id in (None, order.cl_ord_id) and _fits(shown, order)
 
     def _filled(self, order_id: str) -> Decimal:
         return sum((one.fill.last_qty for one in self._seen.values() if one.report.order_id == order_id), ZERO)

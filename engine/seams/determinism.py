@@ -1,6 +1,6 @@
 """Pin what is global to the process, so that one seed gives one run, to the byte.
 
-The only module that touches trio's private scheduler; the trio version is pinned for it (pyproject.toml).
+The only module that touches trio's private scheduler and clock; the trio version is pinned for it (pyproject.toml).
 """
 
 from __future__ import annotations
@@ -11,6 +11,18 @@ import random
 from collections.abc import Iterator
 
 import trio._core._run as trio_run
+from trio.testing import MockClock
+
+
+def virtual_clock() -> MockClock:
+    """Return a clock that stands still while anybody can run, and then jumps to the next deadline.
+
+    It is asked for the time more often than anything else of a run is done, and it need not ask the real one for that:
+    a clock that only jumps is where it last jumped to.
+    """
+    clock = MockClock(autojump_threshold=0)
+    clock.current_time = lambda: clock._virtual_base  # type: ignore[method-assign]
+    return clock
 
 
 @contextlib.contextmanager

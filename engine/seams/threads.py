@@ -10,6 +10,8 @@ import trio
 T = TypeVar("T")
 
 _ONE = trio.CapacityLimiter(1)
+_SMALL = trio.CapacityLimiter(1)
+_LEFT_ALONE = trio.CapacityLimiter(1)
 
 
 async def run_aside(work: Callable[[], T]) -> T:
@@ -18,3 +20,19 @@ async def run_aside(work: Callable[[], T]) -> T:
     Cancelled, it waits for the end all the same: a thread cannot be stopped, and what it works on must not be closed.
     """
     return await trio.to_thread.run_sync(work, limiter=_ONE)
+
+
+async def run_left_alone(work: Callable[[], T]) -> T:
+    """Run ``work`` in a thread, one at a time; cancelled, it returns at once and the thread ends when it ends.
+
+    For work that touches nothing of ours. A thread that never ends keeps the next call waiting, never the process.
+    """
+    return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=_LEFT_ALONE)
+
+
+async def run_small(work: Callable[[], T]) -> T:
+    """Run ``work`` in a thread beside the long ones, in the order of the calls; what it raises is raised here.
+
+    Cancelled, nobody waits for it, and it still ends before the next begins: for what neither waits nor holds anything.
+    """
+    return await trio.to_thread.run_sync(work, limiter=_SMALL, abandon_on_cancel=True)

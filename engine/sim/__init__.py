@@ -30,7 +30,7 @@ from engine.sim.faults import (
     stall_before,
     strange_answer,
 )
-from engine.sim.house import House
+from engine.sim.house import House, Quote
 from engine.sim.identity import Identity, load_or_make_identity
 from engine.sim.instruments import DEFAULT_ASSETS, DEFAULT_PAIRS, AssetSpec, PairSpec
 from engine.sim.keys import PERMISSIONS, QUERY_PERMISSIONS, TRADING_PERMISSIONS
@@ -87,6 +87,7 @@ __all__ = [
     "Identity",
     "load_or_make_identity",
     "House",
+    "Quote",
     "Truth",
     "SimOrder",
     "SimTrade",

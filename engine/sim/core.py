@@ -56,6 +56,7 @@ class Core:
         self.margin = Margin(self)
         self.lending = Lending(self)
         self._depth = 0
+        self._gathers = False
         for account in accounts:
             self.open_ledger(account)
 
@@ -121,6 +122,16 @@ class Core:
         finally:
             self._depth -= 1
             self._done()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Make one command of several and one move of the markets: what they set off happens when the block ends."""
+        self._gathers = True
+        try:
+            yield
+        finally:
+            self._gathers = False
+            self.finish()
 
     def add(self, account: Account, new: NewOrder) -> SimOrder | None:
         """Check and take a new order; None when it only asked for validation. Raises Refused."""
@@ -269,6 +280,8 @@ class Core:
         """Do what this command has set off: orders fired or created by its fills, positions liquidated; then tell
         which markets moved, and that the command is done.
         """
+        if self._gathers:
+            return
         while self.closes.create() or self._fire() or self.margin.enforce():
             pass
         for market in self.markets.values():

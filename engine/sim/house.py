@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.sim import errors
 from engine.sim.accounts import Account
 from engine.sim.core import Core
 from engine.sim.errors import Refused, invalid
 from engine.sim.orders import NewOrder, Side, SimOrder
+
+
+class Quote(NamedTuple):
+    """One level of the house's: price in quote, quantity in base."""
+
+    side: Side
+    price: Decimal
+    qty: Decimal
 
 
 class House:
@@ -33,6 +43,18 @@ class House:
         for order in list(self._core.house.open.values()):
             if order.symbol == symbol and owner in (None, order.owner):
                 self._core.cancel(order)
+
+    def requote(self, symbol: str, quotes: Sequence[Quote], owner: str = "house") -> None:
+        """Put these quotes in the place of an owner's orders, all in one command: one change of the book is told.
+
+        Raises Refused when the market is halted and one of them crosses its book; nothing has changed then.
+        """
+        if any(self._core.market(symbol).book.crosses(quote.side, quote.price) for quote in quotes):
+            self._check_open(symbol)
+        with self._core.at_once():
+            self.clear(symbol, owner)
+            for quote in quotes:
+                self.quote(symbol, quote.side, quote.price, quote.qty, owner)
 
     def take(self, symbol: str, side: Side, qty: Decimal) -> Decimal:
         """Send a market order and return how much of it was filled."""

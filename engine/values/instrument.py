@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from engine.values.money import Price, Qty, whole_lots
+from engine.values.money import Price, Qty, Side, whole_lots
 
 PairStatus = Literal[
     "online",
@@ -26,7 +26,9 @@ class Instrument(msgspec.Struct, frozen=True):
     """One market. ``symbol`` is the venue-neutral name (BTC/USD); increments and minima are Decimals from the wire.
 
     ``price_increment`` is the tick (quote), ``qty_increment`` the lot (base), ``qty_min`` the least base quantity and
-    ``cost_min`` the least price times quantity (quote) of an order.
+    ``cost_min`` the least price times quantity (quote) of an order. ``leverage_buy`` and ``leverage_sell`` are what the
+    venue lends for on either side (empty: no margin), ``margin_stop`` the margin level in percent at which it
+    liquidates (None: not told).
     """
 
     symbol: str
@@ -40,6 +42,13 @@ class Instrument(msgspec.Struct, frozen=True):
     qty_min: Qty
     cost_precision: int
     cost_min: Decimal
+    leverage_buy: tuple[int, ...] = ()
+    leverage_sell: tuple[int, ...] = ()
+    margin_stop: int | None = None
+
+    def leverages(self, side: Side) -> tuple[int, ...]:
+        """Return the leverages that orders of a side may ask for."""
+        return self.leverage_buy if side == "buy" else self.leverage_sell
 
     def lots(self, qty: Decimal) -> Qty:
         """Round a quantity down to what can be ordered."""

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from engine.accounts.margin import TradeBalance, VenuePosition
 from engine.accounts.movement import SPOT, Movement
 from engine.market.book import Book
 from engine.market.freshness import Freshness
@@ -60,6 +61,8 @@ class Ticket(msgspec.Struct, frozen=True):
     """The limiter's own number for this leave; 0 = none."""
     stands: Callable[[], bool] = always
     """Asked right before the first byte, behind every wait: False = it must not leave any more (a halt has fallen)."""
+    stamped_ns: int = 0
+    """Venue time at which the deadline was stamped: nothing of the request left before. 0 = not told."""
 
 
 class Unprotected(msgspec.Struct, frozen=True):
@@ -337,6 +340,14 @@ class VenueLink(MarketLink, Protocol):
 
     async def balances(self) -> list[Balance]:
         """Ask for all balances."""
+        ...
+
+    async def margin_positions(self) -> list[VenuePosition]:
+        """Ask for the open margin positions, whoever opened them."""
+        ...
+
+    async def trade_balance(self, currency: str) -> TradeBalance:
+        """Ask what the account can bear on margin, in units of ``currency``."""
         ...
 
 

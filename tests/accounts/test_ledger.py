@@ -54,7 +54,7 @@ def test_fee_in_base_leaves_the_position_and_what_it_had_cost_is_lost():
     """One coin less a hundredth is held."""
     ledger = Ledger()
     assert ledger.book(fact("buy", "1", "100", base_fee="0.01")) == -1
-    assert (ledger.qty(BTC), ledger.positions["s", BTC].cost) == (d("0.99"), 99)
+    assert (ledger.qty(BTC), ledger.positions["s", BTC, False].cost) == (d("0.99"), 99)
 
 
 def test_fee_in_a_third_asset_is_kept_apart_until_it_has_a_price():

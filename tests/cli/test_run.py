@@ -153,7 +153,8 @@ def test_text_output_is_plain_and_complete(cli: Cli) -> None:
     ended = cli.run("run", "--signals", write(cli.place, quick()), "--until-idle", "--data-dir", str(cli.data_dir))
     assert ended.code == 0, ended.err
     lines = ended.out.splitlines()
-    assert lines[0].startswith("time (UTC)")
+    assert lines[0].startswith("http://127.0.0.1:")
+    assert lines[1].startswith("time (UTC)")
     assert any(" entry " in line and " canceled " in line for line in lines)
     assert "signal 00000000: abandoned" in ended.out
     assert "chain verified" in lines[-1]
@@ -164,6 +165,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(cli: Cli) -> None:
     """``run | head -1`` neither hangs nor complains of a broken pipe."""
     process = cli.start("run", "--signals", write(cli.place, signal_line()), "--data-dir", str(cli.data_dir))
     assert process.stdout is not None
+    assert process.stdout.readline().startswith("http://127.0.0.1:")
     assert process.stdout.readline().startswith("time")
     process.stdout.close()
     process.stdout = None

@@ -194,7 +194,7 @@ async def test_every_error_has_code_message_and_advice(open_live):
             assert (path, response.status_code, complaint["code"]) == (path, status, code)
             assert complaint["message"]
             assert complaint["what_to_do"]
-            assert set(complaint) == {"code", "message", "what_to_do", "exit"}
+            assert set(complaint) == {"code", "message", "what_to_do", "exit", "category", "retryable"}
 
 
 async def test_oversized_headers_and_nonsense_end_only_their_connection(open_live):

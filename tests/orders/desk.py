@@ -86,7 +86,13 @@ class Desk:
             case PlaceTarget():
                 self.open(target_order(signal, BTC, name, step.qty, step.place, rest=step.rest), "target", step)
             case PlaceClose():
-                self.open(close_order(BTC, name, step.side, step.qty, step.limit_price), "close", step)
+                self.open(
+                    close_order(
+                        BTC, name, step.side, step.qty, step.limit_price, leverage=self.bracket.signal.leverage
+                    ),
+                    "close",
+                    step,
+                )
             case AmendStop(cl_ord_id=cl):
                 terms = step.order_qty, step.limit_price, step.trigger_price
                 self._ask(AmendOrder(cl, f"O-{cl}", "BTC/USD", *terms), step)

@@ -20,6 +20,7 @@ from engine.orders.reports import Answer, Outcome
 from engine.orders.view import OrderView
 from engine.risk.breaker import Breaker
 from engine.risk.denials import Denial
+from engine.runtime.fence import Fence
 from engine.runtime.messages import Answered, Denied, OrderMessage, Sent
 from engine.runtime.order_desk import OrderHandle
 from engine.runtime.sender import Sender
@@ -98,7 +99,7 @@ class Desk:
         self.journal, self.link = journal, SlowVenue(journal)
         link: Any = self.link
         self.checks = Checks()
-        self.sender = Sender(journal, link, clock, Breaker(), self.checks, nursery, BOUND_S)
+        self.sender = Sender(journal, link, clock, Breaker(), self.checks, nursery, BOUND_S, Fence())
         send, self.inbox = trio.open_memory_channel[OrderMessage](8)
         self.handle = OrderHandle(Order(SPEC, "entry").view(), "s1", send)
 

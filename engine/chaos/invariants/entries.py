@@ -95,11 +95,13 @@ class DecisionsOnFreshBooks(Invariant):
             return
         if not self.ledger.up:
             return  # a bracket resumed while its engine opens: nothing to ask it by yet
+        if fact.role == "target" and fact.spec.time_in_force != "ioc" and fact.spec.order_type != "market":
+            return  # one that rests waits for its price at the exchange: no book is asked
         engine = self.court.world.engine
         book = engine.services.link.book(fact.spec.symbol)
         if book is None or not book.usable:
             self.broken(f"{fact.role} decided while the book is not usable", row.cl_ord_id)
-        if fact.role == "target" and fact.spec.time_in_force == "ioc" and fact.spec.limit_price is not None:
+        if fact.role == "target" and fact.spec.limit_price is not None:
             self._was_touched(row, fact)
 
     def _was_touched(self, row: Row, fact: Intent) -> None:

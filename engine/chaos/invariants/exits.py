@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.chaos.invariants.base import Invariant
 from engine.chaos.ledger import ZERO, Case, Twin
+from engine.chaos.tap import Asked
 from engine.journal.row import Row
 from engine.orders.events import OrderEvent
 from engine.sim.events import OrderReport
@@ -44,8 +45,15 @@ class ExitsWithinPosition(Invariant):
         live, held = case.resting(), max(case.held, ZERO)
         if case.signal.exits == "both-rest":
             live = max(case.resting("stop", "close"), case.resting("target"))
+            if live > held and self._sibling_just_traded(case):
+                return
         if live > held + self._unheard(case):
             self.broken(f"exits for {live} live, held is {held}", case.signal_id, *case.orders)
+
+    def _sibling_just_traded(self, case: Case) -> bool:
+        """Both exits rest: what the one has traded the other offers until a shrink or a cancel has come through."""
+        just = max((twin.filled_s for twin in case.of("stop") + case.of("target")), default=0.0)
+        return self.court.now_s <= max(just, self.ledger.trouble_until_s) + SHRINK_S
 
     def _unheard(self, case: Case) -> Decimal:
         """What such targets have traded and the journal has not heard of, or only just: the stop shrinks again then."""
@@ -64,13 +72,27 @@ class TargetHasStop(Invariant):
 
     name = "target_has_stop"
 
+    def __init__(self, court: Any) -> None:
+        super().__init__(court)
+        self._sent_beside: dict[str, Decimal] = {}
+
+    def on_asked(self, asked: Asked) -> None:
+        """Note what stops there were by the journal's word when a target left: more nobody could know."""
+        for name in asked.names if asked.kind == "new" else ():
+            twin = self.ledger.orders.get(name)
+            if twin is not None and twin.role == "target":
+                self._sent_beside[name] = self.ledger.cases[twin.signal_id].told_resting("stop")
+
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
-        """An immediate target rests never; any other only beside a stop."""
+        """An immediate target rests never; any other only beside a stop, or where nothing is held any more."""
         if twin is None or twin.role != "target" or report.exec_type != "new":
             return
-        case = self.ledger.cases[twin.signal_id]
-        if twin.spec.time_in_force != "ioc" and case.resting("stop") < twin.leaves and case.signal.stop_loss:
-            self.broken(f"target for {twin.leaves}, stops for {case.resting('stop')}", twin.cl_ord_id)
+        case, spec = self.ledger.cases[twin.signal_id], twin.spec
+        if spec.order_type == "market" or spec.time_in_force == "ioc" or not case.signal.stop_loss:
+            return
+        wanted = min(twin.leaves, max(case.held, ZERO))
+        if max(case.resting("stop"), self._sent_beside.get(twin.cl_ord_id, ZERO)) < wanted:
+            self.broken(f"target for {wanted}, stops for {case.resting('stop')}", twin.cl_ord_id)
 
 
 class ExitsNeverDenied(Invariant):

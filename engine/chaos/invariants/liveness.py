@@ -66,7 +66,8 @@ class CoverInTime(Invariant):
     def _follow(self, case: Case) -> None:
         now_s = self.court.now_s
         bare = case.held - max(case.resting("stop"), ZERO) - case.resting("close", "target")
-        if case.signal.stop_loss is None or case.state == "taken_over" or bare < case.dust():
+        waits = case.signal.protect_from == "full_fill" and any(t.leaves for t in case.of("entry"))
+        if case.signal.stop_loss is None or case.state == "taken_over" or waits or bare < case.dust():
             case.bare_since_s = None
             return
         if case.bare_since_s is None:

@@ -1,0 +1,109 @@
+"""What stands before the application on TCP: whose address was asked for, from which page, and with which token.
+
+A page from elsewhere can make a browser send requests here, under a name of its own (DNS rebinding) or under ours
+(CSRF): the first has a foreign Host, the second a foreign Origin, and neither knows the token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
+
+from engine.control.access import Access
+from engine.control.refusal import Refusal, forbidden, no_such_route, unauthorized
+
+OPEN_PATHS = ("/", "/metrics", "/metrics/")
+OPEN_FOLDER = "/static/"
+"""Answered without a token: the page's shell and its files, which hold no data, and the metrics."""
+
+BEARER = "bearer."
+"""Before the token among a WebSocket's subprotocols: a browser can set no header there."""
+
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+
+class Gate:
+    """Wraps an ASGI application. ``hosts`` are the names under which it may be asked, port included."""
+
+    def __init__(self, app: ASGIApp, access: Access, hosts: Iterable[str]) -> None:
+        self._app, self._access = app, access
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._origins = frozenset(f"http://{host}" for host in self._hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, _marked(send))
+        else:
+            await refuse(refusal, scope, send)
+
+    def _refusal(self, scope: HTTPScope | WebSocketScope) -> Refusal | None:
+        if scope["http_version"] not in ("1.0", "1.1"):
+            return forbidden("HTTP_VERSION", "only HTTP/1.1 is spoken here", "ask with HTTP/1.1")
+        headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+        hosts = [value.lower() for name, value in headers if name == b"host"]
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
+            return forbidden("FOREIGN_HOST", "this door is not known by that name", "use the address that run printed")
+        if any(name == b"origin" and value.lower() not in self._origins for name, value in headers):
+            return forbidden("FOREIGN_ORIGIN", "pages of other sites may not ask", "use the address that run printed")
+        if _crooked(scope):
+            return no_such_route()
+        if _is_open(scope):
+            return None
+        given = _tokens(scope, headers)
+        if len(given) == 1 and self._access.admits(given[0]):
+            return None
+        return unauthorized("no token, or not this start's")
+
+
+def _is_open(scope: HTTPScope | WebSocketScope) -> bool:
+    if scope["type"] != ScopeType.HTTP or scope["method"] not in ("GET", "HEAD"):
+        return False
+    return scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDER)
+
+
+def _crooked(scope: HTTPScope | WebSocketScope) -> bool:
+    """Tell paths that mean something else than they say: no route here has such a segment."""
+    path = scope["path"]
+    segments = path.split("/")
+    return "" in segments[1:-1] or "." in segments or ".." in segments or "\\" in path or "\0" in path
+
+
+def _tokens(scope: HTTPScope | WebSocketScope, headers: list[tuple[bytes, str]]) -> list[str]:
+    found = [value for name, value in headers if name == b"authorization"]
+    tokens = [value[7:].strip() if value[:7].lower() == "bearer " else "" for value in found]
+    if scope["type"] == ScopeType.WEBSOCKET and not tokens:
+        tokens = [one.removeprefix(BEARER) for one in scope["subprotocols"] if one.startswith(BEARER)]
+    return tokens
+
+
+def _marked(send: Send) -> Send:
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *HEADERS]
+        await send(message)
+
+    return marked
+
+
+async def refuse(refusal: Refusal, scope: HTTPScope | WebSocketScope, send: Send) -> None:
+    """Answer with a complaint, whatever was asked; its body is not read."""
+    body = msgspec.json.encode(refusal.complaint)
+    kind = "http.response" if scope["type"] == ScopeType.HTTP else "websocket.http.response"
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        *refusal.headers,
+        *HEADERS,
+    ]
+    await send({"type": f"{kind}.start", "status": refusal.status, "headers": headers})  # type: ignore[misc,arg-type]
+    await send({"type": f"{kind}.body", "body": body, "more_body": False})  # type: ignore[misc,arg-type]
