@@ -52,9 +52,14 @@ check:
     codespell
     python -m tests.readme --check
 
-# renew the order table and the diagrams in the README
+# renew the order table and the diagrams in the README, and the pictures of the dashboard (needs Graphviz)
 diagrams:
     python -m tests.readme
+    python -m tests.browser.diagrams
+
+# write config/kraken.toml anew from config/engine.toml
+live-settings:
+    python -m tests.live_settings
 
 # put the source into shape
 fmt:

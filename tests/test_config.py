@@ -153,6 +153,7 @@ def test_every_member_that_shapes_the_engine_can_be_set() -> None:
         (StrategyLimits, LimitsSection().each_strategy, set()),
         (MarketSettings, settings.market, set()),
         (Policy, settings.policy, set()),
+        (MarginSettings, settings.margin, set()),
         (KrakenSettings, settings.kraken, {*Credentials._fields, "mode", "plain_host", "user_agent"}),
         (LinkPolicy, settings.kraken.link, set()),
     ):

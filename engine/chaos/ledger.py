@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -59,6 +60,8 @@ class Case:
     closed: Closed | None = None
     state: str = "entering"
     bare_since_s: float | None = None
+    alarmed_s: float = -math.inf
+    """When the bracket last told an alarm."""
     opened: bool = True
 
     @property
@@ -89,9 +92,16 @@ class Case:
         exits = (t for t in self.orders.values() if t.role in wanted and t.venue is not None)
         return sum((t.leaves for t in exits if t.spec.side != self.signal.side), ZERO)
 
-    def told_resting(self, role: str) -> Decimal:
-        """Quantity of a role that rests by the journal's word: what nobody has told the engine otherwise of."""
-        told = (t for t in self.of(role) if t.state in ("open", "partial", "pending_amend"))
+    @property
+    def told_held(self) -> Decimal:
+        """What the fills in the journal come to, without fees, in the direction of the entry."""
+        filled = (t.cum_qty if t.spec.side == self.signal.side else -t.cum_qty for t in self.orders.values())
+        return sum(filled, ZERO if self.signal.entered else self.signal.order_qty)
+
+    def told_resting(self, *roles: str) -> Decimal:
+        """Quantity of these roles that rests by the journal's word: what nobody has told the engine otherwise of."""
+        alive = ("open", "partial", "pending_amend")
+        told = [t for t in self.orders.values() if t.role in roles and t.state in alive]
         return sum((t.leaves or t.spec.order_qty - t.cum_qty for t in told), ZERO)
 
     def dust(self) -> Decimal:
@@ -113,10 +123,37 @@ class Ledger:
         self.up = False
         """An engine accepts signals."""
         self.halted: dict[str, str] = {}
-        self.trouble_until_s = 0.0
-        """Faults are in force, or the engine is not there, until this moment; infinite while open."""
+        self.up_since_s = 0.0
+        self.in_force = 0
+        """Faults that last and have not ended."""
+        self._undisturbed_s = -math.inf
         self.struck: dict[str, int] = {}
+        self.struck_s: dict[str, float] = {}
+        """When each kind of fault struck last."""
         self.alarms: list[tuple[float, str]] = []
+
+    @property
+    def quiet_since_s(self) -> float:
+        """Since when no fault has worked and an engine has been up; infinite while that is not so."""
+        return self._undisturbed_s if self.up and not self.in_force else math.inf
+
+    def disturb(self, until_s: float) -> None:
+        """Note that something works, or may still work, until this moment."""
+        self._undisturbed_s = max(self._undisturbed_s, until_s)
+
+    def count(self, kind: str, now_s: float) -> None:
+        """Count what has come about."""
+        self.struck[kind] = self.struck.get(kind, 0) + 1
+        self.struck_s[kind] = now_s
+
+    def strike(self, kind: str, now_s: float, *, works_s: float = 0.0) -> None:
+        """Count a fault that has met something, and may work for so long from now."""
+        self.count(kind, now_s)
+        self.disturb(now_s + works_s)
+
+    def had_since(self, since_s: float, *kinds: str) -> bool:
+        """Tell whether any of these faults has struck since this moment."""
+        return any(self.struck_s.get(kind, -math.inf) >= since_s for kind in kinds)
 
     def had(self, *kinds: str) -> bool:
         """Tell whether any of these faults has struck in this run."""

@@ -7,6 +7,7 @@ truth comes from its core: nothing here rests on what the engine thinks of itsel
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -42,10 +43,6 @@ RULES: tuple[type[Invariant], ...] = (
 
 TICK_S = 0.5
 _CHILD = "child-"
-RESTART_S = 8.0
-"""After a start cover or flat takes ten seconds, two of which are there at any time."""
-TOGETHER_S = 80.0
-"""After a start in bad weather."""
 _FACTS = {**FACT_OF_KIND, TRADING_ROW: TradingEvent}
 _HOOKS = ("on_row", "on_venue", "on_done", "on_asked", "on_answered", "on_log", "on_report", "on_tick", "on_moment")
 
@@ -144,14 +141,15 @@ class Oracle:
 
     def started(self) -> None:
         """An engine accepts signals again: from here on it has its bounds to keep."""
-        ledger, now_s = self.ledger, self._trace.now_s
-        single = sum(ledger.struck.values()) < 2
-        ledger.trouble_until_s = now_s + (RESTART_S if single else TOGETHER_S)
+        self.ledger.up_since_s = self._trace.now_s
+        self.ledger.disturb(self._trace.now_s)
 
     def _forget(self) -> None:
         ledger = self.ledger
         ledger.head = 0
         ledger.halted.clear()
+        for twin in [one for one in ledger.orders.values() if one.child]:
+            self._unclaim_child(twin)
         for twin in ledger.orders.values():
             twin.state, twin.alarmed, twin.intended = "new", False, False
             twin.cum_qty -= twin.cum_qty
@@ -221,6 +219,7 @@ class Oracle:
             if event.move == "reopen":
                 case.closed = None
         if event.alarm:
+            case.alarmed_s = self._trace.now_s
             self.ledger.alarms.append((self._trace.now_s, event.alarm))
 
     def _latch(self, event: TradingEvent) -> None:
@@ -279,7 +278,7 @@ class Oracle:
         self._ask("on_venue", event, twin)
         if twin is not None:
             if event.exec_type == "canceled" and order.reason == self._world.exchange.settings.reason_stp:
-                ledger.struck["own_entry_in_way"] = ledger.struck.get("own_entry_in_way", 0) + 1
+                ledger.count("own_entry_in_way", self._trace.now_s)
             twin.venue_cum = order.cum_qty
             if event.trade is not None:
                 twin.filled_s = self._trace.now_s
@@ -293,6 +292,17 @@ class Oracle:
         twin = Twin(f"{_CHILD}{order.order_id}", parent.signal_id, "stop", _closing(parent.spec), child=True)
         case.orders[twin.cl_ord_id] = twin
         return twin
+
+    def _unclaim_child(self, twin: Twin) -> None:
+        """The row that named the venue's order may be lost: it goes by the venue's id until one is read."""
+        order = twin.venue
+        if order is None:
+            return
+        nameless = replace(twin, cl_ord_id=f"{_CHILD}{order.order_id}")
+        self.ledger.by_order_id[order.order_id] = self.ledger.cases[twin.signal_id].orders[nameless.cl_ord_id] = (
+            nameless
+        )
+        twin.child, twin.venue, twin.venue_ids = False, None, set()
 
     def _claim_child(self, twin: Twin, order_id: str) -> None:
         """The engine has given the venue's own order a name: from here on that is the one it goes by."""

@@ -34,6 +34,9 @@ class ProcessWire:
             raise OSError("the process is dead")
         inner = await self._wire.connect(host, port, tls=tls)
         assert isinstance(inner, VirtualStream)  # noqa: S101 - the virtual wire gives nothing else
+        if self.dead:  # killed meanwhile: the kernel takes back what came too late
+            inner.drop()
+            raise OSError("the process is dead")
         stream = _MortalStream(inner, self)
         self._streams.append(stream)
         return stream

@@ -41,6 +41,8 @@ SWEEP = Decimal("0.03")
 SETTLE_S = 150.0
 """From the end of the weather: 60 s by which REST may lag a broken stream, a deadline, and some rounds of questions."""
 SHUTDOWN_S = 15.0
+DAMAGED_S = 20.0
+"""How long an engine on what is left of a damaged journal is watched."""
 DAMAGED_SHARE = 0.1
 """Of the runs: their journal is damaged after the end, and started once more."""
 
@@ -153,8 +155,7 @@ class Run:
         self._points = CrashPoints(world, self._crash, self._died)
 
     def _died(self, kind: str) -> None:
-        struck = self.oracle.ledger.struck
-        struck[kind] = struck.get(kind, 0) + 1
+        self.oracle.ledger.strike(kind, self.trace.now_s)
         self.trace.note("weather", "", kind)
 
     async def _live(self, world: World) -> None:
@@ -234,6 +235,7 @@ class Run:
                 raise
             return
         halted = born is not None and born.services.trading.stands(JOURNAL_CORRUPT)
+        await trio.sleep(DAMAGED_S)  # it protects what it finds; whatever it dies of breaks the run
         self.world.kill()
         if not halted:
             self._broke("damage_never_starts_silently", "an engine runs on a damaged journal and is not halted")

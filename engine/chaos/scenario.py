@@ -130,7 +130,11 @@ def _limits(rng: Random) -> Limits:
         name: SymbolLimits(order_qty_most=lot * 450, position_qty_most=lot * rng.randint(500, 900))  # type: ignore[arg-type]
         for name, (_, lot, _, _) in sorted(_PRICES.items())
     }
-    return Limits(symbol=symbol)
+    return Limits(
+        symbol=symbol,
+        order_value_most=Decimal(rng.randint(400, 1500)) if rng.random() < 0.3 else None,
+        open_orders_most=rng.randint(3, 12) if rng.random() < 0.4 else None,
+    )
 
 
 def _exchange(rng: Random) -> SimSettings:

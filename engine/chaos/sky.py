@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 import trio
 
@@ -18,12 +19,9 @@ from engine.sim import Refused, kill_before
 
 ARMED_S = 25.0
 """How long a fault that waits for its request or frame stays armed."""
-RECOVERY_S = 8.0
-"""After a single fault: cover or flat within ten seconds, two of which calm weather has, too."""
-TOGETHER_S = 80.0
-"""After faults on top of each other: what REST may lag a broken stream (60 s), a deadline, the rounds of questions."""
-ALONE_S = 15.0
-"""A fault with this much quiet before it is a single one."""
+WORKS_S: Final[Mapping[str, float]] = {"late_execution": 6.0, "late_answer": 8.0, "missing_frame": 32.0}
+"""How long after its strike a fault may still show: what is done or told late, a gap that no later frame tells of until
+resting orders are asked for all the same (``silent_resting_s``)."""
 
 
 class Sky:
@@ -33,8 +31,6 @@ class Sky:
         self._world, self._weather, self._ledger, self._trace = world, weather, ledger, trace
         self._nursery = nursery
         self._rng = world.chance.stream("weather")
-        self._in_force = self._many = 0
-        self._disturbed_s = self._began_s = self._until_s = -math.inf
         self._latency_s = world.wire.latency_s
         self._armed: dict[str, str] = {}  # "reset_inside" or "truncation", waiting for bytes
         self.charges = Charges(self.strike)
@@ -44,19 +40,8 @@ class Sky:
 
     def strike(self, kind: str) -> None:
         """Count a fault that has truly met something."""
-        struck = self._ledger.struck
-        struck[kind] = struck.get(kind, 0) + 1
+        self._ledger.strike(kind, self._trace.now_s, works_s=WORKS_S.get(kind, 0.0))
         self._trace.note("weather", "", kind)
-        self._disturb()
-
-    def _disturb(self) -> None:
-        """Give the engine its bound for a single fault; where several come together, what REST may lag."""
-        now_s = self._trace.now_s
-        alone = now_s - self._disturbed_s > ALONE_S
-        self._disturbed_s = now_s
-        self._until_s = max(self._until_s, now_s + (RECOVERY_S if alone else TOGETHER_S))
-        until_s = math.inf if self._in_force else self._until_s
-        self._ledger.trouble_until_s = max(self._ledger.trouble_until_s, until_s)
 
     async def run(self) -> None:
         """Strike as drawn, wait until every fault is over, and clear the sky."""
@@ -82,21 +67,13 @@ class Sky:
 
     async def _hold(self, kind: str, hold_s: float) -> None:
         """Let one fault that lasts begin, stand and end."""
-        act = getattr(self, f"_{kind}")
-        self._began_s = self._trace.now_s
-        self._many += 1 + (self._began_s - self._disturbed_s < ALONE_S)
-        self._in_force += 1
-        self._ledger.trouble_until_s = math.inf
+        act, ledger = getattr(self, f"_{kind}"), self._ledger
+        ledger.in_force += 1
         try:
             await act(hold_s)
         finally:
-            self._in_force -= 1
-            if not self._in_force:
-                now_s = self._trace.now_s
-                alone = now_s - self._began_s < hold_s + ALONE_S and self._many < 2
-                self._until_s = max(self._until_s, now_s + (RECOVERY_S if alone else TOGETHER_S))
-                self._ledger.trouble_until_s = self._until_s
-                self._disturbed_s, self._many = now_s, 0
+            ledger.in_force -= 1
+            ledger.disturb(self._trace.now_s)
 
     # --- the wire
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from random import Random
 
@@ -45,7 +44,6 @@ class Supervisor:
             if self._leave.is_set():
                 return
             self._up = trio.Event()
-            self._oracle.ledger.trouble_until_s = math.inf
             await trio.sleep(self._rng.uniform(*PAUSE_S))
             await self._start()
 

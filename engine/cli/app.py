@@ -89,9 +89,10 @@ def run(
     own = {name: value for name, value in (("source", market), ("faults", faults)) if value is not None}
     log = {"level": log_level, "file": log_file}
     end = None if on_stop is None else {"on_stop": on_stop}
-    settings = _settings(config, log, data_dir=data_dir, seed=seed, exchange=own or None, engine=end)
+    load = partial(_settings, config, log, data_dir=data_dir, seed=seed, exchange=own or None, engine=end)
+    settings = load()
     options = RunOptions(
-        settings=settings, logs=_logs(settings), signals=signals, until_idle=until_idle, as_json=as_json
+        settings=settings, logs=_logs(settings), signals=signals, until_idle=until_idle, as_json=as_json, load=load
     )
     return trio.run(run_engine, options)
 

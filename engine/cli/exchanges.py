@@ -21,7 +21,9 @@ from engine.journal.lease import hold_lease
 from engine.kraken.nonce_file import FileNonceStore
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
+from engine.net.fence import FencedStream
 from engine.net.wire import TcpWire
+from engine.runtime.fence import Fence
 from engine.seams.chance import Chance, SeededChance, SystemChance
 from engine.seams.clock import SystemClock
 from engine.sim import Exchange, ExchangeStore, SimSettings, load_or_make_identity, open_exchange_store
@@ -199,22 +201,33 @@ async def _listen(exchange_nursery: trio.Nursery, exchange: Exchange, port: int,
 
 @asynccontextmanager
 async def open_venue(
-    settings: Settings, directory: Path, hide: Callable[[str], object], **sim_changes: object
+    settings: Settings,
+    directory: Path,
+    hide: Callable[[str], object],
+    *,
+    fence: Fence | None = None,
+    **sim_changes: object,
 ) -> AsyncIterator[KrakenVenue]:
     """Give the configured venue; an embedded exchange runs while the block stands.
 
-    ``hide`` is told every secret before it is used. ``sim_changes`` are members of SimSettings for the embedded one.
+    ``hide`` is told every secret before it is used. ``fence`` is asked before every byte to the venue: that of the
+    engine that will order there. ``sim_changes`` are members of SimSettings for the embedded one.
     """
     if settings.venue != "embedded":
-        yield _adapter(settings.kraken_settings(load_credentials(settings)), directory, hide)
+        yield adapter(settings.kraken_settings(load_credentials(settings)), directory, hide, fence)
         return
-    async with open_embedded(settings, directory, hide, **sim_changes) as (_, venue):
+    async with open_embedded(settings, directory, hide, fence=fence, **sim_changes) as (_, venue):
         yield venue
 
 
 @asynccontextmanager
 async def open_embedded(
-    settings: Settings, directory: Path, hide: Callable[[str], object], **sim_changes: object
+    settings: Settings,
+    directory: Path,
+    hide: Callable[[str], object],
+    *,
+    fence: Fence | None = None,
+    **sim_changes: object,
 ) -> AsyncIterator[tuple[Exchange, KrakenVenue]]:
     """Run an exchange in this process while the block stands, and give it with an adapter to it.
 
@@ -228,16 +241,19 @@ async def open_embedded(
     async with open_exchange(sim, market_chance(settings), port, directory, free_port=free_port) as listening:
         exchange = listening.exchange
         made = Credentials(Secret(exchange.api_key), Secret(exchange.api_secret))
-        yield exchange, _adapter(settings.kraken_settings(made, **listening.addresses), directory, hide)
+        yield exchange, adapter(settings.kraken_settings(made, **listening.addresses), directory, hide, fence)
 
 
-def _adapter(kraken: KrakenSettings, directory: Path, hide: Callable[[str], object]) -> KrakenVenue:
+def adapter(
+    kraken: KrakenSettings, directory: Path, hide: Callable[[str], object], fence: Fence | None = None
+) -> KrakenVenue:
+    """Return the adapter over TCP, its nonces kept in ``directory``; ``hide`` is told every secret first."""
     for secret in (kraken.api_key, kraken.api_secret, kraken.query_key, kraken.query_secret, *kraken.former_secrets):
         if secret is not None:
             hide(secret.reveal())
     return KrakenVenue(
         kraken,
-        wire=TcpWire(),
+        wire=TcpWire() if fence is None else TcpWire(lambda stream: FencedStream(stream, fence)),
         clock=SystemClock(),
         chance=SystemChance(),
         nonces=_nonces(directory, kraken.api_key),

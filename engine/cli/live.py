@@ -21,9 +21,12 @@ from engine.control.refusal import Refusal
 from engine.control.status import Status
 from engine.control.table import CANCEL, ORDER, ORDERS, REPORTS, RESOLVE, STATUS
 from engine.market.freshness import Freshness
+from engine.net.link_view import LinkView
 from engine.orders.events import ExecutionReport
 from engine.runtime.bracket_scopes import said_bound
+from engine.runtime.risk_desk import RiskView
 from engine.values.money import trimmed
+from engine.venue.protocol import Headroom
 
 OrderId = Annotated[str, Parameter(help="cl_ord_id, any unique beginning of it, or the venue's order_id.")]
 
@@ -143,7 +146,7 @@ async def _print_reports(output: Output, arguments: dict[str, Any], directory: A
 
 def _orders_lines(found: OrderList) -> Iterator[str]:
     if found.active:
-        yield from _orders_table(found.active)
+        yield from orders_table(found.active)
     else:
         yield "no order is active"
     if found.history:
@@ -152,7 +155,8 @@ def _orders_lines(found: OrderList) -> Iterator[str]:
         yield from (report_line(report).plain for report in found.history)
 
 
-def _orders_table(found: tuple[OrderRecord, ...]) -> list[str]:
+def orders_table(found: tuple[OrderRecord, ...]) -> list[str]:
+    """Lay out orders, one a row."""
     head = ("order", "symbol", "side", "type", "filled", "price", "state", "order_id", "signal")
     rows = [
         (
@@ -173,7 +177,7 @@ def _orders_table(found: tuple[OrderRecord, ...]) -> list[str]:
 
 def _order_lines(found: OrderDetail) -> Iterator[str]:
     one = found.order
-    yield from _orders_table((one,))
+    yield from orders_table((one,))
     fees = ", ".join(f"{trimmed(qty)} {asset}" for asset, qty in one.fees.items()) or "none"
     yield f"cl_ord_id {one.cl_ord_id}, average {trimmed(one.avg_px)}, fees {fees}"
     yield f"walked: {' > '.join(one.states)}"
@@ -194,16 +198,10 @@ def _status_lines(found: Status) -> Iterator[str]:
         f"{counts.rejected} rejected, {counts.denied} denied, {counts.unknown} unknown ({counts.unknown_now} now)"
     )
     yield f"{counts.executions} executions, {found.execution_messages} execution messages, {counts.alarms} alarms"
-    for link in found.links:
-        why = f" ({link.why})" if link.why else ""
-        yield f"link {link.name}: {link.state}{why}, up {link.uptime_share:.1%}, {link.disconnects} disconnects"
+    yield from (link_line(link) for link in found.links)
     if found.breaker is not None:
         yield f"breaker: {found.breaker.state}, {found.breaker.failures} of {found.breaker.limit} failures"
-    for counter in found.counters:
-        yield (
-            f"counter {counter.symbol}: {counter.level:.1f} of {counter.threshold:g} points, "
-            f"{counter.open_orders} of {counter.most_open_orders} orders, {counter.waiting} waiting"
-        )
+    yield from (counter_line(counter) for counter in found.counters)
     for book in found.market:
         yield _book_line(book)
     yield from _trading_lines(found)
@@ -220,6 +218,20 @@ def _status_lines(found: Status) -> Iterator[str]:
     yield f"journal: {journal.rows} rows, {journal.durable} durable, slowest sync {slowest_ms:.1f} ms"
 
 
+def link_line(link: LinkView) -> str:
+    """Say how one link is."""
+    why = f" ({link.why})" if link.why else ""
+    return f"link {link.name}: {link.state}{why}, up {link.uptime_share:.1%}, {link.disconnects} disconnects"
+
+
+def counter_line(counter: Headroom) -> str:
+    """Say how full one of the venue's counters is."""
+    return (
+        f"counter {counter.symbol}: {counter.level:.1f} of {counter.threshold:g} points, "
+        f"{counter.open_orders} of {counter.most_open_orders} orders, {counter.waiting} waiting"
+    )
+
+
 def _book_line(book: Freshness) -> str:
     state = "usable" if book.usable else f"unusable ({book.fault})"
     age = "never updated" if book.update_age_s is None else f"updated {book.update_age_s:.1f} s ago"
@@ -228,13 +240,17 @@ def _book_line(book: Freshness) -> str:
     return f"book {book.symbol}: {state}, {book.status}, depth {book.depth}, {age}{late}, {book.resyncs} resyncs{held}"
 
 
+def limit_line(risk: RiskView) -> str:
+    """Say what the limits are measured by."""
+    return (
+        f"exposure {trimmed(risk.exposure)} {risk.currency}, today {trimmed(risk.realized_today)} realised and "
+        f"{trimmed(risk.unrealized)} unrealised, drawdown {trimmed(risk.drawdown)}"
+    )
+
+
 def _trading_lines(found: Status) -> Iterator[str]:
     risk = found.risk
-    yield (
-        f"trading: {found.trading_state}; exposure {trimmed(risk.exposure)} {risk.currency}, today "
-        f"{trimmed(risk.realized_today)} realised and {trimmed(risk.unrealized)} unrealised, "
-        f"drawdown {trimmed(risk.drawdown)}"
-    )
+    yield f"trading: {found.trading_state}; {limit_line(risk)}"
     for cause in found.trading.causes:
         yield f"{cause.strategy_id or 'all trading'}: {cause.code}: {cause.reason}"
     for trip in risk.throttled:

@@ -1,4 +1,4 @@
-"""The verbs about signals, brackets and the machinery: submit, signal, brackets, bracket, books, links, limits, denials."""
+"""The verbs about signals, brackets and the machinery: submit to denials."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from engine.control.brackets import BracketList, BracketRecord, SignalDetail, Ve
 from engine.control.looking import BookList, DenialList, LimitList, LinkList
 from engine.control.looking_table import BOOKS, BRACKET, BRACKETS, DENIALS_TOLD, LIMITS, LINKS, SIGNAL, SUBMIT
 from engine.errors import ConfigError
+from engine.market.book import Level
 from engine.values.money import trimmed
 
 SignalId = Annotated[str, Parameter(help="signal_id or any unique beginning of it, or one of its orders.")]
@@ -168,15 +169,12 @@ def _books_lines(found: BookList) -> Iterator[str]:
     for book in found.books:
         state = "verified" if book.usable else f"not usable: {book.fault}"
         yield f"{book.symbol}: {state}"
-        bids, asks = list(book.bids), list(book.asks)
-        rows = [
-            (*_level(bids, at), *reversed(_level(asks, at)))
-            for at in range(max(len(bids), len(asks)))
-        ]
+        depth = max(len(book.bids), len(book.asks))
+        rows = [(*_level(book.bids, at), *reversed(_level(book.asks, at))) for at in range(depth)]
         yield from columns(("bid", "qty", "qty", "ask"), rows)
 
 
-def _level(levels: list[tuple[object, object]], at: int) -> tuple[str, str]:
+def _level(levels: tuple[Level, ...], at: int) -> tuple[str, str]:
     return (str(levels[at][0]), str(levels[at][1])) if at < len(levels) else ("", "")
 
 

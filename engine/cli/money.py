@@ -14,6 +14,7 @@ from engine.cli.exits import Exit
 from engine.control.money import QualityList
 from engine.control.money_table import BALANCES, PNL, POSITIONS, QUALITY
 from engine.runtime.balance_views import BalanceList
+from engine.runtime.margin_views import MarginView
 from engine.runtime.money_views import Pnl, PositionList, PositionView
 from engine.runtime.summary import amount
 from engine.values.time import NS, rfc3339
@@ -81,12 +82,34 @@ def _positions_lines(found: PositionList) -> Iterator[str]:
     rows = [_position_cells(one, one.strategy_id) for one in found.positions]
     rows += [_position_cells(one, "all together") for one in found.totals]
     yield from columns(head, rows)
+    yield from _lent_lines(found)
+
+
+def _lent_lines(found: PositionList) -> Iterator[str]:
+    """What is held on margin, how near its liquidation is, and the venue's own positions beside it."""
+    for one in found.totals:
+        if one.margin:
+            near = "" if one.liquidation_px is None else f" ({amount(one.liquidation_pct or Decimal(0))} % away)"
+            yield (
+                f"on margin {one.symbol}: leverage {_known(one.leverage)}, "
+                f"liquidation at {_known(one.liquidation_px)}{near}"
+            )
+    for there in found.at_venue:
+        whose = f"opened by signal {there.signal_id[:8]}" if there.signal_id else "not ours"
+        yield (
+            f"at the venue: {there.side} {amount(there.qty)} {there.symbol} for {amount(there.cost)}, "
+            f"margin {amount(there.margin)}, {whose} ({there.position_id})"
+        )
+    for symbol, qty in found.mismatch.items():
+        yield f"MISMATCH on margin in {symbol}: the venue holds {amount(qty)} beyond our brackets"
+    if found.venue_why:
+        yield f"the venue's margin positions are not known: {found.venue_why}"
 
 
 def _position_cells(one: PositionView, name: str) -> tuple[str, ...]:
     return (
         name,
-        one.symbol,
+        f"{one.symbol} on margin" if one.margin else one.symbol,
         amount(one.qty),
         amount(one.avg_px),
         f"{amount(one.cost)} {one.quote}",
@@ -113,6 +136,8 @@ def _balances_lines(found: BalanceList) -> Iterator[str]:
             for one in found.balances
         ],
     )
+    if found.margin is not None:
+        yield from _margin_lines(found.margin)
     if found.holds_why:
         yield f"holds are not known: {found.holds_why}"
     for wallet in found.wallets:
@@ -120,6 +145,16 @@ def _balances_lines(found: BalanceList) -> Iterator[str]:
     for one in found.movements:
         where = "" if one.wallet == "spot" else f" in wallet {one.wallet}"
         yield f"not ours: {one.at} {one.kind} {amount(one.change)} {one.asset}{where} ({one.ref_id})"
+
+
+def _margin_lines(margin: MarginView) -> Iterator[str]:
+    level = "?" if margin.level is None else f"{amount(margin.level)} %"
+    yield (
+        f"trade balance at {margin.at or NOT_KNOWN} in {margin.currency}: equity {_known(margin.equity)}, margin used "
+        f"{_known(margin.used)}, free {_known(margin.free)}, unrealised {_known(margin.unrealized)}, level {level}"
+    )
+    if margin.why:
+        yield f"margin is not known: {margin.why}"
 
 
 def _pnl_lines(found: Pnl) -> Iterator[str]:

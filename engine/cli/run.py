@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,23 +11,29 @@ import msgspec
 import structlog
 import trio
 
+from engine.cli.alarm_ways import alarm_sinks
 from engine.cli.blotter import closing_lines, head_line, report_line
 from engine.cli.complaints import complain
 from engine.cli.exchanges import open_venue, prepare_directory
 from engine.cli.exits import Exit
 from engine.cli.interrupts import open_interrupts
 from engine.cli.output import Output, talk
+from engine.cli.service import Service, open_service
 from engine.cli.signal_lines import SignalLines, open_signals
 from engine.config import Settings
+from engine.config.service import service_terms
+from engine.config.source import SettingsFiles
 from engine.control.server import Control, open_control
 from engine.control.web_listener import WebSettings
 from engine.errors import JournalError
 from engine.journal.opening import read_journal
 from engine.runtime.bus import reports_from
 from engine.runtime.engine import Engine
+from engine.runtime.fence import Fence
 from engine.runtime.logs import Logs
 from engine.runtime.opening import JOURNAL_FILE, open_engine
 from engine.runtime.summary import RunSummary, summarize
+from engine.seams.service_manager import NoManager
 
 log = structlog.get_logger()
 
@@ -40,6 +47,8 @@ class RunOptions:
     signals: str | None = None
     until_idle: bool = False
     as_json: bool = False
+    load: Callable[[], Settings] | None = None
+    """Reads the settings once more, as they were read for this run; None: they cannot be reloaded."""
 
 
 async def run(options: RunOptions) -> Exit:
@@ -62,6 +71,7 @@ class RunSession:
         self._journal = options.settings.directory / JOURNAL_FILE
         self._lines: SignalLines | None = None
         self._engine: Engine | None = None
+        self._service = Service(NoManager())
         self._after = self._shown = 0  # journal rows before this run; the last row whose report was shown
         self._started = False
         self._resumed: tuple[str, ...] = ()  # left unfinished by an earlier run: told of with this one's
@@ -76,12 +86,19 @@ class RunSession:
         engine_settings = settings.engine_settings()  # first of all: a live venue without limits ends here
         descriptor = open_signals(self._options.signals) if self._options.signals else None
         directory = prepare_directory(settings.directory)
-        async with open_venue(settings, directory, self._options.logs.hide) as venue:
+        fence, sinks = Fence(), alarm_sinks(settings, self._options.logs.hide)
+        source = SettingsFiles(settings, self._options.load) if self._options.load is not None else None
+        async with (
+            open_service(service_terms()) as self._service,
+            open_venue(settings, directory, self._options.logs.hide, fence=fence) as venue,
+        ):
             with stop:  # around the engine alone: while it ends in order it needs its exchange
                 # the door outlives the engine: its last reports still go out
                 async with open_control(directory, web=_web(settings)) as control:
                     self._announce(control)
-                    async with open_engine(engine_settings, venue) as engine:
+                    async with open_engine(
+                        engine_settings, venue, fence=fence, alarm_sinks=sinks, source=source
+                    ) as engine:
                         control.attach(engine)
                         self._engine = engine
                         self._after = self._shown = engine.journal.head[0]
@@ -103,13 +120,17 @@ class RunSession:
     async def _serve(self, engine: Engine, descriptor: int | None, stop: trio.CancelScope) -> None:
         self._lines = SignalLines(engine)
         async with trio.open_nursery() as nursery:
-            if not self._options.as_json:
-                nursery.start_soon(self._show, engine, stop, name="show")
-            if descriptor is not None:
-                await self._lines.feed(descriptor)
-            if not self._options.until_idle:
-                await trio.sleep_forever()
-            await engine.wait_idle()
+            await self._service.begin(nursery, engine)
+            try:
+                if not self._options.as_json:
+                    nursery.start_soon(self._show, engine, stop, name="show")
+                if descriptor is not None:
+                    await self._lines.feed(descriptor)
+                if not self._options.until_idle:
+                    await trio.sleep_forever()
+                await engine.wait_idle()
+            finally:
+                self._service.stopping()
             nursery.cancel_scope.cancel("idle")
 
     async def _show(self, engine: Engine, stop: trio.CancelScope) -> None:

@@ -55,6 +55,47 @@ VERBS = {
         "Say how the running engine is. Exit code 6 when none runs there.",
         "status --json",
     ),
+    "submit": Verb(
+        "engine.cli.looking:submit",
+        "Give the running engine a signal; says once the verdict is durable. Safe to repeat: one signal_id, one"
+        " bracket.",
+        "submit signal.json",
+    ),
+    "signal": Verb(
+        "engine.cli.looking:signal",
+        "Show one signal: what came, the verdict, and its bracket.",
+        "signal 3f9c12ab",
+    ),
+    "brackets": Verb(
+        "engine.cli.looking:brackets",
+        "List the brackets that have not ended, with their cover and their orders.",
+        "brackets",
+    ),
+    "bracket": Verb(
+        "engine.cli.looking:bracket",
+        "Show one bracket, living or ended.",
+        "bracket 3f9c12ab",
+    ),
+    "books": Verb(
+        "engine.cli.looking:books",
+        "Show the books that the engine holds, and how fresh they are.",
+        "books BTC/USD --depth 5",
+    ),
+    "links": Verb(
+        "engine.cli.looking:links",
+        "Show the connections to the venue: health, latency, traffic, gaps.",
+        "links --json",
+    ),
+    "limits": Verb(
+        "engine.cli.looking:limits",
+        "Show the limits, what is used of them, and the room in the venue's own counters.",
+        "limits",
+    ),
+    "denials": Verb(
+        "engine.cli.looking:denials",
+        "Show the last signals that were denied, with code, reason and numbers.",
+        "denials --last 5",
+    ),
     "positions": Verb(
         "engine.cli.money:positions",
         "Show what our fills have left in our hands, by strategy and by market, at average cost.",
@@ -100,6 +141,21 @@ VERBS = {
         "Let a strategy go on that was throttled for repeated executions.",
         'rearm --strategy momentum --reason "the signals were right"',
     ),
+    "alarms": Verb(
+        "engine.cli.alarms:alarms",
+        "List what is wrong now, how bad it is, since when, and what to do about it.",
+        "alarms --past",
+    ),
+    "ack": Verb(
+        "engine.cli.alarms:ack",
+        "Acknowledge an alarm: a person has seen it. What still stands stays in the list, marked.",
+        'ack LINK_SLOW --reason "the provider knows"',
+    ),
+    "reload": Verb(
+        "engine.cli.alarms:reload",
+        "Read limits and pairs anew from the settings files; a bad file changes nothing and says why.",
+        'reload --reason "smaller positions over the weekend"',
+    ),
     "close": Verb(
         "engine.cli.closing:close",
         "Make a market, a signal or everything of ours flat and prove it, or say what is not flat and why.",
@@ -124,6 +180,11 @@ VERBS = {
         "engine.cli.watch:watch",
         "Show the live book and the trades of a market. Needs no key.",
         "watch BTC/USD --url wss://ws.kraken.com/v2",
+    ),
+    "guardian": Verb(
+        "engine.cli.guardian:guardian",
+        "Watch an engine from outside: alarms when it is dead; with a policy of close it takes over and makes flat.",
+        "guardian --policy close-after:300",
     ),
     "recover": Verb(
         "engine.cli.recover:recover",

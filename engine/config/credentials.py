@@ -9,6 +9,8 @@ from engine.kraken.settings import Secret
 CREDENTIAL_NAMES = ("api_key", "api_secret")
 QUERY_NAMES = ("query_key", "query_secret")
 FORMER_NAME = "former_secrets"
+WAY_NAMES = ("webhook_url", "notify_urls")
+"""Addresses for alarms: secrets too, and no settings."""
 OPTIONAL_NAMES = (*QUERY_NAMES, FORMER_NAME)
 
 

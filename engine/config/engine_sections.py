@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,6 +15,8 @@ from engine.runtime.settings import EngineSettings
 Queue = Annotated[int, Field(ge=16, le=1_000_000)]
 Failures = Annotated[int, Field(ge=1, le=1000)]
 
+PulseBound = Annotated[float, Field(ge=3, le=600)]
+"""Not below a few beats, or a slow disk would look like a standstill."""
 CloseBound = Annotated[float, Field(ge=15, le=300)]
 """Not below what a lost answer's proof takes, nor beyond what the door waits for."""
 
@@ -33,6 +36,7 @@ class EngineSection(Section):
     durability: Literal["power", "process"] = _ENGINE.durability
     book_wait_s: Seconds = _ENGINE.book_wait_s
     resume_bound_s: Seconds = _ENGINE.resume_bound_s
+    pulse_bound_s: PulseBound = _ENGINE.pulse_bound_s
     shutdown_bound_s: Seconds = _ENGINE.shutdown_bound_s
     close_wish_s: Seconds = _ENGINE.close_wish_s
     close_bound_s: CloseBound = _ENGINE.close_bound_s
@@ -45,6 +49,7 @@ class EngineSection(Section):
     visibility_lag_broken_s: Pause = _ENGINE.visibility_lag_broken_s
     silent_immediate_s: Seconds = _ENGINE.silent_immediate_s
     silent_resting_s: Seconds = _ENGINE.silent_resting_s
+    silent_after_news_s: Seconds = _ENGINE.silent_after_news_s
     order_inbox: Queue = _ENGINE.order_inbox
     bracket_inbox: Queue = _ENGINE.bracket_inbox
     subscriber_queue: Queue = _ENGINE.subscriber_queue
@@ -56,6 +61,14 @@ class MarketSection(Section):
     pairs: tuple[str, ...] = _ENGINE.market.pairs
     channels: tuple[MarketChannel, ...] = _ENGINE.market.channels
     reader_queue: Queue = _ENGINE.market.reader_queue
+
+
+class MarginSection(Section):
+    """``margin``: how it is watched. That it may be used at all stands in limits.toml."""
+
+    poll_s: Annotated[float, Field(ge=2, le=300)] = _ENGINE.margin.poll_s
+    level_alarm_pct: Annotated[Decimal, Field(ge=40, le=10_000)] = _ENGINE.margin.level_alarm_pct
+    liquidation_alarm_pct: Annotated[Decimal, Field(gt=0, le=100)] = _ENGINE.margin.liquidation_alarm_pct
 
 
 class PolicySection(Section):

@@ -46,11 +46,11 @@ def _given(text: str | None) -> Secret | None:
 
 def _read_directory(directory: Path) -> dict[str, str]:
     names = [*CREDENTIAL_NAMES, *(name for name in OPTIONAL_NAMES if (directory / name).is_file())]
-    return {name: _read_private(directory / name, guarded=True).strip() for name in names}
+    return {name: read_private(directory / name, guarded=True).strip() for name in names}
 
 
 def _read_key_file(path: Path) -> dict[str, str]:
-    text = _read_private(path, guarded=False)
+    text = read_private(path, guarded=False)
     try:
         table = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
     except ValueError:
@@ -68,7 +68,7 @@ def _line(value: object) -> str:
     return ",".join(str(one) for one in value) if isinstance(value, list) else str(value).strip()
 
 
-def _read_private(path: Path, *, guarded: bool) -> str:
+def read_private(path: Path, *, guarded: bool) -> str:
     """Read a secret. ``guarded``: whoever made the directory (systemd) answers for its modes."""
     try:
         mode = path.stat().st_mode

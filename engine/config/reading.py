@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
-from engine.config.credentials import CREDENTIAL_NAMES, OPTIONAL_NAMES
+from engine.config.credentials import CREDENTIAL_NAMES, OPTIONAL_NAMES, WAY_NAMES
 from engine.config.settings import PREFIX, Settings
 from engine.errors import ConfigError
 
@@ -86,7 +86,7 @@ def _add_limits(table: dict[str, Any], file: Path, settings_file: Path | None) -
 
 def _unknown_names() -> list[str]:
     """The library passes over unknown names at the top level; a misspelt one must not be lost."""
-    known = (*Settings.model_fields, *CREDENTIAL_NAMES, *OPTIONAL_NAMES)
+    known = (*Settings.model_fields, *CREDENTIAL_NAMES, *OPTIONAL_NAMES, *WAY_NAMES)
     ours = [name for name in sorted(os.environ) if name.upper().startswith(PREFIX)]
     unknown = [name for name in ours if name[len(PREFIX) :].lower().partition("__")[0] not in known]
     return [f"environment: {name}: unknown; {PREFIX}… may be {_names(known)}, and SECTION__KEY" for name in unknown]

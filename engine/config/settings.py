@@ -8,10 +8,12 @@ from typing import Any, Literal
 import platformdirs
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.config.alarms_section import AlarmsSection
 from engine.config.control_section import ControlSection
 from engine.config.credentials import Credentials
-from engine.config.engine_sections import EngineSection, LogSection, MarketSection, PolicySection
+from engine.config.engine_sections import EngineSection, LogSection, MarginSection, MarketSection, PolicySection
 from engine.config.exchange_section import ExchangeSection
+from engine.config.guardian_section import GuardianSection
 from engine.config.kraken_section import KrakenSection
 from engine.config.limits_section import LimitsSection
 from engine.config.section import Place
@@ -20,6 +22,7 @@ from engine.kraken.settings import KrakenSettings
 from engine.net.link_policy import LinkPolicy
 from engine.orders.brackets import Policy
 from engine.risk.limits import Limits
+from engine.runtime.margin_settings import MarginSettings
 from engine.runtime.settings import EngineSettings, MarketSettings
 from engine.sim import SimSettings
 
@@ -46,8 +49,11 @@ class Settings(BaseSettings):
     engine: EngineSection = EngineSection()
     market: MarketSection = MarketSection()
     policy: PolicySection = PolicySection()
+    margin: MarginSection = MarginSection()
     control: ControlSection = ControlSection()
+    alarms: AlarmsSection = AlarmsSection()
     kraken: KrakenSection = KrakenSection()
+    guardian: GuardianSection = GuardianSection()
     exchange: ExchangeSection = ExchangeSection()
     limits: LimitsSection | None = None
     """None: nobody has set any. The simulated exchange then has the built-in ones, Kraken none: it is not started."""
@@ -84,7 +90,9 @@ class Settings(BaseSettings):
             lease_dir=self.lease_dir,
             policy=policy,
             market=market,
+            margin=MarginSettings(**self.margin.model_dump()),
             limits=self._limits(),
+            alarms=self.alarms.alarm_settings(),
             **self.engine.model_dump(),
         )
 

@@ -17,7 +17,8 @@ from litestar.types import ASGIApp
 from engine.control.command import Arguments, Command
 from engine.control.desk import Desk, GetDesk
 from engine.control.gate import refuse
-from engine.control.metrics import metrics_route
+from engine.control.metrics_route import metrics_route
+from engine.control.openapi import JSON, document
 from engine.control.refusal import OTHER, USAGE, Refusal, bad_request, not_ready, overloaded
 from engine.control.shell import Shell
 from engine.control.streaming import (
@@ -38,8 +39,6 @@ MAX_BODY_BYTES = 64 * 1024
 BODY_BOUND_S = 5.0
 """From a request's head to the end of its body."""
 
-JSON = "application/json"
-
 
 def make_app(desk: GetDesk) -> Litestar:
     """Build the application: the page's shell, the metrics, a route a verb. It starts no thread.
@@ -52,6 +51,7 @@ def make_app(desk: GetDesk) -> Litestar:
         route_handlers=[
             *Shell().routes(),
             metrics_route(desk),
+            _documented(),
             *(_route(command, desk, places) for command in TABLE),
             *(_websocket(command, desk, places) for command in streams),
         ],
@@ -60,6 +60,15 @@ def make_app(desk: GetDesk) -> Litestar:
         openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,
     )
+
+
+def _documented() -> HTTPRouteHandler:
+    body = ENCODER.encode(document(TABLE))
+
+    async def described(request: Request[Any, Any, Any]) -> Response[bytes]:  # noqa: ARG001 - a handler's shape
+        return Response(body, media_type=JSON)
+
+    return HTTPRouteHandler("/api/openapi.json", http_method="GET", name="openapi")(described)
 
 
 def _route(command: Command, desk: GetDesk, places: trio.CapacityLimiter) -> HTTPRouteHandler:

@@ -24,7 +24,10 @@ MS = 1_000_000
 
 
 class BoardOrder(msgspec.Struct, frozen=True):
-    """One order as a row. ``since_ms`` is when it was sent (0: it was not), ``doubt``: no proof that it is there."""
+    """One order as a row. ``since_ms`` is when it was sent (0: it was not), ``doubt``: no proof that it is there.
+
+    ``ended_as`` is what a settled order was before: filled, canceled, rejected …
+    """
 
     cl_ord_id: str
     order_id: str
@@ -36,6 +39,7 @@ class BoardOrder(msgspec.Struct, frozen=True):
     order_type: str
     time_in_force: str
     state: str
+    ended_as: str
     order_qty: str
     cum_qty: str
     avg_px: str
@@ -252,6 +256,7 @@ def order_row(signal_id: str, strategy_id: str, view: OrderView) -> BoardOrder:
         order_type=view.spec.order_type,
         time_in_force=view.spec.time_in_force,
         state=view.state,
+        ended_as=view.states[-2] if view.state == "settled" and len(view.states) > 1 else "",
         order_qty=trimmed(view.order_qty),
         cum_qty=trimmed(view.cum_qty),
         avg_px=amount(view.avg_px or None),

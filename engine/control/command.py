@@ -17,7 +17,8 @@ Arguments = dict[str, Value]
 
 ANSWER_BOUND_S = 20.0
 """From a request's head to its answer; a search through a long journal takes seconds."""
-_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+AMOUNT = r"[0-9]{1,18}(\.[0-9]{1,18})?"
+_AMOUNT = re.compile(AMOUNT)
 
 MAX_TEXT = 500
 """Characters of one argument: a reason is a sentence, not a page."""
@@ -114,8 +115,10 @@ class Command:
                 arguments[name] = parameter.read(given[name])
             except ValueError as error:
                 faults.append(f"{name}: {error}")
-        if self.one_of and sum(bool(arguments.get(name)) for name in self.one_of) != 1:
-            faults.append(f"name exactly one of {', '.join(self.one_of)}")
+        if self.one_of:
+            faults += [f"{name}: must be true, or left out" for name in self.one_of if arguments.get(name) is False]
+            if sum(name in arguments for name in self.one_of) != 1:
+                faults.append(f"name exactly one of {', '.join(self.one_of)}")
         if faults:
             raise bad_request("; ".join(faults))
         return arguments

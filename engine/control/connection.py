@@ -13,6 +13,7 @@ class Connection(trio.abc.Stream):
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
+        self.admitted = False  # whether a request on it was let in: others give way when the door is full
         self.socket = stream.socket  # hypercorn asks it for the addresses
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:

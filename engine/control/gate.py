@@ -60,6 +60,7 @@ class Gate:
             return None
         given = _tokens(scope, headers)
         if len(given) == 1 and self._access.admits(given[0]):
+            scope["state"]["connection"].admitted = True
             return None
         return unauthorized("no token, or not this start's")
 

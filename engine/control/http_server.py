@@ -14,6 +14,9 @@ from hypercorn.utils import wrap_app
 from engine.control.connection import Connection
 
 MAX_HEADER_BYTES = 16 * 1024
+MAX_MESSAGE_BYTES = 4 * 1024
+"""Of what a reader says over a WebSocket, which nobody listens to."""
+PING_EVERY_S = 20.0
 IDLE_BOUND_S = 15.0
 """A connection that asks nothing, or sends its request's head too slowly, is closed after this long."""
 
@@ -29,11 +32,13 @@ class HttpServer:
         self._config.include_server_header = False
         self._config.h11_max_incomplete_size = MAX_HEADER_BYTES
         self._config.keep_alive_timeout = IDLE_BOUND_S
+        self._config.websocket_max_message_size = MAX_MESSAGE_BYTES
+        self._config.websocket_ping_interval = PING_EVERY_S
         self._context = WorkerContext(None)
 
     async def serve(self, connection: Connection) -> None:
         """Serve one connection until it ends."""
-        state = ConnectionState({})
+        state = ConnectionState({"connection": connection})
         await TCPServer(self._app, self._config, self._context, state, connection)  # type: ignore[arg-type]  # a stream
 
     async def close(self) -> None:

@@ -28,6 +28,7 @@ from engine.runtime.money_events import (
     BalanceChanged,
     BalanceMismatch,
     ForeignMovement,
+    MarginChanged,
     MoneyEvent,
     PositionChanged,
 )
@@ -111,13 +112,14 @@ class MoneyTold(msgspec.Struct, frozen=True, omit_defaults=True):
     ``lagged`` is the last one for a reader that fell behind. A stream that begins anew begins with the whole again.
     """
 
-    event: Literal["whole", "position", "balance", "movement", "mismatch", "lagged"]
+    event: Literal["whole", "position", "balance", "movement", "mismatch", "margin", "lagged"]
     positions: PositionList | None = None
     balances: BalanceList | None = None
     position: PositionChanged | None = None
     balance: BalanceChanged | None = None
     movement: ForeignMovement | None = None
     mismatch: BalanceMismatch | None = None
+    margin: MarginChanged | None = None
 
 
 async def list_books(desk: Desk, arguments: Arguments) -> BookList:
@@ -221,6 +223,8 @@ def _told(told: MoneyEvent | CutOff) -> MoneyTold:
             return MoneyTold("movement", movement=told)
         case BalanceMismatch():
             return MoneyTold("mismatch", mismatch=told)
+        case MarginChanged():
+            return MoneyTold("margin", margin=told)
         case CutOff():
             return MoneyTold("lagged")
 

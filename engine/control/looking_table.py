@@ -45,7 +45,9 @@ SUBMIT = Command(
     path="/api/signals",
     doc="Give a signal. Answered once the verdict is durable; the same again has the same answer and starts nothing.",
     parameters=(
-        Parameter(name="signal", required=True, kind="document", doc="the signal as JSON, as in a line of run --signals"),
+        Parameter(
+            name="signal", required=True, kind="document", doc="the signal as JSON, as in a line of run --signals"
+        ),
     ),
     result=Verdict,
     exits={0: "accepted", 2: "this is no signal", 4: "denied, or refused, with the reason", 6: "no engine runs"},

@@ -22,6 +22,8 @@ from engine.control.desk import Desk
 from engine.control.gate import Gate
 from engine.control.http_server import HttpServer
 from engine.control.listener import listening_socket
+from engine.control.table import TABLE
+from engine.control.throttle import Throttle
 from engine.control.web_listener import WebSettings, listening_tcp, names_of, url_of
 from engine.runtime.engine import Engine
 from engine.seams.chance import Chance, SystemChance
@@ -30,31 +32,45 @@ from engine.seams.clock import Clock, SystemClock
 log = structlog.get_logger()
 
 MAX_CONNECTIONS = 64
+KILLS = frozenset(command.path for command in TABLE if command.reserve)
 GRACE_S = 2.0
 """How long answers under way may take once the engine has ended."""
 
 
 class Door:
-    """One way in: a listener, what serves it, and the connections that came through it."""
+    """One way in: a listener, what serves it, and the connections that came through it.
 
-    def __init__(self, listener: socket.socket, http: HttpServer) -> None:
+    ``trusted``: whoever can connect may ask. Elsewhere connections that have shown no token give way to new ones.
+    """
+
+    def __init__(self, listener: socket.socket, http: HttpServer, *, trusted: bool = False) -> None:
         self.listener = trio.SocketListener(trio.socket.from_stdlib_socket(listener))
-        self.http = http
-        self.connections: set[Connection] = set()
+        self.http, self._trusted = http, trusted
+        self.connections: dict[Connection, None] = {}  # the oldest first
 
     async def take(self, stream: trio.SocketStream) -> None:
         """Serve one connection to its end."""
-        if len(self.connections) >= MAX_CONNECTIONS:
+        if len(self.connections) >= MAX_CONNECTIONS and not self._made_room():
             await trio.aclose_forcefully(stream)
             return
         connection = Connection(stream)
-        self.connections.add(connection)
+        connection.admitted = self._trusted
+        self.connections[connection] = None
         try:
             await self.http.serve(connection)
         except Exception as error:  # one connection's end, whatever it was, ends no other and not the engine
             log.warning("control.connection_failed", error=repr(error))
         finally:
-            self.connections.discard(connection)
+            self.connections.pop(connection, None)
+
+    def _made_room(self) -> bool:
+        """End the oldest connection that has shown no token yet; those that have are safe from the others."""
+        for connection in self.connections:
+            if not connection.admitted:
+                del self.connections[connection]
+                connection.close()
+                return True
+        return False
 
 
 class Control:
@@ -66,6 +82,7 @@ class Control:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.access: Access | None = None
+        self.doors: list[Door] = []
         self.stop = trio.Event()
         self.app = make_app(self.desk)
         self._desk: Desk | None = None
@@ -85,22 +102,22 @@ class Control:
             return ended_desk()
         return self._desk or waiting_desk()
 
-    async def run(self, doors: list[Door]) -> None:
+    async def run(self) -> None:
         """Serve until ``stop``; then let answers under way end, for GRACE_S at most."""
         with trio.CancelScope(shield=True):  # bounded by stop, which whoever opened the door always sets
             async with trio.open_nursery() as grace_nursery:
                 async with trio.open_nursery() as connection_nursery:
                     async with trio.open_nursery() as accepting_nursery:
-                        for door in doors:
+                        for door in self.doors:
                             accept = partial(
                                 trio.serve_listeners, door.take, [door.listener], handler_nursery=connection_nursery
                             )
                             accepting_nursery.start_soon(accept, name="control/listen")
                         await self.stop.wait()
                         accepting_nursery.cancel_scope.cancel("the door closes")
-                    for door in doors:
+                    for door in self.doors:
                         await door.http.close()
-                    grace_nursery.start_soon(_cut_off, doors, connection_nursery.cancel_scope)
+                    grace_nursery.start_soon(_cut_off, self.doors, connection_nursery.cancel_scope)
                 grace_nursery.cancel_scope.cancel("every connection has ended")
 
 
@@ -124,11 +141,11 @@ async def open_control(
     with ExitStack() as stack:
         listener, path = stack.enter_context(listening_socket(data_dir, (clock or SystemClock()).now_ns()))
         control = Control(path)
-        doors = [Door(listener, HttpServer(control.app))]
+        control.doors.append(Door(listener, HttpServer(Throttle(control.app, KILLS)), trusted=True))
         if web is not None:
-            doors.append(_web_door(stack, control, data_dir, web, chance or SystemChance()))
+            control.doors.append(_web_door(stack, control, data_dir, web, chance or SystemChance()))
         async with trio.open_nursery() as control_nursery:
-            control_nursery.start_soon(control.run, doors, name="control")
+            control_nursery.start_soon(control.run, name="control")
             try:
                 yield control
             except Exception as error:  # raised below as it is: the nursery would wrap it in a group
@@ -148,4 +165,5 @@ def _web_door(stack: ExitStack, control: Control, data_dir: Path, web: WebSettin
     control.access = Access(url_of(web.host, port), token)
     stack.callback(forget_access, data_dir)
     keep_access(data_dir, control.access)
-    return Door(listener, HttpServer(Gate(control.app, control.access, names_of(web.host, port))))
+    throttled = Throttle(control.app, KILLS)
+    return Door(listener, HttpServer(Gate(throttled, control.access, names_of(web.host, port))))

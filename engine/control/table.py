@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from engine.control.acting import Canceling, Resolved, cancel, resolve
+from engine.control.alarm_table import WATCHING
 from engine.control.amending import Amending, amend, protect
 from engine.control.board_table import BOARDS
 from engine.control.closing import close
 from engine.control.command import Command, Parameter
 from engine.control.halting import Halted, Rearmed, Released, halt, rearm, resume
+from engine.control.looking_table import LOOKING
 from engine.control.money_table import MONEY
 from engine.control.reading import OrderDetail, OrderList, explain, follow_reports, list_orders, show_order
 from engine.control.status import Status, tell_status
@@ -236,7 +238,9 @@ PROTECT = Command(
 
 TABLE: tuple[Command, ...] = (
     *(ORDERS, ORDER, WHY, STATUS, REPORTS),
+    *LOOKING,
     *MONEY,
     *BOARDS,
     *(CANCEL, RESOLVE, HALT, RESUME, REARM, CLOSE, AMEND, PROTECT),
+    *WATCHING,
 )

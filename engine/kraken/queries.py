@@ -17,7 +17,7 @@ from engine.kraken import validate
 from engine.kraken.call_budget import Urgency
 from engine.kraken.errors import rule_of
 from engine.kraken.key_info import KeyInfo
-from engine.kraken.rest import COST_HISTORY, RestClient
+from engine.kraken.rest import COST_HISTORY, READ_ATTEMPTS, RestClient
 from engine.kraken.rest_key import RestKey
 from engine.kraken.rest_ledger import LedgerObject, movement
 from engine.kraken.rest_margin import PositionObject, TradeBalanceObject, trade_balance, venue_position
@@ -110,10 +110,17 @@ class Queries:
         """Read AssetPairs into the directory of symbols."""
         self._symbols.learn_pairs(await self._rest.ask("AssetPairs", {}, dict[str, PairRow], private=False))
 
-    async def websockets_token(self) -> Secret:
-        """Return a fresh token of the trading key, to be used within 15 minutes."""
-        key = self._rest.trade_key
-        return Secret((await self._rest.ask("GetWebSocketsToken", {}, _Token, key=key, urgency=Urgency.TOKEN)).token)
+    async def websockets_token(self, *, again: bool = False) -> Secret:
+        """Return a fresh token of the trading key, to be used within 15 minutes.
+
+        ``again``: the last question failed. Then it is put once, and in line with the fills: while the stream stays
+        away they are read by REST, and a token that does not come must not take their room.
+        """
+        urgency, attempts = (Urgency.FILLS, 1) if again else (Urgency.TOKEN, READ_ATTEMPTS)
+        asked = self._rest.ask(
+            "GetWebSocketsToken", {}, _Token, key=self._rest.trade_key, urgency=urgency, attempts=attempts
+        )
+        return Secret((await asked).token)
 
     async def key_info(self, key: RestKey) -> KeyInfo:
         """Return what a key may do."""

@@ -171,6 +171,7 @@ class RestClient:
         points: int = 1,
         key: RestKey | None = None,
         urgency: Urgency = Urgency.QUESTION,
+        attempts: int = READ_ATTEMPTS,
     ) -> Result:
         """Ask one question, repeated where that is harmless, and decode the result. ``key`` None is the query key.
 
@@ -179,7 +180,7 @@ class RestClient:
         """
         pause_s = 0.2 + 0.2 * self._rng.random()
         retries = stamina.retry_context(
-            on=_worth_repeating, attempts=READ_ATTEMPTS, timeout=None, wait_initial=pause_s, wait_max=3, wait_jitter=0
+            on=_worth_repeating, attempts=attempts, timeout=None, wait_initial=pause_s, wait_max=3, wait_jitter=0
         )
         try:
             with trio.fail_after(self._settings.read_timeout_s):

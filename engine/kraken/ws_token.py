@@ -21,6 +21,7 @@ class WsToken:
         self._token = Secret("")
         self._born_s = -math.inf
         self._used = True
+        self._failed = False
         self.held = False
 
     def reveal(self) -> str:
@@ -35,8 +36,9 @@ class WsToken:
             await self._fetch()
 
     async def _fetch(self) -> None:
-        asked_s = trio.current_time()
-        self._token = await self._queries.websockets_token()
+        asked_s, again, self._failed = trio.current_time(), self._failed, True
+        self._token = await self._queries.websockets_token(again=again)
+        self._failed = False
         self._born_s, self._used = asked_s, False  # its age counts from before the venue made it
 
     @property

@@ -220,7 +220,7 @@ class Bracket:
         the balance, or the positions, judges and lets go.
         """
         exits = [o for o in self.orders.values() if o.role != "entry"]
-        if not exits or self._taken or self.exposure <= 0 or not all(o.ended for o in exits):
+        if not exits or self.taken or self.exposure <= 0 or not all(o.ended for o in exits):
             return None
         last = exits[-1]
         lacking = last.code in NO_POSITION if self.signal.margin else last.code == NO_FUNDS
@@ -274,16 +274,16 @@ class Bracket:
             if not result.steps:
                 result = self._plan(market, now_ns)  # nothing else will wake us for the next swap
         bare = self._cover.too_long(now_ns)
-        may_close = not self.closing and not self._taken and not self.unseen
+        may_close = not self.closing and not self.taken and not self.unseen
         if bare and self.policy.naked_action == "close" and may_close:
             self.closing = BARE  # not close(): a stop that turns out to rest keeps its quantity
             result = self._plan(market, now_ns)  # nothing else will wake us for it
         phase: Phase = "naked" if bare and result.phase in ("covering", "exiting") else result.phase
         why = self.closing or ("target touched" if self.swap else "")
-        alarm = {"naked": "NAKED", "taken_over": "TAKEN_OVER" if self._taken else ""}.get(phase, "")
+        alarm = {"naked": "NAKED", "taken_over": "TAKEN_OVER" if self.taken else ""}.get(phase, "")
         if phase == "flat" and self.signal.margin and result.exposure < 0:
             alarm = "EXITS_EXCEEDED"  # at the cost of another position: it is not traded back
-        if phase == "taken_over" and self._taken:
+        if phase == "taken_over" and self.taken:
             why = self.closing if self.closing in GONE else "protection was taken away twice"
         return result, self._move(phase, result, now_ns, why, alarm)
 
@@ -306,7 +306,7 @@ class Bracket:
 
     def _judge_end(self, now_ns: int) -> None:
         """Close at market what its time has run out for, or what a target of one-cancels-other has left over."""
-        if (self.closing and self.closing not in PASSING) or self._taken:
+        if (self.closing and self.closing not in PASSING) or self.taken:
             return
         at = self.barrier_ns
         if at is not None and now_ns >= at:
@@ -390,7 +390,8 @@ class Bracket:
         return any(_immediate(o) and o.cl_ord_id not in self._overdue(now_ns) for o in self.orders.values())
 
     @property
-    def _taken(self) -> bool:
+    def taken(self) -> bool:
+        """Whether a person, or the venue, has what is left."""
         return self._losses.final or self.closing in GONE
 
     def _plan(self, market: MarketFacts, now_ns: int) -> Plan:
@@ -427,7 +428,7 @@ class Bracket:
             swap_expired=expired,
             closing=self.closing,
             close_all=self.close_all,
-            taken=self._taken,
+            taken=self.taken,
             entry_pending=self.entry_pending,
             asked=frozenset(self._steps.asked_to_cancel),
             close_ready=now_ns >= self._close_ready_at,
@@ -458,6 +459,8 @@ class Bracket:
         if self.state in BRACKET_ENDED and phase not in ("entering", *BRACKET_ENDED):
             events.append(self._step("reopen", result, now_ns, "the venue had more to say", ""))
         stays = phase == self.state or self.state in BRACKET_ENDED or (self.state == "naked" and phase == "covering")
+        # nothing leads back: exits whose entry's fill is not in the journal have ended, and the entry still rests
+        stays = stays or phase == "entering"
         if not stays:
             events.append(self._step(MOVE_TO[phase], result, now_ns, why, alarm))
         if not events and self.untold:

@@ -88,19 +88,20 @@ def mermaid(diagram: Diagram) -> str:
     return "\n".join(lines) + "\n"
 
 
-def dot(diagram: Diagram) -> str:
-    """Draw in Graphviz' language."""
+def dot(diagram: Diagram, *, bare: bool = False) -> str:
+    """Draw in Graphviz' language; ``bare`` has no words beside its arrows, for a page that writes them."""
+    near, size = ("nodesep=0.25, ranksep=0.4", 18) if bare else ("nodesep=0.5, ranksep=0.7", 13)
     lines = [
         f"digraph {diagram.name} {{",
-        '  graph [rankdir=TB, nodesep=0.5, ranksep=0.7, fontname="Helvetica"];',
-        '  node [shape=box, style="rounded,filled", fillcolor="#ffffff", fontname="Helvetica", fontsize=13];',
+        f'  graph [rankdir=TB, {near}, fontname="Helvetica"];',
+        f'  node [shape=box, style="rounded,filled", fillcolor="#ffffff", fontname="Helvetica", fontsize={size}];',
         '  edge [fontname="Helvetica", fontsize=10];',
         '  start [shape=circle, style=filled, fillcolor="#000000", label="", width=0.15];',
         f"  start -> {diagram.initial};",
     ]
     lines += [f"  {state} [{_node(diagram, state)}];" for state in diagram.states]
     for (source, target, walked), edges in diagram.arrows().items():
-        label = "\\n".join(edge.label for edge in edges)
+        label = "" if bare else "\\n".join(edge.label for edge in edges)
         idle = _IDLE if diagram.last else "#333333"
         look = (
             f'color="{_WALKED}", fontcolor="{_WALKED}", penwidth=2.5'

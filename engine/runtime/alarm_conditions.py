@@ -26,6 +26,7 @@ def conditions(
     if unexplained:
         said = ", ".join(f"{trimmed(qty)} {asset}" for asset, qty in unexplained.items())
         yield Condition("BALANCE_MISMATCH", "account", f"not explained by fills: {said}")
+    yield from services.margin.conditions()
     lease = services.journal.lease
     if lease is not None and (why := lease.lost()):
         yield Condition("LEASE_LOST", "journal", why)

@@ -28,8 +28,6 @@ MAX_PAST: Final = 200
 READER_QUEUE: Final = 1024
 TEXT_CHARS: Final = 500
 
-_LOG_LEVEL = {"info": "info", "warning": "warning", "critical": "error"}
-
 Key = tuple[str, str]
 
 
@@ -132,8 +130,8 @@ class AlarmDesk:
             last_ns=now_ns,
         )
         self._alarms[key] = alarm
-        tell = getattr(log, _LOG_LEVEL[alarm.level])
-        tell("alarm.raised", code=code, subject=subject, level=alarm.level, number=alarm.number, text=text)
+        tell = getattr(log, alarm.level)  # its levels are the log's
+        tell("alarm.raised", code=code, subject=subject, number=alarm.number, text=text)
         self._tell("raised", alarm)
 
     def _make_room(self) -> None:

@@ -90,7 +90,7 @@ class Outbox:
         await self._empty.wait()
 
     async def _deliver(self, change: AlarmChange) -> None:
-        """Try one, with pauses that double. It leaves the queue when it is told or given up, or pushed out meanwhile."""
+        """Try one, with pauses that double; told or given up it leaves the queue, unless it was pushed out before."""
         pause_s = FIRST_PAUSE_S
         for attempt in range(1, ATTEMPTS + 1):
             why = await self._try(change)

@@ -11,6 +11,7 @@ import msgspec
 from engine.accounts.movement import SPOT, Movement, wallet_of
 from engine.accounts.reconciliation import AssetLine
 from engine.runtime.balance_desk import BalanceDesk
+from engine.runtime.margin_views import MarginView
 from engine.values.money import ZERO
 from engine.values.time import rfc3339
 from engine.venue.protocol import Balance
@@ -61,7 +62,8 @@ class MovementView(msgspec.Struct, frozen=True):
 class BalanceList(msgspec.Struct, frozen=True):
     """All balances at ``at``. ``reconciled``: nothing is unexplained; None while it is too early to say.
 
-    ``holds_why`` says why holds are not told, "" where they are.
+    ``holds_why`` says why holds are not told, "" where they are. ``margin`` is the trade balance, None where nobody
+    trades on margin.
     """
 
     at: str
@@ -70,9 +72,12 @@ class BalanceList(msgspec.Struct, frozen=True):
     wallets: tuple[WalletView, ...]
     movements: tuple[MovementView, ...]
     holds_why: str = ""
+    margin: MarginView | None = None
 
 
-def balances_of(desk: BalanceDesk, asked: Iterable[Balance], now_ns: int, holds_why: str = "") -> BalanceList:
+def balances_of(
+    desk: BalanceDesk, asked: Iterable[Balance], now_ns: int, holds_why: str = "", margin: MarginView | None = None
+) -> BalanceList:
     """Show what the stream has told; ``asked`` is what a query says of holds and of other wallets."""
     holds: dict[str, Decimal | None] = {}
     wallets = {key: one.total for key, one in desk.elsewhere.items()}
@@ -91,6 +96,7 @@ def balances_of(desk: BalanceDesk, asked: Iterable[Balance], now_ns: int, holds_
         wallets=tuple(WalletView(asset, wallet, total) for (asset, wallet), total in wallets.items() if total != ZERO),
         movements=tuple(movement_view(one) for one in movements),
         holds_why=holds_why,
+        margin=margin,
     )
 
 

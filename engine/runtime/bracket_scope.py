@@ -28,7 +28,15 @@ from engine.orders.replay import Closed, Intent, rebuild_orders
 from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal
 from engine.orders.slices import NO_TAKING, CloseWish, slice_terms
-from engine.orders.specs import child_order, close_order, entry_order, stop_order, target_order
+from engine.orders.specs import (
+    child_order,
+    close_order,
+    entry_order,
+    liquidation_order,
+    made_by_venue,
+    stop_order,
+    target_order,
+)
 from engine.orders.view import OrderView
 from engine.runtime.child_search import ChildSearch
 from engine.runtime.denying import deny_signal
@@ -194,6 +202,20 @@ class BracketScope:
         log.info("child.adopted", cl_ord_id=spec.cl_ord_id, order_id=report.order_id, entry=parent.cl_ord_id)
         return handle.put(msgspec.structs.replace(report, cl_ord_id=spec.cl_ord_id))
 
+    def adopt_liquidation(self, report: OrderReport) -> bool:
+        """Take in the order by which the venue has closed some of this margin position; its fills are the bracket's.
+
+        False when nobody is there to take it.
+        """
+        entries = [o.dispatched_ns for o in self.bracket.orders.values() if o.role == "entry"]
+        spec = liquidation_order(self.bracket.signal, self.bracket.instrument, self._services.new_cl_ord_id(), report)
+        handle = None if spec is None else self.adopt(spec, "close", min(entries, default=0))
+        if spec is None or handle is None:
+            return False
+        self._services.desk.name(report.order_id, spec.cl_ord_id)
+        log.error("position.liquidated", alarm="LIQUIDATED", order_id=report.order_id, qty=str(report.cum_qty))
+        return handle.put(msgspec.structs.replace(report, cl_ord_id=spec.cl_ord_id))
+
     def _put(self, message: BracketMessage) -> bool:
         try:
             self._inbox_send.send_nowait(message)
@@ -333,6 +355,9 @@ class BracketScope:
         """Let go when the venue refuses to trade what the account, by its balance, does not hold any more."""
         bracket, services = self.bracket, self._services
         since_ns, instrument = bracket.short_of_coins_ns(), bracket.instrument
+        if bracket.signal.margin:
+            self._judge_position(refused=since_ns is not None)
+            return
         if since_ns is None or self._now() < since_ns + COINS_LAG_NS or not services.stream_up():
             return
         if not services.balances:
@@ -344,6 +369,16 @@ class BracketScope:
             asset, needed = instrument.quote, needed * best if best is not None else ZERO
         balance = services.balances.get(asset)
         if needed and (balance is None or balance.total < needed):
+            self._close_why, self._wish = "", None
+            bracket.let_go()
+
+    def _judge_position(self, *, refused: bool) -> None:
+        """Let go when the venue has no margin position left to protect: a liquidation of ours would have been told."""
+        bracket, services = self.bracket, self._services
+        if refused:
+            services.margin.hurry()
+        held = bracket.exposure > 0 and not bracket.taken
+        if held and services.stream_up() and services.margin.gone(bracket.instrument.symbol, refused=refused):
             self._close_why, self._wish = "", None
             bracket.let_go()
 
@@ -371,6 +406,10 @@ class BracketScope:
         denial, book = services.risk.early(signal), services.link.book(signal.symbol)
         if denial is None:
             if book is None or not book.usable or not services.stream_up() or services.desk.doubtful(signal.symbol):
+                self._attempts.later(self._now())
+                return
+            if signal.margin and services.margin.known is None:
+                services.margin.hurry()
                 self._attempts.later(self._now())
                 return
             denial = services.risk.entry(signal, services.link.instrument(signal.symbol), book)
@@ -509,13 +548,16 @@ def _until(wish: CloseWish) -> int:
 
 
 def outcome_of(bracket: Bracket) -> Outcome:
-    """Name how a bracket ended: by the exit that traded last."""
+    """Name how a bracket ended: by the exit of ours that traded last, or that the venue alone has closed it."""
     if bracket.state == "taken_over":
         return "taken_over"
     exits = [o for o in bracket.orders.values() if o.role != "entry" and o.done_qty]
     if not exits:
         return "abandoned"
-    last = exits[-1]
+    ours = [o for o in exits if o.role != "close" or not made_by_venue(o.spec)]
+    if not ours:
+        return "liquidated"
+    last = ours[-1]
     if last.role == "close":
         return "stop" if "stop" in bracket.closing else "flattened"
     return "target" if last.role == "target" else "stop"

@@ -82,6 +82,7 @@ class Bus:
         self._line: DurableLine[ExecutionReport] = DurableLine(journal, self._publish)
         self._subscribers: list[Subscription] = []
         self.published = 0
+        self.on_posted: Callable[[ExecutionReport], object] = _nobody
         self.on_published: Callable[[ExecutionReport], object] = _nobody
         self.closed = False
 
@@ -97,6 +98,7 @@ class Bus:
 
     def post(self, report: ExecutionReport) -> None:
         """Publish this report once its row is durable."""
+        self.on_posted(report)
         self._line.put(report)
 
     async def run(self) -> None:

@@ -186,9 +186,8 @@ class Close:
             instrument = self._services.link.instrument(symbol)
             if instrument is None:
                 continue
-            others = sum(
-                (s.bracket.exposure for s in self._brackets.scopes() if s.bracket.instrument == instrument), ZERO
-            )
+            coins = (s.bracket for s in self._brackets.scopes() if not s.bracket.signal.margin)
+            others = sum((one.exposure for one in coins if one.instrument.symbol == instrument.symbol), ZERO)
             qty = instrument.lots(max(ZERO, wallets.spot.get(instrument.base, ZERO) - others))
             if qty < instrument.qty_min:
                 continue
@@ -306,6 +305,11 @@ def _entered_by(bracket: Bracket, order_id: str | None) -> bool:
 
 
 def can_order(bracket: Bracket) -> bool:
-    """Tell whether what a bracket holds, or has traded too much, is more than dust."""
+    """Tell whether what a bracket holds, or has traded too much, is more than dust.
+
+    On margin too much is not traded back.
+    """
+    if bracket.signal.margin and bracket.exposure < 0:
+        return False
     price = reference_price(bracket.signal, tuple(bracket.orders.values()))
     return bool(bracket.exposure) and bracket.instrument.orderable(abs(bracket.exposure), price)

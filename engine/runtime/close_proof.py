@@ -132,15 +132,15 @@ class CloseProof:
             spec = intent.decode(Intent).spec
             instrument = self._services.link.instrument(spec.symbol)
             if instrument is not None:
-                amount = flow_of(fill, instrument, spec.side, asset)
+                amount = flow_of(fill, instrument, spec.side, asset, margin=spec.leverage is not None)
                 flows.append(_Flow(fill.ts_ns, amount, row.seq > before.asked_row, intent.seq > before.row))
         return sorted(flows, key=lambda one: one.ts_ns)
 
 
-def flow_of(fill: Fill, instrument: Instrument, side: Side, asset: str) -> Decimal:
-    """Return what one fill adds to an asset, fees included."""
+def flow_of(fill: Fill, instrument: Instrument, side: Side, asset: str, *, margin: bool = False) -> Decimal:
+    """Return what one fill adds to an asset, fees included. On margin no coins of the base move."""
     flow = ZERO
-    if asset == instrument.base:
+    if asset == instrument.base and not margin:
         flow += sign(side) * fill.last_qty
     if asset == instrument.quote:
         flow -= sign(side) * fill.cost

@@ -15,7 +15,9 @@ MAX_ATTEMPTS = 5
 FIRST_PAUSE_S = 0.5
 LOOK_AGAIN_S = 0.5
 
-NEVER_SENT_CODES = frozenset({"NOT_SENT", "VENUE_UNAVAILABLE", "NO_LEAVE", "DEADLINE_PASSED", "BOOK_NOT_FRESH", "MARGIN_UNKNOWN"})
+NEVER_SENT_CODES = frozenset(
+    {"NOT_SENT", "VENUE_UNAVAILABLE", "NO_LEAVE", "DEADLINE_PASSED", "BOOK_NOT_FRESH", "MARGIN_UNKNOWN"}
+)
 """Not sent for reasons of the way, not of the order; or its book, or its margin, aged while it waited for a leave."""
 
 

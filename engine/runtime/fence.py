@@ -55,7 +55,7 @@ class Fence:
 
     def check(self) -> None:
         """Look at the lease whatever the pulse's age."""
-        if self._armed and not self.why:
+        if self._armed and not self.lost.is_set():
             self._look_at_lease()
 
     def passes(self) -> bool:
@@ -77,7 +77,7 @@ class Fence:
         raise LeaseLost(self.why)
 
     def _look(self) -> _Look:
-        if self.why:
+        if self.lost.is_set():
             return "lost"
         if not self._armed:
             return "fresh"
@@ -87,7 +87,7 @@ class Fence:
             return "fresh"
         self._seen_ns = now_ns  # before anybody is told: what they do asks again
         self._look_at_lease()
-        if self.why:
+        if self.lost.is_set():
             return "lost"
         self.standstills += 1
         log.error("engine.stood_still", seconds=round(old_ns / NS, 1), bound_s=self._bound_ns / NS)

@@ -76,6 +76,9 @@ class Intake:
         denial = self._early(signal, instrument)
         if denial is not None or instrument is None:
             return self._deny(signal, denial or Denial("SYMBOL_UNKNOWN", signal.symbol))
+        if signal.margin:
+            with trio.move_on_after(services.settings.book_wait_s):
+                await services.margin.wait_known()  # what is not known by then is a denial
         try:
             with trio.fail_after(services.settings.book_wait_s):
                 async with services.link.watch(instrument.symbol, f"signal/{signal.signal_id}") as book:

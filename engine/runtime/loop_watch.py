@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import trio
@@ -21,7 +21,8 @@ class LoopWatch(trio.abc.Instrument):
 
     def __init__(self, metrics: Metrics, stopwatch: Stopwatch) -> None:
         self._metrics, self._stopwatch = metrics, stopwatch
-        self._woke_ns = self._began_ns = 0
+        self._woke_ns: int | None = None
+        self._began_ns: int | None = None
 
     def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - trio's signature
         """A round begins."""
@@ -29,14 +30,14 @@ class LoopWatch(trio.abc.Instrument):
 
     def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - trio's signature
         """A round has ended."""
-        if self._woke_ns:
+        if self._woke_ns is not None:
             self._metrics.busy.observe((self._stopwatch.monotonic_ns() - self._woke_ns) / 1e9)
 
     def collected(self, phase: str, info: dict[str, Any]) -> None:
         """Hear of the garbage collector, which stops every thread of this process."""
         if phase == "start":
             self._began_ns = self._stopwatch.monotonic_ns()
-        elif self._began_ns:
+        elif self._began_ns is not None:
             pause_s = (self._stopwatch.monotonic_ns() - self._began_ns) / 1e9
             self._metrics.gc_pause.observe(str(info["generation"]), pause_s)
 
@@ -51,7 +52,5 @@ def watching_loop(metrics: Metrics, stopwatch: Stopwatch) -> Iterator[None]:
         yield
     finally:
         gc.callbacks.remove(watch.collected)
-        try:
+        with suppress(KeyError):  # trio has removed one that raised
             trio.lowlevel.remove_instrument(watch)
-        except KeyError:
-            pass  # trio has removed one that raised

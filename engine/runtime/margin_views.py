@@ -33,9 +33,9 @@ class MarginView(msgspec.Struct, frozen=True):
 
     at: str
     currency: str
-    equity: Decimal | None
-    used: Decimal | None
-    free: Decimal | None
-    unrealized: Decimal | None
-    level: Decimal | None
+    equity: Decimal | None = None
+    used: Decimal | None = None
+    free: Decimal | None = None
+    unrealized: Decimal | None = None
+    level: Decimal | None = None
     why: str = ""

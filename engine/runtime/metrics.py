@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 SLIPPAGE: Final = (-0.01, -0.0025, -0.001, -0.0005, -0.0001, 0.0, 0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05)
 """Shares of the reference price; above zero is worse than the reference."""
-FRAMED_MOST: Final = 4096
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class Metrics:
         self._journal, self._clock = journal, clock
         self._brackets: dict[str, _Bracket] = {}
         self._wire_ns: dict[str, int] = {}
-        self._framed_s: dict[str, float] = {}
+        self._framed_s: dict[int, float] = {}  # by the row of a report that waits: emptied at every sync
         self.faults = 0
         """Rows that could not be counted: a fault here, and none of the engine's."""
 
@@ -85,7 +84,7 @@ class Metrics:
         self._stood_s: float | None = None
         self.unwatched = self.uncovered = 0
         self.unwatched_s = self.uncovered_s = 0.0
-        """Brackets times seconds, to the second: with a target that nobody could watch; with quantity without a stop."""
+        """Brackets times seconds, to the second: with a target nobody could watch; with quantity without a stop."""
         self._take: dict[type, Callable[[Any, int, str, str], None]] = {
             Opened: self._opened,
             Refused: self._denied,
@@ -124,15 +123,14 @@ class Metrics:
             self.signal_to_wire.observe((now_ns - bracket.came_ns) / NS)
             bracket.came_ns = 0
 
-    def framed(self, cl_ord_id: str) -> None:
-        """A frame with a report on this order was read just now."""
-        if len(self._framed_s) >= FRAMED_MOST:
-            self._framed_s.clear()  # reports that said nothing new leave their mark; a few lost figures mend that
-        self._framed_s[cl_ord_id] = trio.current_time()
+    def posted(self, report: ExecutionReport, framed_s: float | None) -> None:
+        """A report waits for its row; ``framed_s`` is when the frame behind it was read, None where there was none."""
+        if framed_s is not None:
+            self._framed_s[report.offset] = framed_s
 
     def published(self, report: ExecutionReport) -> None:
         """A report goes to the subscribers now."""
-        framed_s = self._framed_s.pop(report.cl_ord_id, None)
+        framed_s = self._framed_s.pop(report.offset, None)
         if framed_s is not None:
             self.frame_to_report.observe(trio.current_time() - framed_s)
 

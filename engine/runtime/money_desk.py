@@ -19,6 +19,8 @@ from engine.runtime.account_desk import AccountDesk
 from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.balance_views import BALANCES_ROW, MOVEMENT_ROW, BalanceList, balances_of
 from engine.runtime.ledger_rows import read_days
+from engine.runtime.margin_desk import MarginDesk
+from engine.runtime.margin_showing import with_margin
 from engine.runtime.money_bus import MoneyBus
 from engine.runtime.money_events import (
     EVERY_KIND,
@@ -59,7 +61,9 @@ class MoneyDesk:
         balances: BalanceDesk,
         bus: MoneyBus,
         stream_up: Callable[[], bool],
+        margin: MarginDesk,
     ) -> None:
+        self._margin = margin
         self._journal, self._link, self._clock, self._stream_up = journal, link, clock, stream_up
         self._accounts, self._balances, self._bus = accounts, balances, bus
         self._mismatch: dict[str, Decimal] = {}
@@ -79,7 +83,7 @@ class MoneyDesk:
     def positions(self) -> PositionList:
         """Return what is held, valued by the books of its markets as of now."""
         self._accounts.look([])
-        return positions_of(self._accounts.ledger, self._accounts.marks)
+        return with_margin(positions_of(self._accounts.ledger, self._accounts.marks), self._margin)
 
     def pnl(self, by: By | None = None) -> Pnl:
         """Return realised and unrealised profit by strategy, symbol or day; None: a sum for each quote currency."""
@@ -97,7 +101,7 @@ class MoneyDesk:
                 asked, why = await self._link.balances(), ""
             except VenueError as error:
                 why = str(error)
-        return balances_of(self._balances, asked, self._clock.now_ns(), why)
+        return balances_of(self._balances, asked, self._clock.now_ns(), why, self._margin.view())
 
     async def quality(self, signal_id: str) -> SignalQuality | None:
         """Return how one signal was executed; None when it was never accepted."""
@@ -162,7 +166,7 @@ class MoneyDesk:
         now_ns = self._clock.now_ns()
         self._kept_ns = now_ns
         if self._balances.reconciliation.started_ns:
-            kept = balances_of(self._balances, (), now_ns, "not told: the engine had ended")
+            kept = balances_of(self._balances, (), now_ns, "not told: the engine had ended", self._margin.view())
             self._journal.append(BALANCES_ROW, kept, ts_ns=now_ns)
 
     def _tell(self, mismatch: dict[str, Decimal], now_ns: int) -> None:

@@ -51,5 +51,23 @@ class BalanceMismatch(msgspec.Struct, frozen=True):
     unexplained: dict[str, Decimal]
 
 
-MoneyEvent = PositionChanged | BalanceChanged | ForeignMovement | BalanceMismatch
-EVERY_KIND: tuple[type[MoneyEvent], ...] = (PositionChanged, BalanceChanged, ForeignMovement, BalanceMismatch)
+class MarginChanged(msgspec.Struct, frozen=True):
+    """An alarm about margin has begun or ended. ``alarms`` are those that stand, as CODE:subject; ``level`` in percent.
+
+    ``mismatch`` is what the venue holds on margin beyond our brackets, by symbol.
+    """
+
+    ts_ns: int
+    level: Decimal | None
+    alarms: tuple[str, ...]
+    mismatch: dict[str, Decimal]
+
+
+MoneyEvent = PositionChanged | BalanceChanged | ForeignMovement | BalanceMismatch | MarginChanged
+EVERY_KIND: tuple[type[MoneyEvent], ...] = (
+    PositionChanged,
+    BalanceChanged,
+    ForeignMovement,
+    BalanceMismatch,
+    MarginChanged,
+)

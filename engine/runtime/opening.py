@@ -28,9 +28,11 @@ from engine.runtime.engine import Engine
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.fence import Fence
 from engine.runtime.halt_watch import HaltCheck, HaltFile, HaltWatch
+from engine.runtime.history import signal_of
 from engine.runtime.investigator import Investigator
 from engine.runtime.journal_keeper import JournalKeeper
 from engine.runtime.loop_watch import watching_loop
+from engine.runtime.margin_desk import Lags, MarginDesk
 from engine.runtime.market_bus import MarketBus
 from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
@@ -214,6 +216,7 @@ class _Core:
                     service_nursery.start_soon(services.halt_watch.run, name="halt/watch")
                     service_nursery.start_soon(watch.run, name="alarms/watch")
                     service_nursery.start_soon(services.money.run, name="money/watch")
+                    service_nursery.start_soon(services.margin.run, name="margin/watch")
                     strays = Strays(services, engine.brackets)
                     await resumption.run(strays)
                     bracket_nursery.start_soon(strays.run, name="strays")
@@ -273,15 +276,18 @@ class _Core:
         steady = SteadyClock(self._clock)
         journal.taps = [metrics.take]
         journal.on_synced = metrics.sync.observe
-        desk.on_routed = metrics.framed
         breaker = Breaker(self._settings.breaker_failures, self._settings.breaker_rest_s)
         journal.on_slow = lambda seconds: alarms.occurred("JOURNAL_SLOW", "journal", f"a sync took {seconds:.3f} s")
         journal.on_stalled = lambda seconds: gate.close("JOURNAL_STALLED", f"a sync took {seconds:.1f} s")
         limits, trading = self._settings.limits, TradingDesk(journal, steady)
         accounts = AccountDesk(limits, journal, link, steady)
-        risk = RiskDesk(limits, journal, link, steady, gate, trading, accounts, balances.spot)
         money_bus = MoneyBus(journal, self._settings.subscriber_queue)
+        lags = Lags(self._settings.visibility_lag_s, self._settings.visibility_lag_broken_s)
+        margin = MarginDesk(self._settings.margin, lags, limits.currency, link, steady, accounts, money_bus)
+        margin.on_change, margin.signal_of = market.wake_all, lambda order_id: _signal_of(journal, desk, order_id)
+        risk = RiskDesk(limits, journal, link, steady, gate, trading, accounts, balances.spot, margin)
         bus = Bus(journal, self._settings.subscriber_queue)
+        bus.on_posted = lambda report: metrics.posted(report, desk.framed_s.get(report.cl_ord_id))
         bus.on_published = metrics.published
         sender = Sender(journal, link, steady, breaker, risk, sender_nursery, self._settings.send_bound_s, self._fence)
         sender.on_written = metrics.written
@@ -317,12 +323,19 @@ class _Core:
             former_mark_keys=self._venue.former_mark_keys,
             balances=balances.spot,
             balance_desk=balances,
-            money=MoneyDesk(journal, link, steady, accounts, balances, money_bus, lambda: sink.stream_up),
+            money=MoneyDesk(journal, link, steady, accounts, balances, money_bus, lambda: sink.stream_up, margin),
+            margin=margin,
             money_bus=money_bus,
             alarms=alarms,
             outboxes=outboxes,
             metrics=metrics,
         )
+
+
+def _signal_of(journal: Journal, desk: OrderDesk, order_id: str) -> str:
+    """Return whose order the venue knows by this id, "" for none of ours."""
+    name = desk.name_of(order_id)
+    return (signal_of(journal, name) if name is not None else None) or ""
 
 
 def _away(link: VenueLink, *, stream_up: bool) -> frozenset[str]:
@@ -347,11 +360,18 @@ async def _ending_entries(
     except* JournalError as group:
         running = engine()
         entries = running.brackets.resting_entries() if running is not None else []
-        alarms.occurred("JOURNAL_FAILED", "journal", str(group.exceptions[0]))
-        log.critical("journal.failed", error=str(group.exceptions[0]), entries_to_cancel=len(entries))
+        alarms.occurred("JOURNAL_FAILED", "journal", _said_first(group))
+        log.critical("journal.failed", error=_said_first(group), entries_to_cancel=len(entries))
         with trio.move_on_after(LAST_CANCELS_S, shield=True):
             for entry in entries:
                 with contextlib.suppress(VenueError):
                     cancel = CancelOrder(entry.cl_ord_id, entry.order_id or "", entry.spec.symbol)
                     await link.cancel(await link.admit(Lane.EMERGENCY, cancel), cancel)
         raise
+
+
+def _said_first(error: BaseException) -> str:
+    """Return what the first error inside nested groups says."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -33,10 +32,6 @@ RECKONING_NS = 10 * NS
 """How far our reckoning of the venue's time may be out: twice the most by which clocks may differ, for one may step."""
 NEVER_NS = 2**63 - 1
 """The deadline of what was not sent: nothing is concluded from its passing."""
-
-
-def _nobody(cl_ord_id: str) -> None:
-    """Stand in until somebody listens."""
 
 
 class Doubt:
@@ -83,6 +78,7 @@ class OrderHandle:
         self._inbox = inbox
         self.suspect = False  # a report was lost on the way: its state must be read by REST
         self.last_news_s = trio.current_time()
+        self.changed_s = trio.current_time()  # when news last said something new
         self.asked_s = 0.0
         self.sent_s = -math.inf  # of the new-order request; -inf: by a process before this one
         self.deadline_ns = NEVER_NS  # its wire deadline in venue time
@@ -128,8 +124,8 @@ class OrderDesk:
         self.open_at_snapshot: frozenset[str] = frozenset()
         """Names of the orders that were open when the private stream last began."""
         self.unexplained = Unexplained()
-        self.on_routed: Callable[[str], object] = _nobody
-        """Called with the order's name when a frame tells of it, in the schedule in which it was read."""
+        self.framed_s: dict[str, float] = {}
+        """When the last frame about an order was read, until the order has looked at it (trio's clock)."""
         self._strays: deque[OrderReport] = deque(maxlen=MAX_STRAYS)
         self._settled: OrderedDict[str, OrderView] = OrderedDict()
         self._strays_wake = trio.Event()
@@ -149,6 +145,7 @@ class OrderDesk:
     def close(self, cl_ord_id: str) -> None:
         """End an order's receiving; once it has settled, its last view is kept for a while."""
         handle = self.live.pop(cl_ord_id, None)
+        self.framed_s.pop(cl_ord_id, None)
         if handle is not None and handle.view.state == "settled":
             self._settled[cl_ord_id] = handle.view
             if len(self._settled) > MAX_SETTLED:
@@ -159,7 +156,9 @@ class OrderDesk:
         handle = self.live[view.cl_ord_id]
         if view != handle.view:
             handle.states.begin()
+            handle.changed_s = trio.current_time()
         handle.view, handle.last_news_s = view, trio.current_time()
+        self.framed_s.pop(view.cl_ord_id, None)
         if view.order_id is not None:
             self.name(view.order_id, view.cl_ord_id)
 
@@ -190,7 +189,7 @@ class OrderDesk:
         if handle is None:
             self.stray(report)
             return
-        self.on_routed(handle.view.cl_ord_id)
+        self.framed_s[handle.view.cl_ord_id] = trio.current_time()
         if not handle.put(report):
             self.counts["inbox_full"] += 1
 

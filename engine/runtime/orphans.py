@@ -66,6 +66,9 @@ class _Orphan:
             limit_price=last.limit_price,
             trigger_price=last.trigger_price,
             resting=not any(r.ord_status in ("filled", "canceled", "expired") for r in told),
+            margin=next((r.margin for r in told if r.margin is not None), None),
+            leverage=next((r.leverage for r in told if r.leverage is not None), None),
+            reduce_only=any(r.reduce_only for r in told),
         )
 
 
@@ -180,6 +183,7 @@ class Orphanage:
             guard = StopLoss(found.trigger_price, found.limit_price)
             side = other_side(found.side)
             signal = protecting(found.cl_ord_id, PROTECT, found.symbol, side, found.order_qty, guard, None)
+            signal = msgspec.structs.replace(signal, leverage=as_order(found).leverage)
             scope = self._open(signal, found)
             if scope is not None:
                 scopes.append(scope)
@@ -212,6 +216,7 @@ class Orphanage:
             order_qty=found.order_qty,
             limit_price=found.limit_price,
             stop_loss=None,
+            leverage=as_order(found).leverage,
         )
         return self._open(signal, found)
 

@@ -5,6 +5,7 @@ Its answers enter the same inboxes as the stream's reports, so there is one door
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -28,6 +29,9 @@ CANCEL_LAG_S = 0.5
 """A cancel whose answer was lost shows on a complete stream within about a round trip."""
 FILLS_MARGIN_NS = 60 * NS
 """Fills are looked for back to this long before the order was sent: our clock may be ahead of the venue's."""
+SOON_EVERY_S = 5.0
+"""However many orders change: this often at most a question about them goes out, a point for fifty of them, where
+the smallest tier refills a point in three seconds."""
 MOST_STATES_PAUSE_S = 3.0
 """A state that brings no news is asked for again after one, two, then three seconds: a point each, which is what
 Starter's counter refills, so that there is room for fills and tokens however long the stream stays away."""
@@ -44,6 +48,7 @@ class PollTask:
     ) -> None:
         self._settings, self._desk, self._link, self._stream_up = settings, desk, link, stream_up
         self.queries = 0
+        self._soon_s = -math.inf  # when orders that had changed were last asked for
 
     async def run(self) -> None:
         """Look round until cancelled. A failed query is asked again next round: bounded by the round's length.
@@ -77,20 +82,24 @@ class PollTask:
         if not due:
             return
         # one call costs the same for fifty: who will be due soon comes along, and all keep step
-        wanted = [handle for handle in asked if handle.view.cl_ord_id in due or self._in_haste(handle.view)]
+        wanted = [h for h in asked if h.view.cl_ord_id in due or self._in_haste(h.view) or _not_asked_since(h)]
+        if any(not handle.suspect and _not_asked_since(handle) for handle in wanted):
+            self._soon_s = trio.current_time()
         for handle in wanted:
             handle.asked_s = trio.current_time()
             handle.states.asked(MOST_STATES_PAUSE_S)
         await self._ask_states(wanted)
 
     def _is_due(self, handle: OrderHandle) -> bool:
-        now_s = trio.current_time()
+        now_s, settings = trio.current_time(), self._settings
         if handle.suspect:
             return True
         if self._in_haste(handle.view):
-            silent = now_s >= handle.last_news_s + self._settings.silent_immediate_s
+            silent = now_s >= handle.last_news_s + settings.silent_immediate_s
             return silent and now_s >= handle.states.ask_s
-        return now_s >= max(handle.last_news_s, handle.asked_s) + self._settings.silent_resting_s
+        if _not_asked_since(handle) and now_s >= self._soon_s + SOON_EVERY_S:
+            return now_s >= handle.changed_s + settings.silent_after_news_s
+        return now_s >= max(handle.last_news_s, handle.asked_s) + settings.silent_resting_s
 
     def _in_haste(self, view: OrderView) -> bool:
         if view.state in ENDED and _lacks_fills(view):
@@ -154,6 +163,11 @@ class PollTask:
         for report in await self._link.trades_since(since_ns, partial(_complete, wanted)):
             if report.order_id in wanted:
                 await self._desk.deliver(report)
+
+
+def _not_asked_since(handle: OrderHandle) -> bool:
+    """Whether its last change has not been held against REST yet."""
+    return handle.asked_s < handle.changed_s
 
 
 def _can_be_asked(view: OrderView) -> bool:

@@ -109,7 +109,8 @@ class Protecting:
         """
         services, symbol = self._services, instrument.symbol
         brackets = (one.bracket for one in self._scopes() if one.bracket.instrument.symbol == symbol)
-        busy = sum((max(one.exposure, ZERO) for one in brackets if one.signal.side == "sell"), ZERO)
+        sold = (one for one in brackets if one.signal.side == "sell" and not one.signal.margin)
+        busy = sum((max(one.exposure, ZERO) for one in sold), ZERO)
         if qty <= -services.accounts.ledger.qty(symbol) - busy:
             return None
         buying = Signal(
@@ -129,6 +130,8 @@ class Protecting:
         total = ZERO
         for scope in self._scopes():
             bracket = scope.bracket
+            if bracket.signal.margin:
+                continue  # it holds no coins
             if bracket.signal.side == "buy" and bracket.instrument.base == asset:
                 total += max(bracket.exposure, ZERO)
             elif bracket.signal.side == "sell" and bracket.instrument.quote == asset:

@@ -107,6 +107,7 @@ class Heart:
     async def run(self) -> None:
         """Beat once a second. A beat that cannot be written is told once, and tried again with the next."""
         while True:
+            self._fence.passes()  # before the beat, which would hide a standstill from everybody
             self._fence.check()
             await self._beat("running")
             await trio.sleep(BEAT_S)

@@ -13,7 +13,8 @@ from engine.orders.commands import NewOrder
 from engine.orders.events import OrderEvent
 from engine.orders.order import Order
 from engine.orders.replay import Fact, Requested, rebuild_bracket, rebuild_orders
-from engine.orders.reports import Answer, OrderReport
+from engine.orders.reports import Answer, OrderReport, Outcome
+from engine.orders.specs import made_by_venue
 from engine.runtime.history import facts_of
 from engine.runtime.messages import Barrier
 from engine.runtime.order_desk import OrderDesk, OrderHandle
@@ -43,6 +44,16 @@ class Loose(msgspec.Struct, frozen=True):
     def undecided(self) -> bool:
         """No row says that it was sent. The venue has the last word: the journal's tail may have been lost."""
         return self.order.state == "new" and self.request is None
+
+    @property
+    def half_adopted(self) -> bool:
+        """An order that the venue made was given this name, and the row that says which order it is was not kept.
+
+        Nothing was ever sent under the name: no answer to it will come, and no list will show it.
+        """
+        order = self.order
+        made = made_by_venue(order.spec) and self.request is None
+        return made and order.state == "pending" and order.order_id is None
 
 
 class Unfinished(msgspec.Struct, frozen=True):
@@ -111,6 +122,9 @@ def catch_up(loose: Loose, now_ns: int) -> list[OrderEvent]:
     """
     order = loose.order
     events: list[OrderEvent] = []
+    if loose.half_adopted:
+        text = "its adoption was broken off: the venue's own order is taken in anew, under another name"
+        return order.answered(Answer("new", order.cl_ord_id, Outcome.NOT_SENT, now_ns, text=text))
     if order.state == "new" and loose.request is None:
         return order.deny("the engine stopped before it was sent", "NOT_SENT", now_ns)
     if order.state == "new":

@@ -30,6 +30,7 @@ from engine.risk.situation import Candidate, Standing
 from engine.risk.throttle import ThrottleEvent
 from engine.runtime.account_desk import AccountDesk
 from engine.runtime.entry_gate import EntryGate
+from engine.runtime.margin_desk import MarginDesk
 from engine.runtime.situations import Situations
 from engine.runtime.throttle_desk import ThrottleDesk
 from engine.runtime.trading_desk import TradingDesk
@@ -66,10 +67,12 @@ class RiskDesk:
         trading: TradingDesk,
         accounts: AccountDesk,
         balances: Mapping[str, Balance],
+        margin: MarginDesk,
     ) -> None:
+        self._margin = margin
         self._limits, self._link, self._clock = limits, link, clock
         self._gate, self._trading, self._accounts = gate, trading, accounts
-        self._situations = Situations(limits, link, clock, accounts, balances)
+        self._situations = Situations(limits, link, clock, accounts, balances, margin)
         self._throttle = ThrottleDesk(limits, journal, clock)
 
     @property
@@ -88,6 +91,7 @@ class RiskDesk:
     def open(self, bracket: Bracket, born_ns: int) -> None:
         """Count a bracket from the tick on in which it is accepted or resumed."""
         self._situations.open(bracket, born_ns)
+        self._margin.opened(bracket)
 
     def moved(self, bracket: Bracket) -> None:
         """Look again at what a bracket may still bring: it has learned or decided something."""
@@ -96,6 +100,7 @@ class RiskDesk:
     def close(self, bracket: Bracket) -> None:
         """Forget a bracket that has ended; its fills stay in the books."""
         self._situations.close(bracket)
+        self._margin.ended(bracket)
         self._throttle.forget(set(bracket.orders))
 
     def learned(self, bracket: Bracket, view: OrderView, events: Iterable[OrderEvent]) -> None:
@@ -103,6 +108,8 @@ class RiskDesk:
         for event in events:
             if event.fill is not None:
                 self._accounts.book(bracket.signal, bracket.instrument, view.spec.side, event.fill, event.ts_ns)
+                if bracket.signal.margin:
+                    self._margin.touched()
         if view.role == "entry":
             self._throttle.learned(bracket.signal, view)
             excess = check_entry_quantity(bracket)
@@ -122,7 +129,7 @@ class RiskDesk:
         accounts, flying = self._accounts, self._situations.in_flight
         accounts.look(flying.symbols())
         symbols = {one.symbol for one in accounts.ledger.positions.values()} | set(flying.symbols())
-        standings = (Standing(accounts.ledger.qty(one), flying.flow(one), accounts.values.get(one)) for one in symbols)
+        standings = (self._situations.standing(one, accounts.values.get(one)) for one in symbols)
         return RiskView(
             currency=self._limits.currency,
             exposure=sum((one.exposure() for one in standings), ZERO),
@@ -165,7 +172,12 @@ class RiskDesk:
         )
 
     def reduces(self, signal: Signal) -> bool:
-        """Tell whether a signal's entry, with all else in flight on its side, leaves its strategy with less."""
+        """Tell whether a signal's entry, with all else in flight on its side, leaves its strategy with less.
+
+        On margin it never does: what closes a position there are its own exits.
+        """
+        if signal.margin:
+            return False
         own, orders = self._situations.counted(signal.signal_id), self._situations.in_flight
         flow = orders.flow(signal.symbol, signal.strategy_id).on(signal.side)
         standing = Standing(self._accounts.ledger.qty(signal.symbol, signal.strategy_id))
@@ -239,6 +251,8 @@ class RiskDesk:
             price=price,
             limit_price=request.limit_price,
             born_ns=self._situations.born_ns(bracket.signal),
+            leverage=request.leverage,
+            reduces=True,
         )
         if request.trigger_price is not None:
             order = msgspec.structs.replace(order, limit_price=request.trigger_price)

@@ -202,7 +202,7 @@ class Sender:
         await self._conclude(answer, job, row)
 
     def _fallen(self, job: _Job) -> Denial | None:
-        """Ask right before the bytes. A standstill is noticed here, and has halted entries before the latch is asked."""
+        """Ask right before the bytes. A standstill is seen first, and has halted entries before the latch is asked."""
         if not self._fence.passes():
             return Denial("LEASE_LOST", self._fence.why)
         return self._checks.still(job.request, job.handle.view, job.signal_id)

@@ -16,6 +16,7 @@ from engine.runtime.bus import Bus
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.fence import Fence
 from engine.runtime.halt_watch import HaltWatch
+from engine.runtime.margin_desk import MarginDesk
 from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
 from engine.runtime.metrics import Metrics
@@ -59,6 +60,7 @@ class Services:
     fence: Fence
     balance_desk: BalanceDesk
     money: MoneyDesk
+    margin: MarginDesk
     money_bus: MoneyBus
     alarms: AlarmDesk
     outboxes: tuple[Outbox, ...]

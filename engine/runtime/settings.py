@@ -12,6 +12,7 @@ from engine.orders.brackets import Policy
 from engine.risk.breaker import FAILURES, REST_S
 from engine.risk.limits import UNLIMITED, Limits
 from engine.runtime.alarm import AlarmSettings
+from engine.runtime.margin_settings import MarginSettings
 
 
 class MarketSettings(msgspec.Struct, frozen=True):
@@ -62,10 +63,13 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """Market, IOC, fired stop, pending cancel, and every order while the stream is away: asked for by REST after this
     long without news. With a round of ``poll_every_s`` that is within two seconds, and before a swap's bound."""
     silent_resting_s: float = 30.0
+    silent_after_news_s: float = 5.0
+    """A resting order is asked for once, this long after it changed: a lost frame with none behind it shows no gap."""
     order_inbox: int = 256
     """A burst of one frame's reports for one order is tens; beyond that the order is read by REST instead."""
     bracket_inbox: int = 1024
     """At most MAX_STOPS + 3 live orders tell a bracket, each bounded by its own inbox."""
     subscriber_queue: int = 4096
     market: MarketSettings = MarketSettings()
+    margin: MarginSettings = MarginSettings()
     alarms: AlarmSettings = AlarmSettings()

@@ -13,8 +13,9 @@ from engine.orders.brackets import Bracket
 from engine.orders.signal import Signal
 from engine.risk.in_flight import InFlight, awaited, commitment_of
 from engine.risk.limits import Limits
-from engine.risk.situation import Candidate, Situation, Standing
+from engine.risk.situation import Candidate, MarginStanding, Situation, Standing
 from engine.runtime.account_desk import AccountDesk
+from engine.runtime.margin_desk import MarginDesk
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
 from engine.values.money import ZERO, Side, other_side
@@ -26,8 +27,15 @@ class Situations:
     """Keeps what is in flight, by bracket, and the rate of sends; makes of it what a check may know."""
 
     def __init__(
-        self, limits: Limits, link: VenueLink, clock: Clock, accounts: AccountDesk, balances: Mapping[str, Balance]
+        self,
+        limits: Limits,
+        link: VenueLink,
+        clock: Clock,
+        accounts: AccountDesk,
+        balances: Mapping[str, Balance],
+        margin: MarginDesk,
     ) -> None:
+        self._margin = margin
         self._limits, self._link, self._clock, self._accounts = limits, link, clock, accounts
         self._balances = balances
         self.in_flight = InFlight()
@@ -87,6 +95,7 @@ class Situations:
             price=price,
             limit_price=signal.limit_price,
             born_ns=self.born_ns(signal),
+            leverage=signal.leverage,
         )
 
     def of(self, order: Candidate, signal: Signal, instrument: Instrument, book: Book) -> Situation:
@@ -113,6 +122,7 @@ class Situations:
             own_loss=own_losses.total,
             drawdown=accounts.drawdown(),
             free=self._free(instrument, order.side, mine),
+            margin=self._margin_standing(order, instrument, mine[1]) if order.margin else None,
         )
 
     def counted(self, signal_id: str) -> tuple[Decimal, Decimal, int]:
@@ -135,13 +145,44 @@ class Situations:
         )
         found = {}
         for symbol in {order.symbol: None} | dict.fromkeys(held) | dict.fromkeys(self.in_flight.symbols(strategy_id)):
-            flow, value = self.in_flight.flow(symbol, strategy_id), self._accounts.values.get(symbol)
+            one = self.standing(symbol, self._accounts.values.get(symbol), strategy_id)
             if symbol == order.symbol:
-                name = "buying" if order.side == "buy" else "selling"
-                flow = msgspec.structs.replace(flow, **{name: flow.on(order.side) - mine})
-                value = max(value or ZERO, order.price * rate) if rate is not None else None
-            found[symbol] = Standing(self._accounts.ledger.qty(symbol, strategy_id), flow, value)
+                side, kind = "buying" if order.side == "buy" else "selling", "lent_flow" if order.margin else "flow"
+                flow = one.lent_flow if order.margin else one.flow
+                value = max(one.value or ZERO, order.price * rate) if rate is not None else None
+                without = msgspec.structs.replace(flow, **{side: flow.on(order.side) - mine})
+                one = msgspec.structs.replace(one, value=value, **{kind: without})
+            found[symbol] = one
         return found
+
+    def standing(self, symbol: str, value: Decimal | None, strategy_id: str | None = None) -> Standing:
+        """Return what is held in a market and may still come, in coins and on margin."""
+        ledger, flying = self._accounts.ledger, self.in_flight
+        return Standing(
+            ledger.qty(symbol, strategy_id),
+            flying.flow(symbol, strategy_id),
+            value,
+            ledger.qty(symbol, strategy_id, margin=True),
+            flying.flow(symbol, strategy_id, margin=True),
+        )
+
+    def _margin_standing(self, order: Candidate, instrument: Instrument, mine: Decimal) -> MarginStanding | None:
+        """Return what the account can bear beside what other entries of ours may still bind; None: not known."""
+        known = self._margin.known
+        if known is None:
+            return None
+        coming = sum((units * self._rate(quote) for quote, units in self.in_flight.margin().items()), ZERO)
+        return MarginStanding(
+            equity=known.equity,
+            used=known.used,
+            free=known.free,
+            coming=coming - mine * self._rate(instrument.quote) / (order.leverage or 1),
+            opposed=self._margin.opposed(order.symbol, order.side),
+            mismatch=self._margin.missing(order.symbol),
+        )
+
+    def _rate(self, quote: str) -> Decimal:
+        return self._accounts.rates.get(quote, ZERO)
 
     def _free(self, instrument: Instrument, side: Side, mine: tuple[Decimal, Decimal, int]) -> Decimal | None:
         """Return what no order of ours may take of the asset an entry pays with."""

@@ -12,6 +12,7 @@ from engine.orders.reports import OrderReport
 from engine.runtime.bracket_scopes import BracketScopes
 from engine.runtime.children import Children
 from engine.runtime.history import facts_of, signal_of
+from engine.runtime.liquidations import Liquidations
 from engine.runtime.orphans import Orphanage
 from engine.runtime.services import Services
 
@@ -28,11 +29,13 @@ class Strays:
         self._services, self._brackets = services, brackets
         self._orphanage = Orphanage(services, brackets.scopes, brackets.open_adopted)
         self._children = Children(services, brackets.scopes)
+        self._liquidations = Liquidations(services, brackets.scopes)
+        services.margin.on_short = self._liquidations.search
 
     async def run(self) -> None:
         """Look reports up until cancelled."""
         while True:
-            waiting = self._orphanage.news or self._children.news
+            waiting = self._orphanage.news or self._children.news or self._liquidations.news
             with trio.move_on_after(LOOK_AGAIN_S if waiting else math.inf):
                 await self._services.desk.strays_come()
             await self.place()
@@ -45,7 +48,7 @@ class Strays:
     async def place(self) -> None:
         """Look everything up and give orphans their owners."""
         self.look_up()
-        for report in await self._children.place():
+        for report in (*await self._children.place(), *await self._liquidations.place()):
             self._not_journalled(report)
         await self._orphanage.place()
 
@@ -57,7 +60,7 @@ class Strays:
         if desk.is_old_news(report):
             desk.counts["old_news"] += 1
             return
-        if report.cl_ord_id is None and self._children.hear(report):
+        if report.cl_ord_id is None and (self._children.hear(report) or self._liquidations.hear(report)):
             return
         signal_id = signal_of(self._services.journal, report.cl_ord_id) if report.cl_ord_id else None
         if signal_id is None or report.cl_ord_id is None:

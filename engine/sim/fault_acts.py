@@ -66,6 +66,20 @@ def _cancel(exchange: Exchange, fault: Fault) -> Deed:
     return Deed(met)
 
 
+def _liquidate(exchange: Exchange, fault: Fault) -> Deed:
+    account, met = exchange.account_named(fault.values["account"]), 0
+    for symbol in dict.fromkeys(position.symbol for position in account.positions.values()):
+        if EVERY not in fault.symbol and symbol not in fault.symbol:
+            continue
+        oldest = next(one for one in account.positions.values() if one.symbol == symbol)
+        try:
+            exchange.house.liquidate(symbol, oldest.open_qty * fault.values["percent"] / 100, account.name)
+            met += 1
+        except Refused:  # in maintenance nothing trades
+            continue
+    return Deed(met)
+
+
 def _open_ids(account: Account, symbols: tuple[str, ...]) -> list[str]:
     return [order_id for order_id, order in account.open.items() if EVERY in symbols or order.symbol in symbols]
 
@@ -96,6 +110,7 @@ _ACTS: dict[str, Doing] = {
     "expire_token": _expire,
     "fire_dead_man": _dead_man,
     "cancel_order": _cancel,
+    "liquidate": _liquidate,
     "status": _status,
     "rest_lag": _lag,
 }

@@ -250,6 +250,13 @@ _KINDS = (
         reason=text("User requested"),
     ),
     _venue(
+        "liquidate",
+        "the venue closes so many percent of the oldest margin position of an account in each of the symbols",
+        after=True,
+        account=text(""),
+        percent=whole(1, 100, 100),
+    ),
+    _venue(
         "status",
         "the venue (with symbol: those pairs alone) enters a mode, and is online again after a while",
         mode=choice("cancel_only", "post_only", "maintenance", "online", *PAIR_MODES),

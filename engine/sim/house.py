@@ -118,8 +118,21 @@ class House:
         if not 0 < qty <= order.order_qty - order.cum_qty:
             raise invalid("volume")
         self._core.now_ns = self._core.clock.now_ns()
+        if order.reduce_only and qty > self._core.margin.closable(order):
+            raise Refused(errors.REDUCE_ONLY_NO_POSITION)  # matched first or last, it never opens a position
         self._core.execution.fill_late(order, qty, price)
         return order.exec_ids[-1]
+
+    def liquidate(self, symbol: str, qty: Decimal | None = None, account: str = "client") -> str:
+        """Close up to ``qty`` (None: all) of a client's oldest margin position, as the venue does; return the id.
+
+        Raises Refused where there is none.
+        """
+        self._check_open(symbol)
+        self._core.now_ns = self._core.clock.now_ns()
+        order = self._core.margin.liquidate(self._core.accounts[account], symbol, qty)
+        self._core.finish()
+        return order.order_id
 
     def open_orders(self, symbol: str, owner: str | None = None) -> list[SimOrder]:
         """Return the house's open orders of a symbol."""

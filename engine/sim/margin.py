@@ -153,16 +153,31 @@ class Margin:
                 continue
             if level < market.pair.margin_stop and market.book.side(position.side).best_price() is not None:
                 before = account.positions.get(position.position_id)
-                self._core.entry.accept(self._closing(position, account, market), account)
+                self._core.entry.accept(self._closing(position, position.open_qty, account, market), account)
                 return account.positions.get(position.position_id) != before
         return False
 
-    def _closing(self, position: Position, account: Account, market: Market) -> SimOrder:
+    def liquidate(self, account: Account, symbol: str, qty: Decimal | None) -> SimOrder:
+        """Close whole lots up to ``qty`` (None: all) of the oldest position of a symbol, whatever the level says.
+
+        Raises Refused where there is none.
+        """
+        position = next((one for one in account.positions.values() if one.symbol == symbol), None)
+        if position is None:
+            raise Refused(errors.UNKNOWN_POSITION)
+        market = self._core.markets[symbol]
+        lot = market.pair.lot
+        closes = position.open_qty if qty is None else min(max(qty // lot, Decimal(1)) * lot, position.open_qty)
+        order = self._closing(position, closes, account, market)
+        self._core.entry.accept(order, account)
+        return order
+
+    def _closing(self, position: Position, qty: Decimal, account: Account, market: Market) -> SimOrder:
         new = NewOrder(
             symbol=position.symbol,
             side=opposite(position.side),
             order_type="market",
-            order_qty=position.open_qty,
+            order_qty=qty,
             leverage=position.leverage,
             reduce_only=True,
         )

@@ -11,7 +11,20 @@ from pathlib import Path
 import msgspec
 import trio
 
-from tests.bench import books, checks, closing, exchange, latency, memory, money, recovery, start, success, updates
+from tests.bench import (
+    books,
+    checks,
+    closing,
+    exchange,
+    latency,
+    memory,
+    metrics,
+    money,
+    recovery,
+    start,
+    success,
+    updates,
+)
 from tests.bench.figures import Section, show
 from tests.bench.rig import quiet
 
@@ -27,6 +40,7 @@ PARTS = {
     "closing": closing.measure,
     "exchange": exchange.measure,
     "money": money.measure,
+    "metrics": metrics.measure,
 }
 """Each runs in a process of its own, so that none measures the garbage of another."""
 

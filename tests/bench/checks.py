@@ -21,6 +21,9 @@ from engine.orders.specs import entry_order, stop_order
 from engine.risk.limits import Limits, StrategyLimits, SymbolLimits
 from engine.runtime.account_desk import AccountDesk
 from engine.runtime.entry_gate import EntryGate
+from engine.runtime.margin_desk import Lags, MarginDesk
+from engine.runtime.margin_settings import MarginSettings
+from engine.runtime.money_bus import MoneyBus
 from engine.runtime.risk_desk import RiskDesk
 from engine.runtime.trading_desk import TradingDesk
 from engine.seams.clock import VirtualClock
@@ -77,7 +80,9 @@ class _World:
         accounts = AccountDesk(LIMITS, journal, link, clock)
         balances = {"USD": Balance("USD", MUCH), "BTC": Balance("BTC", MUCH)}
         self.link = link
-        self.desk = RiskDesk(LIMITS, journal, link, clock, EntryGate(), trading, accounts, balances)
+        bus = MoneyBus(journal, 1)
+        margin = MarginDesk(MarginSettings(), Lags(5, 60), LIMITS.currency, link, clock, accounts, bus)
+        self.desk = RiskDesk(LIMITS, journal, link, clock, EntryGate(), trading, accounts, balances, margin)
         brackets = [self._bracket(number, clock) for number in range(living + 1)]
         self.signal = msgspec.structs.replace(brackets[0].signal, signal_id="new")
         self.bracket = brackets[-1]

@@ -187,6 +187,8 @@ async def second_entry(stage: Stage) -> None:
 
 async def refused_for_its_rate(stage: Stage) -> None:
     """Our own requests beyond the counter."""
+    core = stage.world.exchange._venue.core
+    core.rates.charge("client", "BTC/USD", core.clock.now_ns(), core.rates.threshold_of("client"))
     _answer(stage.world, b'{"error":"EOrder:Rate limit exceeded"}')
 
 

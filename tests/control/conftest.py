@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
 import trio
 
 from engine.control.client import ControlClient, open_client
 from engine.control.server import Control, open_control
+from engine.control.web_listener import WebSettings
 from engine.kraken.nonce import MemoryNonceStore
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
@@ -31,6 +33,7 @@ SIGNAL = (
     '{"signal_id":"%s","symbol":"BTC/USD","side":"buy","order_type":"limit","order_qty":"0.02",'
     '"limit_price":"50000.0","stop_loss":{"trigger_price":"49000.0"},"take_profit":{"price":"51000.0"}}'
 )
+WEB = WebSettings(port=0)
 FIRST = "11111111-1111-4111-8111-111111111111"
 SECOND = "22222222-2222-4222-8222-222222222222"
 
@@ -48,6 +51,15 @@ class Live:
     exchange: Exchange
     control: Control
     client: ControlClient
+
+    def web(self, *, token: str | None = None, **headers: str) -> httpx.AsyncClient:
+        """Return a plain HTTP client of the door on TCP; without ``token`` with the right one, "" for none."""
+        assert self.control.access is not None
+        given = self.control.access.token if token is None else token
+        authorization = {"authorization": f"Bearer {given}"} if given else {}
+        return httpx.AsyncClient(
+            base_url=self.control.access.url, headers={**authorization, **headers}, trust_env=False
+        )
 
     def market(self) -> None:
         """Quote around 50000, out of the reach of the signals' limit."""
@@ -89,7 +101,7 @@ async def open_exchange(**changes: float) -> AsyncIterator[tuple[Exchange, Krake
 async def open_running(exchange: Exchange, venue: KrakenVenue, data_dir: Path) -> AsyncIterator[Live]:
     """Run an engine with its door on an exchange that runs."""
     settings = EngineSettings(data_dir=data_dir, durability="process")
-    async with open_control(data_dir) as control, open_engine(settings, venue) as engine:
+    async with open_control(data_dir, web=WEB) as control, open_engine(settings, venue) as engine:
         control.attach(engine)
         async with open_client(data_dir) as client:
             assert client is not None

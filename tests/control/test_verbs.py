@@ -95,7 +95,7 @@ def test_as_json_a_refusal_is_one_object(data_dir, capsys):
     """stdout carries exactly one JSON object, whatever happened."""
     assert live.status(data_dir=data_dir, as_json=True) is Exit.NO_ENGINE
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "NO_ENGINE"
-    assert live.cancel(data_dir=data_dir, as_json=True) is Exit.NO_ENGINE
+    assert live.cancel(data_dir=data_dir, all_entries=True, as_json=True) is Exit.NO_ENGINE
     assert live.orders(history=0, data_dir=data_dir) is Exit.USAGE
 
 

@@ -204,3 +204,17 @@ async def test_public_calls_are_paced(scripted, autojump_clock):
     for _ in range(8):
         await rest.ask("Time", {}, dict[str, str], private=False)
     assert 2 < trio.current_time() - began < 4
+
+
+async def test_nonce_is_drawn_when_the_bytes_are_written(scripted, autojump_clock):
+    """Behind a slow connect an exit passes an order: who is written first has the lower nonce, and none is spoilt."""
+    server, rest, wire = scripted
+    wire.latency_s = 1.0  # a connect takes two to three seconds, and an exit waits one
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rest.call, "AddOrder", FORM, Lane.ENTRY, 30)
+        await trio.sleep(0.5)
+        wire.latency_s = 0.01
+        nursery.start_soon(rest.call, "CancelOrder", FORM, Lane.EMERGENCY, 30)
+    assert [line.split()[1] for line, _ in server.requests] == ["/0/private/CancelOrder", "/0/private/AddOrder"]
+    nonces = [int(parse_qs(body)["nonce"][0]) for _, body in server.requests]
+    assert nonces == sorted(nonces)

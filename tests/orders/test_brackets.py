@@ -293,6 +293,18 @@ def _refusal(code: str) -> OrderEvent:
     return OrderEvent("reject", "pending", "rejected", 0, code=code)
 
 
+def test_entry_that_may_live_after_its_exits_have_traded_leads_not_back() -> None:
+    """Rows were lost: the journal has left entering, and knows of no fill of the entry. It ends when the entry does."""
+    desk = Desk()
+    desk.bracket.apply(BracketEvent("leave", "entering", "exiting", desk.now, qty(0), qty(0)))
+    desk.open(stop_order(BUY, BTC, "x1", qty(2)), "stop")
+    desk.accept("x1")
+    assert desk.bracket.state == "exiting"
+    desk.end("x1")
+    desk.end("entry")
+    assert desk.bracket.state == "abandoned"
+
+
 @pytest.mark.parametrize(("sold", "end"), [("0", "abandoned"), ("2", "flat")])
 def test_exits_alone_after_rows_were_lost_come_to_an_end(sold: str, end: str) -> None:
     """The entry's fill is forgotten and its stop adopted: what it sold is bought back, and the bracket ends."""

@@ -76,3 +76,42 @@ async def test_resting_orders_are_asked_for_together_and_within_starters_counter
         await poll.run()
     assert link.states_s[0] <= began_s + 2
     assert len(link.states_s) <= 15 + 300 * 0.33
+
+
+async def test_change_of_a_resting_order_is_held_against_rest_once_and_soon(autojump_clock: Any) -> None:
+    """Five seconds after it changed, then only after half a minute of silence; what changed with it comes along."""
+    desk, link = OrderDesk(), Lagging()
+    for number in range(3):
+        order = Order(NewOrder(f"x{number}", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
+        order.dispatched(1)
+        order.reported(msgspec.structs.replace(FILLED, order_id=f"O{number}", ord_status="new", cum_qty=None))
+        send, _receive = trio.open_memory_channel[OrderMessage](10)
+        desk.open(OrderHandle(order.view(), "s", send))
+        await trio.sleep(0.3)
+    poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: True)
+    with trio.move_on_after(29):
+        await poll.run()
+    assert len(link.states_s) == 1
+    assert 5 <= link.states_s[0] <= 6.5
+
+
+async def test_orders_that_change_all_the_time_are_asked_for_within_starters_counter(autojump_clock: Any) -> None:
+    """Whatever changes how often: at most one question in five seconds."""
+    desk, link = OrderDesk(), Lagging()
+    views = []
+    for number in range(20):
+        order = Order(NewOrder(f"x{number}", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
+        order.dispatched(1)
+        order.reported(msgspec.structs.replace(FILLED, order_id=f"O{number}", ord_status="new", cum_qty=None))
+        send, _receive = trio.open_memory_channel[OrderMessage](10)
+        desk.open(OrderHandle(order.view(), "s", send))
+        views.append(order.view())
+    poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: True)
+    with trio.move_on_after(120):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(poll.run)
+            for turn in range(600):
+                view = views[turn % len(views)]
+                desk.update(msgspec.structs.replace(view, changed_ns=turn + 2))
+                await trio.sleep(0.35)
+    assert 10 <= len(link.states_s) <= 120 / 5 + 1

@@ -90,3 +90,32 @@ async def test_a_triggered_order_may_be_told_under_another_type() -> None:
         ORDER, order_type="stop-loss", limit_price=None, trigger_price=Price(Decimal(49000)), side="sell"
     )
     assert may_be(order, told(px="48990", side="sell", order_type="market"))
+
+
+def shown(**members: Any) -> OrderReport:
+    """What the venue says of the order that a fill belongs to."""
+    report = OrderReport(ReportType.STATUS, "rest", "O1", "filled", 3_000, order_qty=ORDER.order_qty)
+    terms = {"symbol": "BTC/USD", "side": "buy", "order_type": "limit", "limit_price": ORDER.limit_price}
+    return msgspec.structs.replace(report, **{**terms, **members})
+
+
+@pytest.mark.parametrize(
+    "members", [{"cl_ord_id": "y"}, {"order_type": "market", "limit_price": None}, {"order_qty": Qty(Decimal("0.05"))}]
+)
+async def test_fill_whose_order_is_shown_with_another_name_or_terms_is_another_orders(members: dict[str, Any]) -> None:
+    """The fill itself tells of neither; the venue, asked for its order, does."""
+    unexplained = Unexplained()
+    unexplained.note(told())
+    assert unexplained.orders_that_may_be(ORDER, 0.0, SENT_NS) == ["O1"]
+    unexplained.show(shown(**members))
+    assert not unexplained.may_be(ORDER, 0.0, SENT_NS)
+
+
+@pytest.mark.parametrize("name", [None, "x"])
+async def test_fill_whose_order_is_shown_nameless_or_by_our_name_may_be_its_own(name: str | None) -> None:
+    """A name that is not told rules out nothing; of orders without a kept fill nothing is remembered."""
+    unexplained = Unexplained()
+    unexplained.note(told())
+    unexplained.show(shown(cl_ord_id=name))
+    unexplained.show(shown(order_id="O2", cl_ord_id="y"))
+    assert unexplained.orders_that_may_be(ORDER, 0.0, SENT_NS) == ["O1"]

@@ -34,9 +34,21 @@ class HaltedSendsNoEntry(Invariant):
 
 
 class LimitsHold(Invariant):
-    """With what is in flight counted, no limit on orders, positions or order values is broken by an entry."""
+    """With what is in flight counted, no entry breaks a limit on orders, their number and value, or positions."""
 
     name = "limits_hold"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Count what lives when an entry is decided: exits that come after it are never kept back."""
+        if not isinstance(fact, Intent) or fact.role != "entry" or fact.why.startswith("adopted"):
+            return
+        limits, spec = self.court.world.settings.limits, fact.spec
+        value = spec.order_qty * (spec.limit_price or ZERO)
+        if limits.order_value_most is not None and value > limits.order_value_most:
+            self.broken(f"worth {value}, at most {limits.order_value_most}", row.cl_ord_id)
+        living = sum(t.venue is not None and t.venue.is_open and not t.child for t in self.ledger.orders.values())
+        if limits.open_orders_most is not None and living + 1 > limits.open_orders_most:
+            self.broken(f"{living} orders live, at most {limits.open_orders_most} with this one", row.cl_ord_id)
 
     def on_asked(self, asked: Asked) -> None:
         """Add up what stands on the exchange and what is on its way."""

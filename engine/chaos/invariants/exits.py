@@ -7,15 +7,16 @@ from typing import Any
 
 from engine.chaos.invariants.base import Invariant
 from engine.chaos.ledger import ZERO, Case, Twin
-from engine.chaos.tap import Asked
 from engine.journal.row import Row
 from engine.orders.events import OrderEvent
+from engine.orders.replay import Intent
 from engine.sim.events import OrderReport
 
 EXIT_CODES = frozenset({"EXIT_EXCEEDS_POSITION", "EXIT_OFF_TICK", "EXIT_OFF_LOT", "EXIT_BELOW_MINIMUM"})
 """The only checks of ours that an exit meets."""
 
 
+RECOVERY_S = 8.0
 SHRINK_S = 2.0
 """An amend's wire deadline and a round trip."""
 
@@ -53,7 +54,7 @@ class ExitsWithinPosition(Invariant):
     def _sibling_just_traded(self, case: Case) -> bool:
         """Both exits rest: what the one has traded the other offers until a shrink or a cancel has come through."""
         just = max((twin.filled_s for twin in case.of("stop") + case.of("target")), default=0.0)
-        return self.court.now_s <= max(just, self.ledger.trouble_until_s) + SHRINK_S
+        return self.court.now_s <= max(just, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S
 
     def _unheard(self, case: Case) -> Decimal:
         """What such targets have traded and the journal has not heard of, or only just: the stop shrinks again then."""
@@ -74,14 +75,12 @@ class TargetHasStop(Invariant):
 
     def __init__(self, court: Any) -> None:
         super().__init__(court)
-        self._sent_beside: dict[str, Decimal] = {}
+        self._beside: dict[str, Decimal] = {}
 
-    def on_asked(self, asked: Asked) -> None:
-        """Note what stops there were by the journal's word when a target left: more nobody could know."""
-        for name in asked.names if asked.kind == "new" else ():
-            twin = self.ledger.orders.get(name)
-            if twin is not None and twin.role == "target":
-                self._sent_beside[name] = self.ledger.cases[twin.signal_id].told_resting("stop")
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Note what stops rested by the journal's word when a target was decided: more nobody could know."""
+        if isinstance(fact, Intent) and fact.role == "target":
+            self._beside[row.cl_ord_id] = self.ledger.cases[row.signal_id].told_resting("stop")
 
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
         """An immediate target rests never; any other only beside a stop, or where nothing is held any more."""
@@ -91,7 +90,7 @@ class TargetHasStop(Invariant):
         if spec.order_type == "market" or spec.time_in_force == "ioc" or not case.signal.stop_loss:
             return
         wanted = min(twin.leaves, max(case.held, ZERO))
-        if max(case.resting("stop"), self._sent_beside.get(twin.cl_ord_id, ZERO)) < wanted:
+        if max(case.resting("stop"), self._beside.get(twin.cl_ord_id, ZERO)) < wanted:
             self.broken(f"target for {wanted}, stops for {case.resting('stop')}", twin.cl_ord_id)
 
 

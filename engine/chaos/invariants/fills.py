@@ -12,6 +12,7 @@ from engine.orders.events import ExecutionReport, OrderEvent
 from engine.orders.replay import Closed
 from engine.sim.events import OrderReport
 
+GAP_S = 10.0
 TOLD_S = 2.0
 """A fill is told of by the stream, or asked for at the next round: what is younger may still be on its way."""
 
@@ -107,19 +108,26 @@ class PositionEqualsFills(Invariant):
 
 
 class FillsFound(Invariant):
-    """Ten seconds after the weather is over, and at the end, every fill of ours stands in the journal."""
+    """A fill that the stream has not told stands in the journal within ten seconds of quiet, and so does every one."""
 
     name = "gaps_filled"
 
+    def on_tick(self) -> None:
+        """Compare each order's sums once they have had their time."""
+        if self.court.now_s > self.ledger.quiet_since_s + GAP_S:
+            self._judge(GAP_S)
+
     def on_moment(self, moment: Moment) -> None:
-        """Compare both sets."""
-        if moment not in ("calm", "settled"):
-            return
+        """Compare at the end."""
+        if moment in ("calm", "settled"):
+            self._judge(TOLD_S)
+
+    def _judge(self, since_s: float) -> None:
         for twin in self.ledger.orders.values():
             venue = twin.venue
-            if twin.filled_s > self.court.now_s - TOLD_S:
+            if venue is None or twin.filled_s > self.court.now_s - since_s:
                 continue
-            if venue is not None and twin.cum_qty != venue.cum_qty:
+            if twin.cum_qty != venue.cum_qty:
                 self.broken(f"journal {twin.cum_qty}, exchange {venue.cum_qty}", twin.cl_ord_id)
 
 

@@ -13,8 +13,16 @@ CALM_BARE_S = 2.0
 """Cover or flat within this in calm weather, and a round trip."""
 SLACK_S = 0.6
 """The cover window (0.2 s), a round trip, and the tick of half a second in which it is seen."""
+RECOVERY_S = 8.0
+"""After a fault, or a restart, cover or flat takes ten seconds, two of which are there at any time."""
+DOUBT_S = 72.0
+"""An order in doubt while the stream was broken: REST may lag by 60 s; then a deadline, and rounds of questions."""
+PROOF_S = 5.0 + 3.0 + 60.0 + 5.0
+"""An unknown order: its deadline, the skew of the clocks, what REST may lag a broken stream, and five seconds."""
 UNKNOWN_S = 5.0
 KILL_S = 3.0
+AGREE_S = 10.0
+DOUBTFUL = frozenset({"unknown", "pending", "pending_cancel", "pending_amend"})
 
 
 class EveryCaseEnds(Invariant):
@@ -37,23 +45,29 @@ class EveryCaseEnds(Invariant):
 
 
 class UnknownsSettle(Invariant):
-    """In the end nothing is in doubt: the deadline, the skew, the visibility lag and five seconds have passed."""
+    """An order in doubt is settled when its deadline, the skew, the visibility lag and five seconds have passed."""
 
     name = "unknowns_settle"
 
+    def on_tick(self) -> None:
+        """Look for doubts that have stood through a quiet time."""
+        quiet_s = self.ledger.quiet_since_s
+        if self.court.now_s > quiet_s + PROOF_S and not self.ledger.had("foreign_order"):
+            self._judge(quiet_s, PROOF_S)
+
     def on_moment(self, moment: Moment) -> None:
-        """Look for doubts."""
-        if moment != "settled":
-            return
+        """Look for any that are left."""
+        if moment == "settled":
+            self._judge(0.0, UNKNOWN_S)
+
+    def _judge(self, quiet_s: float, bound_s: float) -> None:
         for twin in self.ledger.orders.values():
-            if twin.state in ("unknown", "pending", "pending_cancel", "pending_amend"):
-                since_s = self.court.now_s - twin.state_since_s
-                if since_s > UNKNOWN_S:
-                    self.broken(f"{twin.state} for {since_s:.1f} s", twin.cl_ord_id)
+            if twin.state in DOUBTFUL and self.court.now_s > max(twin.state_since_s, quiet_s) + bound_s:
+                self.broken(f"{twin.state} for {self.court.now_s - twin.state_since_s:.1f} s", twin.cl_ord_id)
 
 
 class CoverInTime(Invariant):
-    """Held quantity stands without a stop for at most two seconds while the weather is calm."""
+    """Held quantity stands bare for at most two seconds while it is calm, and for ten after a fault."""
 
     name = "cover_or_flat_in_time"
 
@@ -72,22 +86,37 @@ class CoverInTime(Invariant):
             return
         if case.bare_since_s is None:
             case.bare_since_s = now_s
-        since_s = max(case.bare_since_s, self.ledger.trouble_until_s)
+        since_s = max(case.bare_since_s, self.ledger.quiet_since_s + self._grace_s(case))
         if now_s - since_s > CALM_BARE_S + SLACK_S:
             self.broken(f"{bare} bare for {now_s - since_s:.1f} s in {case.state}", case.signal_id, *case.orders)
 
+    def _grace_s(self, case: Case) -> float:
+        """Who cannot know whether an exit lives may not send a second one: that takes its proof."""
+        doubtful = any(twin.state in DOUBTFUL for twin in case.orders.values())
+        return RECOVERY_S + (DOUBT_S if doubtful else 0.0)
+
 
 class RestartAgrees(Invariant):
-    """After the last restart the engine's orders are those on the exchange."""
+    """Ten seconds after a restart, and after the weather, the engine's orders are those on the exchange."""
 
     name = "restart_agrees"
+    _judged_s = 0.0
+
+    def on_tick(self) -> None:
+        """Compare once after each start that no fault has followed."""
+        up_s = self.ledger.up_since_s
+        if up_s > self._judged_s and self.court.now_s > up_s + AGREE_S:
+            self._judged_s = up_s
+            if self.ledger.quiet_since_s <= up_s:
+                self._judge()
 
     def on_moment(self, moment: Moment) -> None:
-        """Compare living orders with living orders."""
-        world = self.court.world
-        if moment not in ("calm", "settled") or not self.ledger.up:
-            return
-        live = world.engine.services.desk.live
+        """Compare at the end."""
+        if moment in ("calm", "settled") and self.ledger.up:
+            self._judge()
+
+    def _judge(self) -> None:
+        live = self.court.world.engine.services.desk.live
         for twin in self.ledger.orders.values():
             rests = twin.venue is not None and twin.venue.is_open
             handle = live.get(twin.cl_ord_id)
@@ -126,11 +155,13 @@ class KillInTime(Invariant):
             self._judge(self.court.now_s - KILL_S)
 
     def _judge(self, since_s: float) -> None:
-        if self.court.now_s < max(since_s, self.ledger.trouble_until_s) + KILL_S:
-            return
+        quiet_s, now_s = self.ledger.quiet_since_s, self.court.now_s
         for twin in self.ledger.orders.values():
-            if twin.role == "entry" and twin.venue is not None and twin.venue.is_open:
-                self.broken("still live", twin.cl_ord_id)
+            if twin.role != "entry" or twin.venue is None or not twin.venue.is_open:
+                continue
+            grace_s = RECOVERY_S + (DOUBT_S if twin.state in DOUBTFUL else 0.0)
+            if now_s >= max(since_s, quiet_s + grace_s) + KILL_S:
+                self.broken(f"still live {now_s - since_s:.1f} s after it", twin.cl_ord_id)
 
 
 class DamageIsAlarmed(Invariant):

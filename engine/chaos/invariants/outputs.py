@@ -7,7 +7,9 @@ from typing import Any
 import trio
 
 from engine.chaos.invariants.base import Invariant, Moment
-from engine.errors import JournalBusy
+from engine.chaos.ledger import Case
+from engine.chaos.tap import Asked
+from engine.errors import JournalBusy, JournalCorrupt
 from engine.journal.opening import seeded_journal
 from engine.journal.row import Row
 from engine.orders.events import ExecutionReport
@@ -17,22 +19,30 @@ _SAMPLED = 4
 TASKS_MOST = 700
 CONNECTIONS_MOST = 64
 IN_FLIGHT_MOST = 400
+ALARM_S = 5.0
 
 
 class NoSecret(Invariant):
-    """Neither the API secret nor the key stands in a row, a log line or a report."""
+    """Neither the API secret, nor the key, nor a token stands in a row, a log line or a report."""
 
     name = "no_secret"
 
     def __init__(self, court: Any) -> None:
         super().__init__(court)
         exchange = court.world.exchange
-        self._texts = (exchange.api_secret, exchange.api_key)
-        self._bytes = tuple(text.encode() for text in self._texts)
+        self._texts = {exchange.api_secret: b"", exchange.api_key: b""}
+        for text in self._texts:
+            self._texts[text] = text.encode()
+
+    def on_asked(self, asked: Asked) -> None:
+        """Learn the tokens: they open the account as long as they live."""
+        token = asked.params.get("token")
+        if isinstance(token, str) and token not in self._texts:
+            self._texts[token] = token.encode()
 
     def on_row(self, row: Row, fact: Any) -> None:
         """Look through its bytes."""
-        if any(secret in row.body for secret in self._bytes):
+        if any(secret in row.body for secret in self._texts.values()):
             self.broken(f"a {row.kind} row holds it", row.cl_ord_id)
 
     def on_log(self, level: str, event: str, text: str) -> None:
@@ -47,7 +57,7 @@ class NoSecret(Invariant):
 
 
 class Bounded(Invariant):
-    """Tasks, connections, strays and requests in flight stay bounded."""
+    """Tasks, connections, requests in flight and what is remembered of orders stay bounded, and end with the engine."""
 
     name = "bounded"
     _ticks = 0
@@ -58,14 +68,27 @@ class Bounded(Invariant):
         if self._ticks % _SAMPLED:
             return
         world = self.court.world
-        tasks = trio.lowlevel.current_statistics().tasks_living
-        connections = sum(not one.dead for one in world.wire.connections)
+        tasks, connections = trio.lowlevel.current_statistics().tasks_living, self._connections()
         if tasks > TASKS_MOST or connections > CONNECTIONS_MOST:
             self.broken(f"{tasks} tasks, {connections} connections")
         if self.ledger.up and world.running:
             services = world.engine.services
             if services.sender.in_flight > IN_FLIGHT_MOST or services.desk.counts["strays_dropped"]:
                 self.broken(f"{services.sender.in_flight} requests in flight, {services.desk.counts}")
+
+    def on_moment(self, moment: Moment) -> None:
+        """Nobody keeps an order whose signal has ended, and a stopped engine keeps no connection."""
+        if moment == "settled" and self.ledger.up:
+            ended = {signal_id for signal_id, case in self.ledger.cases.items() if case.closed is not None}
+            live = self.court.world.engine.services.desk.live.values()
+            kept = [handle.view.cl_ord_id for handle in live if handle.signal_id in ended]
+            if kept:
+                self.broken(f"{len(kept)} orders of ended signals are kept", *kept)
+        elif moment == "stopped" and self._connections():
+            self.broken(f"{self._connections()} connections outlive the engine")
+
+    def _connections(self) -> int:
+        return sum(not one.dead for one in self.court.world.wire.connections)
 
 
 class OneWriter(Invariant):
@@ -92,20 +115,43 @@ class ChainHolds(Invariant):
 
     def on_moment(self, moment: Moment) -> None:
         """Walk it once, at the end."""
-        if moment == "settled" and self.ledger.up:
+        if moment != "settled" or not self.ledger.up:
+            return
+        try:
             self.court.world.journal.verify()
+        except JournalCorrupt as error:
+            self.broken(str(error))
 
 
 class AlarmsInTime(Invariant):
-    """Whatever is in doubt or beyond its intent has its alarm within five seconds."""
+    """Whatever is in doubt, or held and bare, has its alarm within five seconds of the journal's knowing."""
 
     name = "alarms_in_time"
 
+    def __init__(self, court: Any) -> None:
+        super().__init__(court)
+        self._bare_s: dict[str, float] = {}
+
     def on_tick(self) -> None:
-        """Orders in doubt without an alarm row."""
+        """Orders in doubt without an alarm row, held quantity without an exit and without one."""
         for twin in self.ledger.orders.values():
-            if twin.state == "unknown" and not twin.alarmed and self.court.now_s > twin.state_since_s + 5:
-                self.broken("unknown for more than 5 s without an alarm", twin.cl_ord_id)
+            if twin.state == "unknown" and not twin.alarmed and self.court.now_s > twin.state_since_s + ALARM_S:
+                self.broken(f"unknown for more than {ALARM_S:g} s without an alarm", twin.cl_ord_id)
+        if not self.ledger.up or self.court.world.journal.failed is not None:
+            self._bare_s.clear()
+            return
+        for case in self.ledger.cases.values():
+            self._follow(case)
+
+    def _follow(self, case: Case) -> None:
+        chosen = case.signal.stop_loss is None or case.state in ("taken_over", "naked")
+        if case.closed is not None or case.bare_since_s is None or chosen:
+            self._bare_s.pop(case.signal_id, None)
+        elif case.told_held - case.told_resting("stop", "target", "close") >= case.dust():
+            since_s = self._bare_s.setdefault(case.signal_id, self.court.now_s)
+            bound_s = self.court.world.settings.policy.cover_bound_s + ALARM_S
+            if self.court.now_s > since_s + bound_s and case.alarmed_s < since_s:
+                self.broken(f"bare for more than {bound_s:g} s without an alarm", case.signal_id, *case.orders)
 
 
 RULES = (NoSecret, Bounded, OneWriter, ChainHolds, AlarmsInTime)

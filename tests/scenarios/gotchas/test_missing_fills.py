@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from engine.sim import ScriptedFaults, SimSettings
-from engine.sim.faults import Phase, Transport, Verdict
+from engine.sim.faults import Phase, Transport, Verdict, http_error
 from tests.scenarios.honesty import come
 from tests.scenarios.restart.lives import at_market
-from tests.scenarios.story import Case, Story
+from tests.scenarios.story import Case, Story, d
 
 
 class Counted(ScriptedFaults):
@@ -41,3 +41,20 @@ async def test_fills_are_read_no_further_back_than_they_are_missing(open_story, 
         case, faults = await filled_unheard(story)
         await come(story, lambda: case.entry_is("settled"), within_s=40)
         assert faults.asked == 1
+
+
+async def test_token_that_does_not_come_leaves_room_for_fills(open_story, autojump_clock):
+    """The token endpoint fails for good, at the smallest tier: fills told by REST alone are booked all the same."""
+    async with open_story(sim=SimSettings(tier="starter"), tier="starter") as story:
+        story.market()
+        cases = [await story.submit(limit=limit) for limit in ("50000", "49995")]
+        await story.until(lambda: all(case.resting("entry") for case in cases))
+        story.world.exchange.faults = ScriptedFaults().always("GetWebSocketsToken", http_error(502))
+        story.world.exchange.kick(private=True)
+        for case in cases:
+            await story.wait(12)
+            story.house.quote("BTC/USD", "sell", case.signal.limit_price, d("0.02"))
+            await story.until(lambda case=case: case.entry().cum_qty == d("0.02"), within_s=25)
+        story.world.exchange.faults = ScriptedFaults()
+        await story.wait(70)
+        assert story.engine.services.stream_up()

@@ -196,3 +196,15 @@ async def test_orders_canceled_by_somebody_else_on_the_account(open_story, autoj
         await story.until(lambda: case.outcome, within_s=5)
     assert case.outcome == "taken_over"
     assert "TAKEN_OVER" in case.alarms()
+
+
+async def test_last_frame_before_a_silence_lost(open_story, autojump_clock):
+    """A person cancels the stop; the one frame that tells it is lost, and no later one shows the gap: REST is asked."""
+    async with open_story() as story:
+        story.market()
+        case = await story.bought("0.02")
+        await story.wait(1)
+        (stop,) = case.resting("stop")
+        story.world.exchange.faults = ScriptedFaults().at_frame("executions", 1, "drop")
+        story.house.cancel_client(stop.order_id)
+        await story.until(lambda: case.covered("0.02") and stop not in case.resting("stop"), within_s=8)

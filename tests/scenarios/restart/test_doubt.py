@@ -8,7 +8,7 @@ from engine.runtime.attempts import read_attempts
 from engine.sim import ScriptedFaults, SimSettings
 from engine.sim.faults import Action, http_error, lose_answer, lose_request
 from tests.scenarios.honesty import BROKEN_LAG_S, SETTLES_S, arrived, come, covered_or_flat, safe
-from tests.scenarios.restart.lives import at_market, back, kill, to_the_end
+from tests.scenarios.restart.lives import at_market, back, by_a_person, kill, to_the_end
 from tests.scenarios.story import Case, Story, d
 
 TAKEN = pytest.mark.parametrize("taken", [True, False], ids=["taken", "not_taken"])
@@ -273,3 +273,22 @@ async def test_rest_is_down_at_the_restart(open_story, autojump_clock):
         story.world.exchange.faults = ScriptedFaults()
         await to_the_end(story, case)
     assert story.truth.balances()["BTC"] == d("2")
+
+
+async def test_persons_trade_before_the_send_is_not_its_trace_after_a_restart_either(open_story, autojump_clock):
+    """The request row tells when it was let go: a very same order of a person, 20 s before, is no trace of it."""
+    async with open_story() as story:
+        story.market()
+        by_a_person(story, "buy", "50000", "0.02")
+        story.ask("50000", "0.02")
+        await story.wait(20)
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, lose_request())
+        case = await story.submit()
+        await story.until(lambda: arrived(story, "new") == 1)
+        await story.wait(0.2)
+        kill(story)
+        story.world.exchange.faults = ScriptedFaults()
+        await back(story, case)
+        await come(story, lambda: case.resting("entry"), within_s=SETTLES_S + BROKEN_LAG_S)
+        assert len(case.orders("entry")) == 2
+        await to_the_end(story, case)

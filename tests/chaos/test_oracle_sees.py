@@ -1,0 +1,309 @@
+"""The oracle sees what it should, continued: the rules on time, on what is told, and on more than one order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from engine.chaos.oracle import RULES
+from engine.risk.limits import Limits
+from tests.chaos.test_oracle import MISTAKES as AT_ONCE
+from tests.chaos.test_oracle import Stage, _answer, _say, staged
+
+Mistake = Callable[[Stage], Awaitable[None]]
+
+
+def deafen(stage: Stage) -> None:
+    """Let the engine hear nothing more: what it does now is no part of the mistake."""
+    stage.world.exchange.stall(kind="all")
+
+
+def decide(stage: Stage, name: str, **changes: Any) -> None:
+    """Write an intent of the staged signal: its entry's, with these members changed."""
+    journal = stage.world.journal
+    row = next(row for row in journal.rows(kind="intent") if b'"role":"entry"' in row.body)
+    body = json.loads(row.body)
+    body["role"] = changes.pop("role", "entry")
+    body["spec"] |= {"cl_ord_id": name, **changes}
+    journal.append("intent", body, ts_ns=1, signal_id=row.signal_id, cl_ord_id=name)
+
+
+def place(stage: Stage, name: str, side: Any = "buy", price: str = "40000") -> None:
+    """Let the exchange have an order of that name."""
+    stage.world.exchange.house.place_client("BTC/USD", side, Decimal("0.02"), Decimal(price), cl_ord_id=name)
+
+
+def tell(stage: Stage, role: str, move: str, before: str, after: str, **more: Any) -> None:
+    """Write what became of the staged order of this role."""
+    twin = next(t for t in stage.oracle.ledger.orders.values() if t.role == role)
+    body = {"move": move, "from_state": before, "to_state": after, "ts_ns": 1, **more}
+    stage.world.journal.append("order", body, ts_ns=1, signal_id=twin.signal_id, cl_ord_id=twin.cl_ord_id)
+
+
+def lose(stage: Stage, role: str = "stop") -> None:
+    """Take the staged order of this role off the exchange."""
+    core = stage.world.exchange._venue.core
+    core.cancel(core.orders[stage.ours(role)])
+
+
+async def watch(stage: Stage, seconds: float) -> None:
+    """Let time pass under the oracle's eyes."""
+    with trio.move_on_after(seconds):
+        await stage.oracle.watch()
+
+
+async def two_live_entries(stage: Stage) -> None:
+    """A retry while the one before it still rests."""
+    for name in ("again-1", "again-2"):
+        decide(stage, name)
+        place(stage, name)
+
+
+async def entry_beside_a_filled_one(stage: Stage) -> None:
+    """As much again as the signal asked for."""
+    decide(stage, "again")
+    place(stage, "again")
+
+
+async def falling_cum(stage: Stage) -> None:
+    """The exchange tells less than before."""
+    core = stage.world.exchange._venue.core
+    core.orders[stage.ours("entry")].cum_qty -= Decimal("0.01")
+    core.report(core.orders[stage.ours("entry")], "status")
+
+
+async def report_twice(stage: Stage) -> None:
+    """A subscriber hears one report again."""
+    async with aclosing(stage.world.engine.reports(after=0)) as reports:
+        report = await anext(reports)
+    stage.oracle.heard(report)
+    stage.oracle.heard(report)
+
+
+async def fill_never_told(stage: Stage) -> None:
+    """The stop has sold, and for more than ten seconds no row says so."""
+    deafen(stage)
+    stage.world.exchange.house.print_trade("BTC/USD", Decimal(48_900), Decimal("0.02"))
+    await watch(stage, 14)
+
+
+async def target_without_a_stop(stage: Stage) -> None:
+    """The stop is gone, the journal knows it, and a target comes to rest."""
+    deafen(stage)
+    lose(stage)
+    tell(stage, "stop", "cancel", "open", "canceled")
+    decide(stage, "aim", role="target", side="sell", order_type="limit", limit_price="51000")
+    place(stage, "aim", "sell", "51000")
+
+
+async def one_order_too_many(stage: Stage) -> None:
+    """An entry beside a stop, where one order may live."""
+    stage.world.settings = msgspec.structs.replace(stage.world.settings, limits=Limits(open_orders_most=1))
+    decide(stage, "again")
+
+
+async def too_dear_an_order(stage: Stage) -> None:
+    """An entry worth more than an order may be."""
+    stage.world.settings = msgspec.structs.replace(stage.world.settings, limits=Limits(order_value_most=Decimal(100)))
+    decide(stage, "again", order_type="limit", limit_price="50000")
+
+
+async def too_large_a_position(stage: Stage) -> None:
+    """An entry that could make the position larger than it may be, sent."""
+    limits = Limits(each_symbol=msgspec.structs.replace(Limits().each_symbol, position_qty_most=Decimal("0.03")))  # type: ignore[arg-type]
+    stage.world.settings = msgspec.structs.replace(stage.world.settings, limits=limits)
+    decide(stage, "again")
+    _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "again"}}))
+
+
+async def untouched_target(stage: Stage) -> None:
+    """A watched target decided at a price that nobody has bid."""
+    decide(stage, "aim", role="target", side="sell", order_type="limit", time_in_force="ioc", limit_price="60000")
+
+
+async def entry_without_a_book(stage: Stage) -> None:
+    """An entry in a market whose book nobody has read."""
+    decide(stage, "again", symbol="ETH/USD")
+
+
+async def messages_beyond_the_rate(stage: Stage) -> None:
+    """The exchange drops a message of ours."""
+    _answer(stage.world, b'{"Error":"Exceeded msg rate"}')
+
+
+async def calls_beyond_the_rate(stage: Stage) -> None:
+    """A full counter of calls, and a refusal."""
+    venue = stage.world.exchange._venue
+    for key in venue.keys.values():
+        for _ in range(18):
+            key.calls.take("Balance", venue.clock.now_ns())
+    _answer(stage.world, b'{"error":["EAPI:Rate limit exceeded"]}')
+
+
+async def more_orders_than_there_may_be(stage: Stage) -> None:
+    """A refusal that only our own orders explain."""
+    _answer(stage.world, b'{"error":"EOrder:Orders limit exceeded"}')
+
+
+async def token_in_a_row(stage: Stage) -> None:
+    """What opens the account in the journal."""
+    frame = {"method": "subscribe", "params": {"channel": "executions", "token": "t0ken-of-ours"}}
+    _say(stage.world, json.dumps(frame))
+    tell(stage, "stop", "", "open", "open", why="sent with t0ken-of-ours")
+
+
+async def connections_that_stay(stage: Stage) -> None:
+    """A stopped engine with open connections."""
+    stage.oracle.moment("stopped")
+
+
+async def order_kept_after_its_end(stage: Stage) -> None:
+    """A signal that has ended, and whose stop the engine still keeps."""
+    (case,) = stage.oracle.ledger.cases.values()
+    body = {"type": "closed", "outcome": "stop", "net_qty": "0.02", "reason": ""}
+    stage.world.journal.append("closed", body, ts_ns=1, signal_id=case.signal_id)
+    stage.oracle.moment("settled")
+
+
+async def unlocked_journal(stage: Stage) -> None:
+    """A journal whose holder is forgotten: somebody else may open it."""
+    stage.world.disk._held.clear()
+    stage.oracle.moment("booted")
+
+
+async def broken_chain(stage: Stage) -> None:
+    """One bit of a row turned over."""
+    stage.world.disk.flip("journal", 8 * 900)
+    stage.oracle.moment("settled")
+
+
+async def silent_doubt(stage: Stage) -> None:
+    """An order in doubt, and no alarm."""
+    tell(stage, "stop", "time_out", "open", "unknown")
+    await watch(stage, 6.5)
+
+
+async def silent_bareness(stage: Stage) -> None:
+    """The journal knows that the stop is gone, and nobody is told."""
+    deafen(stage)
+    lose(stage)
+    tell(stage, "stop", "cancel", "open", "canceled")
+    await watch(stage, 9)
+
+
+async def end_without_an_end(stage: Stage) -> None:
+    """The run is over, the stop is gone, and the bracket neither ends nor doubts."""
+    deafen(stage)
+    lose(stage)
+    stage.oracle.moment("settled")
+
+
+async def doubt_at_the_end(stage: Stage) -> None:
+    """An order in doubt that nothing settles."""
+    tell(stage, "stop", "time_out", "open", "unknown", alarm="ORDER_UNKNOWN")
+    await trio.sleep(6)
+    stage.oracle.moment("settled")
+
+
+async def doubt_for_long(stage: Stage) -> None:
+    """The same, seen long before the end."""
+    tell(stage, "stop", "time_out", "open", "unknown", alarm="ORDER_UNKNOWN")
+    await watch(stage, 80)
+
+
+async def stranger_of_ours(stage: Stage) -> None:
+    """An order with an intent that no scope lives for."""
+    decide(stage, "again")
+    place(stage, "again")
+    stage.oracle.moment("calm")
+
+
+async def stranger_after_a_restart(stage: Stage) -> None:
+    """The same, ten seconds after a start."""
+    deafen(stage)
+    decide(stage, "again")
+    place(stage, "again")
+    stage.oracle.started()
+    await watch(stage, 12)
+
+
+async def kill_that_takes_long(stage: Stage) -> None:
+    """Every entry was canceled three seconds ago, and one lives."""
+    deafen(stage)
+    await trio.sleep(10)
+    decide(stage, "again")
+    place(stage, "again")
+    stage.oracle.moment("taken_back")
+
+
+async def halt_that_takes_long(stage: Stage) -> None:
+    """Trading was halted three seconds ago, and an entry lives."""
+    deafen(stage)
+    decide(stage, "again")
+    place(stage, "again")
+    stage.world.engine.halt("drill")
+    await watch(stage, 12)
+
+
+async def silent_damage(stage: Stage) -> None:
+    """Twice the quantity has been bought, and nobody says so."""
+    deafen(stage)
+    decide(stage, "again")
+    place(stage, "again", price="50100")
+    stage.oracle.moment("settled")
+
+
+MISTAKES: dict[str, tuple[Mistake, str]] = {
+    "two live": (two_live_entries, "one_live_for_one_intent"),
+    "intent": (entry_beside_a_filled_one, "intent_not_exceeded"),
+    "falling cum": (falling_cum, "cum_never_falls"),
+    "told twice": (report_twice, "reports_once"),
+    "gap": (fill_never_told, "gaps_filled"),
+    "target alone": (target_without_a_stop, "target_has_stop"),
+    "orders limit": (one_order_too_many, "limits_hold"),
+    "value limit": (too_dear_an_order, "limits_hold"),
+    "position limit": (too_large_a_position, "limits_hold"),
+    "untouched": (untouched_target, "decisions_on_fresh_books"),
+    "no book": (entry_without_a_book, "decisions_on_fresh_books"),
+    "message rate": (messages_beyond_the_rate, "within_own_counters"),
+    "call rate": (calls_beyond_the_rate, "within_own_counters"),
+    "slots": (more_orders_than_there_may_be, "within_own_counters"),
+    "token": (token_in_a_row, "no_secret"),
+    "connections": (connections_that_stay, "bounded"),
+    "kept": (order_kept_after_its_end, "bounded"),
+    "two writers": (unlocked_journal, "one_writer"),
+    "chain": (broken_chain, "chain_holds"),
+    "silent doubt": (silent_doubt, "alarms_in_time"),
+    "silent bareness": (silent_bareness, "alarms_in_time"),
+    "no end": (end_without_an_end, "every_signal_ends"),
+    "doubt": (doubt_at_the_end, "unknowns_settle"),
+    "long doubt": (doubt_for_long, "unknowns_settle"),
+    "stranger": (stranger_of_ours, "restart_agrees"),
+    "restart": (stranger_after_a_restart, "restart_agrees"),
+    "kill": (kill_that_takes_long, "kill_in_time"),
+    "halt": (halt_that_takes_long, "kill_in_time"),
+    "damage": (silent_damage, "damage_is_alarmed"),
+}
+
+
+@pytest.mark.parametrize(("mistake", "rule"), MISTAKES.values(), ids=MISTAKES)
+async def test_a_mistake_breaks_its_rule(autojump_clock, mistake: Mistake, rule: str):
+    """Made by hand in a calm world, it is seen."""
+    async with staged() as stage:
+        await mistake(stage)
+        seen = stage.broken()
+        stage.world.kill()
+    assert rule in seen
+
+
+def test_every_rule_has_a_mistake_that_breaks_it():
+    """A rule that nothing has ever broken might ask nothing."""
+    shown = {rule for _, rule in (*AT_ONCE.values(), *MISTAKES.values())}
+    assert shown == {rule.name for rule in RULES}
