@@ -24,14 +24,9 @@ kill-test kills="20" *args:
 chaos seeds="1-300" *args:
     python -m engine chaos --seeds {{ seeds }} --corpus tests/chaos/corpus/seeds.txt {{ args }}
 
-# every weather for long, and every crash point of twenty scenarios; failing seeds go into the corpus
-night seeds="1-100000":
-    python -m engine chaos --seeds {{ seeds }} --weather mixed --keep tests/chaos/corpus/seeds.txt
-    python -m engine chaos --seeds 1-10000 --weather storm --keep tests/chaos/corpus/seeds.txt
-    python -m engine chaos --seeds 1-10000 --weather lag --keep tests/chaos/corpus/seeds.txt
-    python -m engine chaos --seeds 1-2000 --weather calm --keep tests/chaos/corpus/seeds.txt
-    for kind in one two; do for number in 1 2 3 4 5 6 7 8 9 10; do \
-        python -m engine chaos --crash-sweep $kind-$number || exit 1; done; done
+# search for so many hours: seeds in every weather, deaths at every act, mutants; failing seeds go into the corpus
+night hours="8" *args:
+    python -m tests.night --hours {{ trim_start_match(hours, "hours=") }} {{ args }}
 
 # malformed frames and bodies, at our client and at the simulated exchange (--seed S)
 fuzz cases="100000" *args:

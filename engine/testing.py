@@ -11,12 +11,15 @@ Inside pytest-trio (with the ``autojump_clock`` fixture)::
 ``world.fingerprint()``.
 
 ``run_seed`` sends signals through faults and crashes and returns what the oracle saw. A strategy's own test needs no
-more than this, and may ask its own question besides::
+more than this, and may ask its own question of the reports besides::
 
-    def test_my_signals_survive_storms():
+    def test_my_book_survives_storms():
         for seed in range(1, 20):
-            result = run_seed(seed, "storm", signals)
+            result = run_seed(seed, "storm", signals, whole=True)
             assert not result.failed, result.violations[0]
+            assert my_book(result.reports).is_flat or result.unended
+
+``tests/examples/test_strategy_in_a_storm.py`` is such a test, with a mistake in it and without.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ import trio
 from engine.chaos.invariants.base import Violation
 from engine.chaos.run import Result, run_seed
 from engine.chaos.world import World, open_world
+from engine.orders.events import ExecutionReport
+from engine.orders.signal import Signal, parse_signal
 from engine.runtime.settings import EngineSettings
 from engine.seams.determinism import deterministic, virtual_clock
 from engine.sim import SimSettings
@@ -61,12 +66,15 @@ def run_world(
 
 __all__ = [
     "EngineSettings",
+    "ExecutionReport",
     "Result",
+    "Signal",
     "SimSettings",
     "Violation",
     "World",
     "deterministic",
     "open_world",
+    "parse_signal",
     "run_seed",
     "run_world",
 ]

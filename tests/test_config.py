@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from engine.config import Credentials, Settings, load_credentials, load_settings
+from engine.config.guardian_keys import load_guardian_credentials
 from engine.config.limits_section import LimitsSection
 from engine.errors import ConfigError
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.net.link_policy import LinkPolicy
 from engine.orders.brackets import Policy
 from engine.risk.limits import UNLIMITED, Limits, StrategyLimits, SymbolLimits
+from engine.runtime.alarm import AlarmSettings
+from engine.runtime.margin_settings import MarginSettings
 from engine.runtime.settings import EngineSettings, MarketSettings
 from engine.sim import SimSettings
 from engine.values.money import Qty
@@ -147,17 +150,49 @@ def test_every_member_that_shapes_the_engine_can_be_set() -> None:
     """What a room may be told, a file may tell; the exceptions are named here."""
     settings = Settings()
     for room, table, other in (
-        (EngineSettings, settings.engine, {"data_dir", "lease_dir", "policy", "market", "limits"}),
+        (
+            EngineSettings,
+            settings.engine,
+            {"data_dir", "lease_dir", "policy", "market", "margin", "limits", "alarms", "dead_man_s"},
+        ),
         (Limits, LimitsSection(), set()),
         (SymbolLimits, LimitsSection().each_symbol, set()),
         (StrategyLimits, LimitsSection().each_strategy, set()),
         (MarketSettings, settings.market, set()),
         (Policy, settings.policy, set()),
         (MarginSettings, settings.margin, set()),
+        (AlarmSettings, settings.alarms, set()),
         (KrakenSettings, settings.kraken, {*Credentials._fields, "mode", "plain_host", "user_agent"}),
         (LinkPolicy, settings.kraken.link, set()),
     ):
-        assert set(type(table).model_fields) - {"key_file"} == set(room.__struct_fields__) - other, room
+        assert set(type(table).model_fields) - {"key_file", "ways_file"} == set(room.__struct_fields__) - other, room
+
+
+def test_dead_man_switch_needs_its_own_word(tmp_path: Path) -> None:
+    """Off whatever its time-out says; the engine is told a time-out only where it was switched on."""
+    off = load_settings(written(tmp_path, "[guardian]\ndead_man_timeout_s = 90\n"))
+    on = load_settings(written(tmp_path, '[guardian]\ndead_man_timeout_s = 90\ndead_man_switch = "entries-only"\n'))
+    assert (off.engine_settings().dead_man_s, on.engine_settings().dead_man_s) == (None, 90)
+
+
+def test_guardian_has_a_key_file_of_its_own(tmp_path: Path) -> None:
+    """Its key, and how it knows the engine's journal and orders; what is missing or open to others is refused."""
+    text = 'api_key = "k"\napi_secret = "c2VjcmV0"\nengine_account = "abc"\nengine_mark = "00ff"\n'
+    file = written(tmp_path, text, "guardian-key.toml")
+    found = load_guardian_credentials(load_settings(None, {"guardian": {"key_file": file}}))
+    assert found is not None
+    assert (found.credentials.api_key, found.engine_account, found.engine_mark) == (Secret("k"), "abc", b"\x00\xff")
+    assert load_guardian_credentials(load_settings()) is None
+    for bad, said in (
+        (text.replace("engine_mark", "mark"), "lacks engine_mark"),
+        (text.replace("00ff", "zz"), "hexadec"),
+    ):
+        written(tmp_path, bad, "guardian-key.toml")
+        with pytest.raises(ConfigError, match=said):
+            load_guardian_credentials(load_settings(None, {"guardian": {"key_file": file}}))
+    written(tmp_path, text, "guardian-key.toml", 0o644)
+    with pytest.raises(ConfigError, match="others can read"):
+        load_guardian_credentials(load_settings(None, {"guardian": {"key_file": file}}))
 
 
 def test_a_file_reaches_the_rooms(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ class Oracle:
         rules = [rule(self.court) for rule in RULES if rule.name not in except_for]
         self._asks = {hook: [getattr(r, hook) for r in rules if _overrides(r, hook)] for hook in _HOOKS}
         self._touched = self._blind = False
+        self.reports: list[ExecutionReport] = []
+        """All that a subscriber has received."""
         self.walked: set[tuple[str, str, str, str]] = set()
         """(machine, from, move, to) of every transition in the journal."""
         self._tap = WireTap(self._on_asked)
@@ -82,6 +84,7 @@ class Oracle:
 
     def heard(self, report: ExecutionReport) -> None:
         """Take what a subscriber has received."""
+        self.reports.append(report)
         self._ask("on_report", report)
 
     def logged(self, level: str, event: str, text: str) -> None:

@@ -34,17 +34,19 @@ class ProcessWire:
             raise OSError("the process is dead")
         inner = await self._wire.connect(host, port, tls=tls)
         assert isinstance(inner, VirtualStream)  # noqa: S101 - the virtual wire gives nothing else
-        if self.dead:  # killed meanwhile: the kernel takes back what came too late
-            inner.drop()
-            raise OSError("the process is dead")
         stream = _MortalStream(inner, self)
         self._streams.append(stream)
+        self._bury()
         return stream
 
     def die(self) -> None:
         """Close every socket as a kernel does for a killed process: behind the bytes already handed over."""
         self.dead = True
-        for stream in self._streams:
+        self._bury()
+
+    def _bury(self) -> None:
+        """Close what a dead process holds; a connection that came about after its death is no other."""
+        for stream in self._streams if self.dead else ():
             stream.inner.drop()
 
 

@@ -28,6 +28,7 @@ from engine.chaos.trace import Trace, TraceRow
 from engine.chaos.weather import WEATHERS, Weather
 from engine.chaos.world import World, open_world
 from engine.errors import EngineError
+from engine.orders.events import ExecutionReport
 from engine.orders.signal import Signal
 from engine.runtime.corruption import JOURNAL_CORRUPT
 from engine.seams.determinism import deterministic, virtual_clock
@@ -49,7 +50,11 @@ DAMAGED_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a run. ``digest`` is the trace hash; equal seeds and equal code give equal digests."""
+    """What came of a run. ``digest`` is the trace hash; equal seeds and equal code give equal digests.
+
+    ``unended`` are signals whose bracket still stood at the end: held behind a stop, or taken over by a person. Only of
+    a ``whole`` run: ``trace``, and ``reports``, all that a subscriber who resumes after every crash has received.
+    """
 
     seed: int | str
     weather: str
@@ -60,7 +65,9 @@ class Result:
     simulated_s: float
     violations: tuple[Violation, ...]
     struck: dict[str, int]
+    unended: tuple[str, ...] = ()
     trace: tuple[TraceRow, ...] = ()
+    reports: tuple[ExecutionReport, ...] = ()
     roles: tuple[tuple[str, str], ...] = ()
     walked: tuple[tuple[str, str, str, str], ...] = ()
 
@@ -71,7 +78,7 @@ class Result:
 
 
 def run_seed(seed: int | str, weather: str = "mixed", signals: Sequence[Signal] = (), *, whole: bool = False) -> Result:
-    """Run one seed in a ``trio.run`` of its own. ``whole`` keeps every row of the trace."""
+    """Run one seed in a ``trio.run`` of its own. ``whole`` keeps every row of the trace, and every report."""
     run = Run(draw_scenario(seed, signals), WEATHERS[weather], seed, whole=whole)
     play(run)
     return run.result()
@@ -169,7 +176,7 @@ class Run:
             await nursery.start(supervisor.run)
             nursery.start_soon(self.oracle.watch, name="oracle")
             operator = Operator(world, supervisor, ledger, self.trace, chance.stream("operator"))
-            sky = Sky(world, self.weather, ledger, self.trace, nursery)
+            sky = Sky(world, self.weather, ledger, self.trace, nursery, self.scenario.slow)
             nursery.start_soon(sky.run, name="sky")
             nursery.start_soon(operator.act, self.scenario.acts, name="operator")
             for deed in self.scenario.deeds:
@@ -267,7 +274,9 @@ class Run:
             simulated_s=self._simulated_s or (self.trace.rows[-1].at_s if self.trace.rows else 0.0),
             violations=(*self.oracle.violations, *self._extra),
             struck=dict(sorted(Counter(ledger.struck).items())),
+            unended=tuple(case.signal_id for case in ledger.cases.values() if case.closed is None),
             trace=tuple(self.trace.rows) if self._whole else (),
+            reports=tuple(self.oracle.reports) if self._whole else (),
             roles=tuple((twin.cl_ord_id, f"{twin.role} {twin.cl_ord_id[:8]}") for twin in ledger.orders.values()),
             walked=tuple(sorted(self.oracle.walked)),
         )

@@ -15,7 +15,7 @@ from engine.chaos.sweep import crash_at
 from engine.orders.signal import Signal
 from engine.seams.workers import in_processes
 
-WALL_S = 120
+WALL_S = 600
 """Real time for one run: a world in which everybody waits and no deadline is set would wait for ever."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 from typing import Literal
@@ -18,6 +18,10 @@ from engine.seams.chance import SeededChance
 from engine.sim import SimSettings
 
 BRACKETS = (4, 20)
+LONG_SHARE = 0.012
+"""Of the runs: minutes to more than an hour long, where the others take a minute or two."""
+QUIETER = 8
+"""So much slower the market of a long run moves: most of what it would do more is more of the same."""
 Act = Literal[
     "cancel",
     "halt",
@@ -56,7 +60,9 @@ _PRICES = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """A run's plan. ``signals`` and ``acts`` come at these seconds; ``middle_s`` is the least the middle part lasts."""
+    """A run's plan. ``signals`` and ``acts`` come at these seconds; ``middle_s`` is the least the middle part lasts,
+    ``slow`` by what its weather's pauses are longer.
+    """
 
     seed: int | str
     markets: tuple[MarketPlan, ...]
@@ -68,6 +74,7 @@ class Scenario:
     middle_s: float
     venue: dict[str, object] = field(default_factory=dict)
     deeds: tuple[Deed, ...] = ()
+    slow: float = 1.0
 
     @property
     def name(self) -> str:
@@ -84,19 +91,22 @@ def draw_scenario(
     symbols = sorted({one.symbol for one in given}) or sorted(rng.sample(sorted(_PRICES), rng.choice((1, 2, 2, 3))))
     markets = tuple(_market(rng, symbol, given) for symbol in symbols)
     count = brackets or (rng.randint(4, 9) if rng.random() < 0.85 else rng.randint(10, BRACKETS[1]))
-    drawn_s = rng.uniform(8, 25)
-    span_s = drawn_s if span_s is None else span_s
+    drawn_s, slow = rng.uniform(8, 45), 1.0
+    if span_s is None:
+        slow = rng.uniform(40, 160) if rng.random() < LONG_SHARE else 1.0
+        span_s = drawn_s * slow
     signals = list(given) or [_signal(rng, number, rng.choice(markets)) for number in range(count)]
     times = sorted(rng.uniform(0.5, span_s) for _ in signals)
     return Scenario(
         seed=seed,
-        markets=markets,
+        markets=markets if slow == 1.0 else tuple(replace(one, every_s=one.every_s * QUIETER) for one in markets),
         signals=tuple(zip(times, signals, strict=True)),
         acts=_acts(rng, span_s),
         sim=_exchange(rng),
-        settings=EngineSettings(limits=_limits(rng)),
+        settings=EngineSettings(limits=Limits() if given else _limits(rng)),
         latency_s=rng.choice((0.005, 0.01, 0.03, 0.08)),
-        middle_s=span_s + rng.uniform(5, 20) + (rng.uniform(120, 900) if rng.random() < 0.01 else 0.0),
+        middle_s=span_s + rng.uniform(5, 20),
+        slow=slow,
     )
 
 

@@ -25,10 +25,12 @@ resting orders are asked for all the same (``silent_resting_s``)."""
 
 
 class Sky:
-    """Runs one weather over one world."""
+    """Runs one weather over one world; ``slow`` is by what the pauses between its faults are longer."""
 
-    def __init__(self, world: World, weather: Weather, ledger: Ledger, trace: Trace, nursery: trio.Nursery) -> None:
-        self._world, self._weather, self._ledger, self._trace = world, weather, ledger, trace
+    def __init__(
+        self, world: World, weather: Weather, ledger: Ledger, trace: Trace, nursery: trio.Nursery, slow: float = 1.0
+    ) -> None:
+        self._world, self._weather, self._ledger, self._trace, self._slow = world, weather, ledger, trace, slow
         self._nursery = nursery
         self._rng = world.chance.stream("weather")
         self._latency_s = world.wire.latency_s
@@ -47,7 +49,7 @@ class Sky:
         """Strike as drawn, wait until every fault is over, and clear the sky."""
         async with trio.open_nursery() as nursery:
             for pause_s, kind in self._weather.draw(self._rng):
-                await trio.sleep(pause_s)
+                await trio.sleep(pause_s * self._slow)
                 self._begin(nursery, kind)
             await trio.sleep(self._rng.uniform(1, 5))
             self.charges.clear()

@@ -221,6 +221,24 @@ async def open_venue(
 
 
 @asynccontextmanager
+async def open_apart(settings: Settings, place: Path) -> AsyncIterator[KrakenSettings]:
+    """Give the adapter's settings for verbs that only ask; nothing that is kept is touched.
+
+    An embedded exchange runs while the block stands: a fresh one in ``place``, with the configured market and account,
+    without the orders of earlier runs and without faults. That of the data directory must stand still while no engine
+    watches it, or its stops would fire unseen.
+    """
+    if settings.venue != "embedded":
+        yield settings.kraken_settings(load_credentials(settings))
+        return
+    sim = sim_settings(settings, place, **await market_changes(settings))
+    async with open_exchange(sim, market_chance(settings), 0, place) as listening:
+        exchange = listening.exchange
+        made = Credentials(Secret(exchange.api_key), Secret(exchange.api_secret))
+        yield settings.kraken_settings(made, **listening.addresses)
+
+
+@asynccontextmanager
 async def open_embedded(
     settings: Settings,
     directory: Path,
@@ -256,11 +274,11 @@ def adapter(
         wire=TcpWire() if fence is None else TcpWire(lambda stream: FencedStream(stream, fence)),
         clock=SystemClock(),
         chance=SystemChance(),
-        nonces=_nonces(directory, kraken.api_key),
-        query_nonces=None if kraken.query_key is None else _nonces(directory, kraken.query_key),
+        nonces=nonces_of(directory, kraken.api_key),
+        query_nonces=None if kraken.query_key is None else nonces_of(directory, kraken.query_key),
     )
 
 
-def _nonces(directory: Path, key: Secret) -> FileNonceStore:
+def nonces_of(directory: Path, key: Secret) -> FileNonceStore:
     """Return the store of one key's mark: a second key starts its own."""
     return FileNonceStore(directory / f"nonce-{hashlib.sha256(key.reveal().encode()).hexdigest()[:16]}")

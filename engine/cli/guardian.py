@@ -13,7 +13,7 @@ import trio
 from cyclopts import Parameter
 
 from engine.cli.alarm_ways import alarm_sinks
-from engine.cli.asking import Config, DataDir, Json
+from engine.cli.asking import Config, DataDir
 from engine.cli.complaints import complain
 from engine.cli.exchanges import adapter, open_venue, prepare_directory
 from engine.cli.exits import Exit
@@ -60,16 +60,7 @@ def guardian(
     log_level: Annotated[str | None, Parameter(help="debug, info, warning, error or critical; to stderr.")] = None,
     log_file: Annotated[Path | None, Parameter(help="Also write the log into this file, as JSON lines.")] = None,
 ) -> Exit:
-    """Watch an engine from outside: by its pulse, a file renewed each second, and its journal. Until Ctrl-C.
-
-    An engine that is dead (killed, stopped, hanging, ended by an error) raises an alarm. With a policy of close the
-    guardian then takes the engine's lease, kills the engine's process if that still holds it, closes everything of
-    ours, halts trading until resume, prints the proof and ends. An engine that ended in order, or that lives and has
-    lost its network, is never closed.
-
-    Exit codes: 0 ended in order, or closed and flat; 2 settings or keys; 4 closed and not flat; 5 journal trouble, or
-    another guardian watches there; 7 its own lease was lost. With --once: 0 the engine beats or ended in order, 6 it is
-    dead or was never there.
+    """Watch an engine from outside; its help stands with the other verbs'.
 
     Example: python -m engine guardian --policy close-after:300 --data-dir ~/engine
     """

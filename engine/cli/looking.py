@@ -73,7 +73,7 @@ def books(
     config: Config = None,
     as_json: Json = False,
 ) -> Exit:
-    """Show the books that the engine holds, and how fresh they are.
+    """Show the books that the engine holds, and how fresh they are; one by name whether held or not.
 
     Example: python -m engine books BTC/USD --depth 5
     """

@@ -17,6 +17,7 @@ from engine.cli.complaints import complain
 from engine.cli.exchanges import open_venue
 from engine.cli.exits import Exit
 from engine.cli.output import Output, talk
+from engine.cli.silent_sink import SilentSink
 from engine.cli.story import order_name
 from engine.config import Settings, load_settings
 from engine.errors import ConfigError, JournalCorrupt
@@ -24,15 +25,10 @@ from engine.journal.lease import hold_lease
 from engine.journal.opening import read_journal
 from engine.journal.reader import JournalReader
 from engine.journal.row import Row
-from engine.market.book import Book
-from engine.market.updates import Candle, PublicTrade, Ticker, TradesMissed
-from engine.orders.reports import OrderReport
 from engine.runtime.attempts import Attempt, AttemptReader, Attempts, Change, Finding, ask
 from engine.runtime.logs import Logs, configure_logs
 from engine.runtime.opening import JOURNAL_FILE
 from engine.seams.clock import SystemClock
-from engine.values.instrument import Instrument
-from engine.venue.protocol import Balance
 
 
 class JournalFound(msgspec.Struct, frozen=True):
@@ -124,43 +120,6 @@ def _sound_rows(journal: JournalReader) -> Iterator[Row]:
     yield from journal.rows()
 
 
-class _SilentSink:
-    """Hears nothing: only questions are asked."""
-
-    def on_report(self, report: OrderReport) -> None:
-        """Ignore it."""
-
-    def on_snapshot(self, open_orders: Sequence[OrderReport], trades: Sequence[OrderReport]) -> None:
-        """Ignore it."""
-
-    def on_private_link(self, *, up: bool, why: str) -> None:
-        """Ignore it."""
-
-    def on_book(self, book: Book) -> None:
-        """Ignore it."""
-
-    def on_trade(self, trade: PublicTrade | TradesMissed) -> None:
-        """Ignore it."""
-
-    def on_ticker(self, ticker: Ticker) -> None:
-        """Ignore it."""
-
-    def on_candle(self, candle: Candle) -> None:
-        """Ignore it."""
-
-    def on_instrument(self, instrument: Instrument) -> None:
-        """Ignore it."""
-
-    def on_balances(self, balances: Sequence[Balance]) -> None:
-        """Ignore it."""
-
-    def on_balance(self, balance: Balance) -> None:
-        """Ignore it."""
-
-    def on_alarm(self, code: str, text: str) -> None:
-        """Ignore it: nothing is going to be ordered."""
-
-
 async def ask_configured_venue(settings: Settings, logs: Logs, attempts: Sequence[Attempt]) -> list[Finding]:
     """Ask the venue of the settings about every attempt that may have reached it.
 
@@ -174,7 +133,7 @@ async def ask_configured_venue(settings: Settings, logs: Logs, attempts: Sequenc
         async with open_venue(settings, settings.directory, logs.hide) as venue:
             if venue.identity != journal.identity:
                 raise ConfigError(f"{path} belongs to account {journal.identity.account}, the settings name another")
-            async with venue.open(_SilentSink()) as link:
+            async with venue.open(SilentSink()) as link:
                 return await ask([attempt for attempt in attempts if attempt.sent != "not_sent"], link)
 
 

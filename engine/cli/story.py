@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from engine.guardian.takeover import GUARDIAN, GUARDIAN_ROW, TakenOver
 from engine.journal.header import Header
 from engine.journal.row import HEADER, Row
 from engine.orders.brackets import BracketEvent
@@ -14,6 +15,7 @@ from engine.orders.replay import FACT_OF_KIND, Closed, Intent, Opened, Refused, 
 from engine.orders.reports import Answer
 from engine.orders.signal import Signal
 from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, close_words
+from engine.runtime.dead_man import DEAD_MAN_ROW, SwitchMoved
 from engine.values.money import ZERO, trimmed
 
 BRACKET = "bracket"
@@ -63,6 +65,10 @@ class Story:
             return Step(row, "journal", "", "", f"{header.venue} account {header.account}, {header.mode}")
         if row.kind in (CLOSE_ROW, CLOSED_ROW):
             return Step(row, f"close {short_id(row.signal_id)}", "", "", close_words(row))
+        if row.kind == GUARDIAN_ROW:
+            return Step(row, "guardian", "", "", row.decode(TakenOver).words, alarm=GUARDIAN)
+        if row.kind == DEAD_MAN_ROW:
+            return Step(row, "dead man's switch", "", "", row.decode(SwitchMoved).words)
         kind = FACT_OF_KIND.get("denied" if row.kind == "conflict" else row.kind)
         match row.decode(kind) if kind else None:
             case Opened(signal=signal):

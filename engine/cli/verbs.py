@@ -78,7 +78,7 @@ VERBS = {
     ),
     "books": Verb(
         "engine.cli.looking:books",
-        "Show the books that the engine holds, and how fresh they are.",
+        "Show the books that the engine holds, and how fresh they are; one by name whether held or not.",
         "books BTC/USD --depth 5",
     ),
     "links": Verb(
@@ -183,13 +183,31 @@ VERBS = {
     ),
     "guardian": Verb(
         "engine.cli.guardian:guardian",
-        "Watch an engine from outside: alarms when it is dead; with a policy of close it takes over and makes flat.",
+        "Watch an engine from outside: alarms when it is dead; with a policy of close it takes over and makes flat."
+        " It sees the engine's pulse, a file renewed each second, and its journal, until Ctrl-C. Dead is an engine that"
+        " was killed, is stopped, hangs, or ended by an error; one that ended in order, or that lives and has lost its"
+        " network, is told of and never closed.\n\nPolicies: alarm (the default) tells and does nothing: the stops rest"
+        " on the venue. close takes the engine's lease (killing its process if that still holds it, by number and start"
+        " time), closes everything of ours, halts trading until resume, prints the proof and ends."
+        " close-after:SECONDS gives somebody so long to start the engine first.\n\nExit codes: 0 ended in order, or"
+        " closed and flat; 2 settings or key; 4 closed and not flat; 5 journal trouble, or another guardian watches"
+        " there; 7 its own lease was lost. With --once: 0 the engine beats or ended in order, 6 dead or never there.",
         "guardian --policy close-after:300",
     ),
     "recover": Verb(
         "engine.cli.recover:recover",
         "Say of every order of a dead engine whether it was certainly not sent, may have been sent, or was sent.",
         "recover --data-dir ./data --ask",
+    ),
+    "doctor": Verb(
+        "engine.cli.doctor.verb:doctor",
+        "Look whether an engine would start here, and be safe: machine, settings, disk, journal, venue, keys.",
+        "doctor --config ~/live/kraken.toml",
+    ),
+    "errors": Verb(
+        "engine.cli.errors:errors",
+        "Say what a code means, whether the same again may pass, and what to do: ours, Kraken's, and the exit codes.",
+        "errors PRICE_COLLAR",
     ),
 }
 

@@ -103,9 +103,9 @@ class Verbs(Generic[Result]):
         """Return the last signals that were denied."""
         return self._ask(get("/api/denials", last=last))
 
-    def alarms(self) -> Result:
-        """Return the alarms."""
-        return self._ask(get("/api/alarms"))
+    def alarms(self, *, past: bool = False) -> Result:
+        """Return what is wrong now; with ``past`` also what is over."""
+        return self._ask(get("/api/alarms", past=past or None))
 
     def ack(self, alarm: str, reason: str | None = None) -> Result:
         """Acknowledge an alarm by its code or id."""

@@ -21,3 +21,8 @@ class GuardianSection(Section):
     key_file: Place | None = None
     dead_man_switch: Literal["off", "entries-only"] = "off"
     dead_man_timeout_s: SwitchTimeout = 60
+
+    @property
+    def dead_man_s(self) -> int | None:
+        """Return what the engine is told: the switch's time-out, None for off."""
+        return None if self.dead_man_switch == "off" else self.dead_man_timeout_s

@@ -92,6 +92,7 @@ class Settings(BaseSettings):
             market=market,
             margin=MarginSettings(**self.margin.model_dump()),
             limits=self._limits(),
+            dead_man_s=self.guardian.dead_man_s,
             alarms=self.alarms.alarm_settings(),
             **self.engine.model_dump(),
         )

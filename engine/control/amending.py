@@ -33,6 +33,15 @@ WHAT_TO_DO = {
 }
 
 
+_EXIT = [{"required": ["stop"]}, {"required": ["target"]}]
+_ENTRY = [{"required": ["limit_price"]}, {"required": ["qty"]}]
+AMENDMENTS = (
+    {"required": ["order", "limit_price"], "not": {"anyOf": [*_EXIT, {"required": ["signal"]}]}},
+    {"required": ["signal"], "anyOf": _EXIT, "not": {"anyOf": [*_ENTRY, {"required": ["order"]}]}},
+)
+"""An entry by its order, or a bracket's exits by its signal, in JSON Schema."""
+
+
 class Amending(msgspec.Struct, frozen=True):
     """A change, and what became of it. ``order`` is the entry now, ``stops`` what protects the bracket now."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -19,7 +20,16 @@ from engine.control.desk import Desk, GetDesk
 from engine.control.gate import refuse
 from engine.control.metrics_route import metrics_route
 from engine.control.openapi import JSON, document
-from engine.control.refusal import OTHER, USAGE, Refusal, bad_request, not_ready, overloaded
+from engine.control.refusal import (
+    OTHER,
+    USAGE,
+    Refusal,
+    bad_request,
+    no_such_route,
+    not_ready,
+    overloaded,
+    wrong_method,
+)
 from engine.control.shell import Shell
 from engine.control.streaming import (
     ENCODER,
@@ -139,31 +149,44 @@ def _text(body: bytes) -> str:
 
 def _members(body: bytes) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(body or b"{}", type=dict[str, Any])
+        members = msgspec.json.decode(body or b"{}", type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError) as error:
         raise bad_request(f"the body is no JSON object: {error}") from None
+    if empty := [name for name, value in members.items() if value is None]:
+        raise bad_request("; ".join(f"{name[:80]}: null: leave it out" for name in empty))
+    return members
 
 
 def complain(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn whatever ended a request into the one form of errors. What was not foreseen is logged, not told."""
-    refusal = _refusal(error)
+    refusal = _refusal(error, request.url.path)
     if refusal.status == 500:
         log.error("control.failed", path=request.url.path, exc_info=error)
     headers = {name.decode(): value.decode() for name, value in refusal.headers}
     return Response(ENCODER.encode(refusal.complaint), status_code=refusal.status, media_type=JSON, headers=headers)
 
 
-def _refusal(error: Exception) -> Refusal:
+def _refusal(error: Exception, path: str) -> Refusal:
     match error:
         case Refusal():
             return error
+        case HTTPException(status_code=404):
+            return no_such_route()
+        case HTTPException(status_code=405):
+            return wrong_method(_methods(path))
         case HTTPException(status_code=status, detail=detail) if status < 500:
-            code = {404: "NO_SUCH_ROUTE", 405: "WRONG_METHOD", 413: "TOO_LARGE"}.get(status, "BAD_REQUEST")
-            return Refusal(status, code, detail, "the verbs and their parameters stand in --help", USAGE)
+            code = "TOO_LARGE" if status == 413 else "BAD_REQUEST"
+            return Refusal(status, code, detail, "GET /api/openapi.json tells what is taken", USAGE)
         case EngineError():
             return Refusal(500, "ENGINE_TROUBLE", f"{type(error).__name__}: {error}", "see the engine's log", OTHER)
         case _:
             return Refusal(500, "UNFORESEEN", "the engine could not carry this out", "see the engine's log", OTHER)
+
+
+def _methods(path: str) -> list[str]:
+    """Return the methods that are served at a path, as RFC 9110 wants them told."""
+    served = {command.method for command in TABLE if re.fullmatch(re.sub(r"{\w+}", "[^/]+", command.path), path)}
+    return sorted(served) or ["GET"]
 
 
 def waiting_desk() -> Desk:

@@ -40,9 +40,11 @@ class BracketRows:
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._watched: dict[str, int] = {}
         self._turn: deque[str] = deque()
+        self._read = 0  # the journal up to here has been looked through for brackets that ended
 
     async def seed(self) -> None:
         """Take everything that lives and the last that have ended. Other tasks run in between."""
+        self._read, _ = self._engine.journal.head
         closed = await last_rows(self._engine.journal, "closed", ENDED_AT_FIRST)
         for signal_id in dict.fromkeys(row.signal_id for row in closed):
             bracket = None if signal_id in self._engine.brackets.active else self._rebuilt(signal_id)
@@ -83,7 +85,8 @@ class BracketRows:
         """Name the brackets to look at now, and let those that were reported on come to rest."""
         active = self._engine.brackets.active
         wanted = dict.fromkeys(self._watched)
-        wanted.update(dict.fromkeys(one for one in self._living if one not in active))
+        wanted.update(dict.fromkeys(one for one in active if one not in self.rows))
+        wanted.update(dict.fromkeys(self._just_ended()))
         wanted.update(dict.fromkeys(one for one, row in self.rows.items() if row.state in _RESTLESS and not row.ended))
         if not self._turn:
             self._turn.extend(active)
@@ -91,6 +94,15 @@ class BracketRows:
             wanted[self._turn.popleft()] = None
         self._watched = {name: left - 1 for name, left in self._watched.items() if left > 1}
         return list(wanted)
+
+    def _just_ended(self) -> list[str]:
+        """Name the brackets whose end was journalled since the last step: some have had no order to report on."""
+        upto, _ = self._engine.journal.head
+        if upto == self._read:
+            return []
+        ended = [row.signal_id for row in self._engine.journal.rows(after=self._read, kind="closed")]
+        self._read = upto
+        return [*ended, *(one for one in self._living if one not in self._engine.brackets.active)]
 
     def _rebuilt(self, signal_id: str) -> Bracket | None:
         services = self._engine.services

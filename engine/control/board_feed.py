@@ -34,12 +34,12 @@ class BoardFeed:
         self._whole: tuple[int, msgspec.Raw] | None = None
         self._viewers = 0
         self._next_s = 0.0
+        self._ended = False
 
     async def snapshot(self) -> Board:
         """Return everything as it is now."""
         with self._viewed():
-            await self._state.begin()
-            await self._step()
+            await self._look()
             return self._state.board(self._frames.number)
 
     async def follow(self, symbol: str | None = None) -> AsyncGenerator[msgspec.Raw, None]:
@@ -48,8 +48,7 @@ class BoardFeed:
             async with self._watching(symbol) as market:
                 seen, seen_market = -1, -1
                 while True:
-                    await self._state.begin()
-                    await self._step()
+                    await self._look()
                     news = self._frames.since(seen)
                     if news is None:
                         number, whole = self._snapshot()
@@ -65,18 +64,27 @@ class BoardFeed:
                     for book in books or ():
                         seen_market += 1
                         yield book
-                    if self._engine.services.bus.closed:
+                    if self._ended and seen == self._frames.number:
                         return
                     await trio.sleep_until(self._next_s)
 
+    async def _look(self) -> None:
+        """Take the step that is due; where it finds that something was missed, take everything anew."""
+        while True:
+            await self._state.begin()
+            await self._step()
+            if self._state.begun:
+                return
+
     async def _step(self) -> None:
         """Take the step that is due, for all viewers; a second one who asks finds it taken."""
-        if trio.current_time() < self._next_s and not self._engine.services.bus.closed:
+        if self._ended or trio.current_time() < self._next_s:
             return
         self._next_s = trio.current_time() + STEP_S
         change = self._state.step(self._frames.number + 1)
         if change is not None:
             self._frames.add(change)
+            self._ended = change.ended
         elif not self._state.begun:
             self._frames.skip()
         await self._markets.step()

@@ -50,6 +50,8 @@ class Parameter:
                     raise ValueError("must be a JSON text")
                 return value
             case "number":
+                if isinstance(value, float) and value.is_integer():
+                    value = int(value)  # JSON has one kind of number: 20.0 is 20
                 text = value if isinstance(value, str) else str(value)
                 if isinstance(value, bool) or not (text.isascii() and text.isdecimal() and len(text) < 20):
                     raise ValueError("must be a whole number")
@@ -76,8 +78,8 @@ class Command:
     may raise Refusal. ``needs_engine`` tells a verb that a journal alone cannot answer. ``exits`` names each exit code
     of the command line that can follow. ``bound_s`` is how long the door waits for the answer. ``on_command_line``
     False: for programs and pages alone, where the command line has another way. ``whole_body`` names the one parameter
-    that is the body itself, as text. Of the parameters in ``one_of`` exactly one is given. ``reserve``: a verb that
-    must get through when the door is busy.
+    that is the body itself, as text. Of the parameters in ``one_of`` exactly one is given; ``shapes`` says it in JSON
+    Schema where more depends on which. ``reserve``: a verb that must get through when the door is busy.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Command:
     on_command_line: bool = True
     whole_body: str = ""
     one_of: tuple[str, ...] = ()
+    shapes: tuple[Mapping[str, Any], ...] = ()
     reserve: bool = False
     answer: Callable[[Desk, Arguments], Awaitable[Any]] | None = None
     stream: Callable[[Desk, Arguments], AsyncGenerator[Any, None]] | None = None

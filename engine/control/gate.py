@@ -13,7 +13,9 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
 
 from engine.control.access import Access
-from engine.control.refusal import Refusal, forbidden, no_such_route, unauthorized
+from engine.control.refusal import USAGE, Refusal, forbidden, no_such_route, unauthorized
+
+HEAD_BYTES_MOST = 16 * 1024
 
 OPEN_PATHS = ("/", "/metrics", "/metrics/")
 OPEN_FOLDER = "/static/"
@@ -48,6 +50,8 @@ class Gate:
     def _refusal(self, scope: HTTPScope | WebSocketScope) -> Refusal | None:
         if scope["http_version"] not in ("1.0", "1.1"):
             return forbidden("HTTP_VERSION", "only HTTP/1.1 is spoken here", "ask with HTTP/1.1")
+        if _head_bytes(scope) > HEAD_BYTES_MOST:  # h11's own bound is for heads that come in pieces
+            return Refusal(431, "HEAD_TOO_LARGE", f"a head has at most {HEAD_BYTES_MOST} bytes", "ask shorter", USAGE)
         headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         hosts = [value.lower() for name, value in headers if name == b"host"]
         if len(hosts) != 1 or hosts[0] not in self._hosts:
@@ -69,6 +73,11 @@ def _is_open(scope: HTTPScope | WebSocketScope) -> bool:
     if scope["type"] != ScopeType.HTTP or scope["method"] not in ("GET", "HEAD"):
         return False
     return scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDER)
+
+
+def _head_bytes(scope: HTTPScope | WebSocketScope) -> int:
+    headers = sum(len(name) + len(value) for name, value in scope["headers"])
+    return headers + len(scope["raw_path"]) + len(scope["query_string"])
 
 
 def _crooked(scope: HTTPScope | WebSocketScope) -> bool:

@@ -7,12 +7,14 @@ from itertools import islice
 from typing import Literal
 
 import msgspec
+import trio
 
 from engine.control.command import Arguments
 from engine.control.desk import Desk
 from engine.control.money import list_balances
 from engine.control.refusal import no_engine, refused
 from engine.control.status import breaker_of
+from engine.errors import VenueError
 from engine.journal.row import Row
 from engine.market.freshness import Freshness
 from engine.market.updates import BookView, Ticker
@@ -39,6 +41,8 @@ from engine.values.time import rfc3339
 from engine.venue.protocol import Headroom
 
 BOOK_DEPTH, BOOK_DEPTH_MOST = 10, 1000
+BOOK_BOUND_S = 5.0
+"""How long a book that is asked for may take to come and be verified."""
 PAGE_ROWS, PAGE_ROWS_MOST = 100, 1000
 DENIALS, DENIALS_MOST = 50, 1000
 
@@ -123,29 +127,34 @@ class MoneyTold(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 async def list_books(desk: Desk, arguments: Arguments) -> BookList:
-    """Show the books that are held, or one of them."""
-    engine = _engine(desk)
-    depth = int(arguments.get("depth", BOOK_DEPTH))
-    freshness = engine.market.freshness()
-    names = [one.symbol for one in freshness]
-    if "symbol" in arguments:
-        names = [_held(engine, str(arguments["symbol"]), names)]
+    """Show the books that are held, or one; one that nobody holds is subscribed for this answer."""
+    engine, depth = _engine(desk), int(arguments.get("depth", BOOK_DEPTH))
+    if "symbol" not in arguments:
+        return _books(engine, [one.symbol for one in engine.market.freshness()], depth)
+    spelling = str(arguments["symbol"])
+    instrument = engine.services.link.instrument(spelling)
+    if instrument is None:
+        raise refused("SYMBOL_UNKNOWN", f"the venue lists no {spelling!r}", "write it as BTC/USD")
+    try:
+        with trio.fail_after(BOOK_BOUND_S):
+            async with engine.market.books(instrument.symbol) as reader:
+                async for latest in reader:
+                    if latest.value.usable:
+                        break
+                return _books(engine, [instrument.symbol], depth)
+    except (trio.TooSlowError, VenueError) as error:
+        said = f"no verified book of {instrument.symbol} within {BOOK_BOUND_S:g} s: {error}"
+        raise refused("BOOK_NOT_FRESH", said, "links shows how the stream is") from None
+
+
+def _books(engine: Engine, names: list[str], depth: int) -> BookList:
     books = [engine.market.book(name, depth) for name in names]
     tickers = [engine.market.ticker(name) for name in names]
     return BookList(
         tuple(book for book in books if book is not None),
-        tuple(one for one in freshness if one.symbol in names),
+        tuple(one for one in engine.market.freshness() if one.symbol in names),
         tuple(ticker for ticker in tickers if ticker is not None),
     )
-
-
-def _held(engine: Engine, spelling: str, held: list[str]) -> str:
-    instrument = engine.services.link.instrument(spelling)
-    if instrument is None:
-        raise refused("SYMBOL_UNKNOWN", f"the venue lists no {spelling!r}", "write it as BTC/USD")
-    if instrument.symbol not in held:
-        raise refused("NOT_HELD", f"nobody holds the book of {instrument.symbol}", "set market.pairs, or send a signal")
-    return instrument.symbol
 
 
 async def list_links(desk: Desk, arguments: Arguments) -> LinkList:  # noqa: ARG001 - one shape for all verbs

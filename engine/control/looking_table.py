@@ -88,7 +88,7 @@ BOOKS = Command(
     name="books",
     method="GET",
     path="/api/books",
-    doc="Show the books that are held, how fresh they are, and the last tickers.",
+    doc="Show the books that are held, how fresh they are, and the last tickers; one by name whether held or not.",
     parameters=(
         Parameter(name="symbol", doc="this market alone, in any spelling, such as BTC/USD"),
         Parameter(
@@ -96,7 +96,7 @@ BOOKS = Command(
         ),
     ),
     result=BookList,
-    exits={**_LIVE, 4: "no such market, or nobody holds its book"},
+    exits={**_LIVE, 4: "no such market, or no verified book of it"},
     needs_engine=True,
     answer=list_books,
 )

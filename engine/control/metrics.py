@@ -7,11 +7,8 @@ no profit and no account stands in them, so they are given without a token.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
-from litestar import HttpMethod, Request
-from litestar.handlers import HTTPRouteHandler
-from litestar.response import Response
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -23,10 +20,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 import engine as package
-from engine.control.desk import GetDesk
 from engine.control.metrics_links import link_families
 from engine.control.metrics_state import state_families
-from engine.control.refusal import no_engine
 from engine.runtime.engine import Engine
 from engine.runtime.histogram import Histogram, Named, NamedHistograms
 from engine.runtime.metrics import Metrics
@@ -34,23 +29,10 @@ from engine.runtime.metrics import Metrics
 PREFIX: Final = "engine_"
 
 
-def metrics_route(desk: GetDesk) -> HTTPRouteHandler:
-    """Return the route ``GET /metrics``, with or without a slash at its end."""
-
-    async def scrape(request: Request[Any, Any, Any]) -> Response[bytes]:
-        engine = desk().engine
-        if engine is None:
-            raise no_engine("this journal")
-        content_type, body = expose(engine, request.headers.get("accept", ""))
-        return Response(body, media_type=content_type, headers={"cache-control": "no-store"})
-
-    return HTTPRouteHandler("/metrics", http_method=HttpMethod.GET, status_code=200, name="metrics")(scrape)
-
-
 def expose(engine: Engine, accept: str = "") -> tuple[str, bytes]:
     """Return content type and body of one scrape. ``accept`` is the request's header.
 
-    Reads what the rooms have counted, which takes some milliseconds, and changes nothing.
+    Reads what the rooms have counted, which takes some ten milliseconds, and changes nothing.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine))

@@ -90,7 +90,8 @@ def _operation(command: Command, shape: dict[str, Any], complaint: dict[str, Any
     if apart:
         operation["parameters"] = [_parameter(command, one) for one in apart]
     if command.method == "POST":
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": _body(command)}}}
+        must = bool(command.one_of) or any(p.required for p in command.parameters if p.name not in command.in_path)
+        operation["requestBody"] = {"required": must, "content": {JSON: {"schema": _body(command)}}}
     return operation
 
 
@@ -118,7 +119,7 @@ def _body(command: Command) -> dict[str, Any]:
         "additionalProperties": False,
     }
     if command.one_of:
-        schema["oneOf"] = [{"required": [name]} for name in command.one_of]
+        schema["oneOf"] = list(command.shapes) or [{"required": [name]} for name in command.one_of]
     return schema
 
 

@@ -116,3 +116,10 @@ def forbidden(code: str, message: str, what_to_do: str) -> Refusal:
 def no_such_route() -> Refusal:
     """Nothing is served there."""
     return Refusal(404, "NO_SUCH_ROUTE", "nothing is served there", "GET /api/openapi.json lists every route", USAGE)
+
+
+def wrong_method(served: list[str]) -> Refusal:
+    """Another method is served there."""
+    methods = ", ".join(served)
+    allow = ((b"allow", methods.encode()),)
+    return Refusal(405, "WRONG_METHOD", f"{methods} is served there", "use it", USAGE, allow)

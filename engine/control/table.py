@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.control.acting import Canceling, Resolved, cancel, resolve
 from engine.control.alarm_table import WATCHING
-from engine.control.amending import Amending, amend, protect
+from engine.control.amending import AMENDMENTS, Amending, amend, protect
 from engine.control.board_table import BOARDS
 from engine.control.closing import close
 from engine.control.command import Command, Parameter
@@ -216,6 +216,7 @@ AMEND = Command(
     exits={**_DONE, 0: "amended, or on the way"},
     needs_engine=True,
     one_of=("order", "signal"),
+    shapes=AMENDMENTS,
     answer=amend,
 )
 PROTECT = Command(

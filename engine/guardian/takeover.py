@@ -57,6 +57,12 @@ class TakenOver(msgspec.Struct, frozen=True):
     policy: str
     killed: bool
 
+    @property
+    def words(self) -> str:
+        """Say it in a sentence."""
+        how = "killed it and took over" if self.killed else "took over"
+        return f"guardian {self.by.pid}, policy {self.policy}, {how}: {self.why}"
+
 
 class StoodDown(EngineError):
     """The lease was not taken, and nothing was sent: says why. Harmless where the engine lives again."""

@@ -118,7 +118,7 @@ class Journal(JournalReader):
         Decimals are kept to the last digit, as strings. A body without a JSON form raises TypeError and changes
         nothing.
         """
-        self._require_sound()
+        self.require_sound()
         seq, previous = self._head
         row = Row(seq + 1, ts_ns, kind, signal_id, cl_ord_id, causation_id, canonical_body(body), hash=GENESIS)
         row = sealed(previous, row)
@@ -138,13 +138,13 @@ class Journal(JournalReader):
         Always a checkpoint: everything that is runnable now runs first, and what it appends goes into the same commit.
         Cancelled, it leaves the rows appended and not known to be durable; the next sync takes them along.
         """
-        self._require_sound()
+        self.require_sound()
         target, _ = self._head
         # No leader and no followers: after its own checkpoint each waiter finds the rows durable or commits them
         # itself, so there is nobody whose cancellation could leave the others waiting.
         await trio.lowlevel.checkpoint()
         if self._durable < target:
-            self._require_sound()
+            self.require_sound()
             self._commit()
 
     async def checkpoint_aside(self) -> bool:
@@ -152,7 +152,7 @@ class Journal(JournalReader):
 
         False when some were: SQLite begins its log anew only where all of it was moved before the next transaction.
         """
-        self._require_sound()
+        self.require_sound()
         upto = self._durable
         try:
             done = await self._store.checkpoint_aside()
@@ -166,7 +166,7 @@ class Journal(JournalReader):
 
     def checkpoint(self) -> None:
         """Commit, then let the store do its put-off housekeeping. Blocks for milliseconds: for the end of a life."""
-        self._require_sound()
+        self.require_sound()
         self._commit()
         try:
             self._store.checkpoint()
@@ -213,7 +213,8 @@ class Journal(JournalReader):
         elif seconds > SLOW_SYNC_S:
             self.on_slow(seconds)
 
-    def _require_sound(self) -> None:
+    def require_sound(self) -> None:
+        """Raise JournalError where nothing can be written any more, whoever was the first to meet it."""
         if self._closed:
             raise JournalError("the journal is closed")
         self.guard()

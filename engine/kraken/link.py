@@ -280,6 +280,10 @@ class KrakenLink:
         """See VenueLink."""
         return await self.queries.trade_balance(currency)
 
+    async def cancel_all_after(self, timeout_s: int) -> None:
+        """See VenueLink."""
+        await self.queries.cancel_all_after(timeout_s)
+
     async def fee_rates(self, symbol: str) -> FeeRates:
         """Ask what trades in one market cost us now, in percent."""
         return await self.queries.fee_rates(symbol)

@@ -36,6 +36,9 @@ from engine.venue.protocol import Lane, Standing, VenueSink
 
 log = structlog.get_logger()
 
+SILENT_S = 3.0
+"""A subscribed stream brings a heartbeat a second. One silent for longer is not given up yet, but orders go by REST:
+it may be dead on the way, and what is written into it is unknown for seconds."""
 SNAPSHOT_S = 2.0
 """How long a snapshot may take after its subscription's answer, doubled with each failure in a row …"""
 SNAPSHOT_DOUBLINGS = 5
@@ -45,7 +48,8 @@ SNAPSHOT_DOUBLINGS = 5
 class PrivateLink:
     """One subscription after another to executions and balances, and the orders that travel on them.
 
-    ``usable`` means: executions are acknowledged and opened by their snapshot, so that orders can go. ``up`` means
+    ``usable`` means: executions are acknowledged and opened by their snapshot, and something has been heard just now,
+    so that orders can go. ``up`` means
     more: the fills of the time away have reached the sink too, so that it knows all about orders.
     """
 
@@ -91,8 +95,11 @@ class PrivateLink:
 
     @property
     def usable(self) -> bool:
-        """Whether orders can go this way now."""
-        return self._socket is not None and self._socket.open and self._opened.is_set()
+        """Whether orders can go this way now: not into a stream that has missed its heartbeats."""
+        socket = self._socket
+        if socket is None or not socket.open or not self._opened.is_set():
+            return False
+        return trio.current_time() - socket.last_frame_s <= SILENT_S
 
     async def turn(self, lane: Lane) -> bool:
         """Wait until one more message keeps within the venue's rate; False when the connection went meanwhile."""

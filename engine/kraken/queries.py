@@ -51,6 +51,10 @@ class _Token(msgspec.Struct):
     token: str
 
 
+class _Switch(msgspec.Struct):
+    currentTime: str  # noqa: N815 - Kraken's name
+
+
 class _Time(msgspec.Struct):
     unixtime: int
 
@@ -121,6 +125,11 @@ class Queries:
             "GetWebSocketsToken", {}, _Token, key=self._rest.trade_key, urgency=urgency, attempts=attempts
         )
         return Secret((await asked).token)
+
+    async def cancel_all_after(self, timeout_s: int) -> None:
+        """Arm the account's dead man's switch for so many seconds from now; 0 disarms it. Harmless to repeat."""
+        fields, key = {"timeout": str(timeout_s)}, self._rest.trade_key
+        await self._rest.ask("CancelAllOrdersAfter", fields, _Switch, key=key, urgency=Urgency.TOKEN)
 
     async def key_info(self, key: RestKey) -> KeyInfo:
         """Return what a key may do."""

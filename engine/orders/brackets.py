@@ -335,7 +335,7 @@ class Bracket:
     @property
     def _children(self) -> Decimal:
         """What the stops were made for that the venue is known to have made."""
-        stops = (o for o in self.orders.values() if o.role == "stop" and made_by_venue(o.spec))
+        stops = (o for o in self.orders.values() if o.role == "stop" and o.order_id and made_by_venue(o.spec))
         return sum((o.spec.order_qty for o in stops), ZERO)
 
     @property

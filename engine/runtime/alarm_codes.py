@@ -56,6 +56,7 @@ CODES: Final[dict[str, AlarmCode]] = {
     "PULSE_UNREADABLE": AlarmCode("critical", True, "look at the data directory: the guardian sees nothing"),
     "JOURNAL_UNREADABLE": AlarmCode("critical", True, "journal verify tells more"),
     "GUARDIAN_CLOSED": AlarmCode("critical", False, "the engine was dead: find out why, start it, then resume"),
+    "DEAD_MAN_STAYS": AlarmCode("critical", False, "disarm Kraken's switch (cancelAllOrdersAfter 0), or stops go too"),
     "GUARDIAN_CANNOT_CLOSE": AlarmCode("critical", True, "the guardian tries again: look into the reason, or close"),
     "ALARMS_LOST": AlarmCode("warning", False, "a sink did not take its alarms: look at its address"),
     "SETTINGS_RELOADED": AlarmCode("info", False, "new limits and pairs hold; the journal has the difference"),

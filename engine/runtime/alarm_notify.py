@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -54,6 +53,7 @@ class NotifySink:
 
 def _load() -> Any:
     try:
-        return importlib.import_module("apprise")
+        import apprise
     except ImportError:
         raise ConfigError("notify addresses need the extra: pip install 'kraken-order-engine[notify]'") from None
+    return apprise

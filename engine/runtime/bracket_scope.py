@@ -356,7 +356,7 @@ class BracketScope:
         bracket, services = self.bracket, self._services
         since_ns, instrument = bracket.short_of_coins_ns(), bracket.instrument
         if bracket.signal.margin:
-            self._judge_position(refused=since_ns is not None)
+            self._judge_position(since_ns)
             return
         if since_ns is None or self._now() < since_ns + COINS_LAG_NS or not services.stream_up():
             return
@@ -372,11 +372,11 @@ class BracketScope:
             self._close_why, self._wish = "", None
             bracket.let_go()
 
-    def _judge_position(self, *, refused: bool) -> None:
+    def _judge_position(self, refused_ns: int | None) -> None:
         """Let go when the venue has no margin position left to protect: a liquidation of ours would have been told."""
-        bracket, services = self.bracket, self._services
-        if refused:
-            services.margin.hurry()
+        bracket, services, refused = self.bracket, self._services, refused_ns is not None
+        if refused_ns is not None:
+            services.margin.hurry_past(refused_ns)
         held = bracket.exposure > 0 and not bracket.taken
         if held and services.stream_up() and services.margin.gone(bracket.instrument.symbol, refused=refused):
             self._close_why, self._wish = "", None

@@ -28,10 +28,14 @@ class JournalKeeper:
         self.checkpoints = 0
 
     async def run(self) -> None:
-        """Look until cancelled. Raises JournalError when the file cannot be written: nothing is tried again on it."""
+        """Look until cancelled. Raises JournalError when the file cannot be written: nothing is tried again on it.
+
+        So it does when somebody else has met that: an engine without a journal must not live on.
+        """
         seen = 0
         while True:
             await trio.sleep(self._look_every_s)
+            self._journal.require_sound()  # who met the failure may be a caller from outside, and not the engine
             if self._journal.durable < seen:  # a last answer, say: nothing waits for it, and a kill would lose it
                 await self._journal.sync()
             seen, _ = self._journal.head

@@ -49,6 +49,8 @@ class Liquidations:
         holders = [one for one in self._services.margin.living(report.symbol) if one.signal.side != report.side]
         if not holders or len(self._waiting) >= MAX_WAITING:
             return False
+        if not report.liquidated:
+            self._services.desk.unexplained.note(report)  # until it is known, it may be of an order in doubt
         self._since_s.setdefault(report.order_id, trio.current_time())
         self._waiting.append(report)
         return True
@@ -69,7 +71,7 @@ class Liquidations:
             if order.liquidated and self._services.desk.name_of(order.order_id) is None:
                 self._give(order, positions)
         strangers = {order.order_id for order in asked if not order.liquidated}
-        return [report for report in waiting if not self._settled(report, strangers)]
+        return self._sort(waiting, strangers)
 
     async def search(self, symbol: str) -> None:
         """Look for liquidations that nobody has told: the venue holds less of a market than our brackets do."""
@@ -89,21 +91,24 @@ class Liquidations:
                 if fill.symbol == symbol and services.desk.name_of(fill.order_id) is None:
                     services.desk.stray(fill)
 
-    def _settled(self, report: OrderReport, strangers: set[str]) -> bool:
-        """Route a fill whose order has an owner by now; False: it is nobody's of ours. What is not decided waits on."""
-        desk = self._services.desk
-        if desk.name_of(report.order_id) is not None:
-            self._since_s.pop(report.order_id, None)
-            desk.route(report)
-            return True
-        late = trio.current_time() >= self._since_s[report.order_id] + OWNER_BOUND_S
-        if report.order_id not in strangers and not late:
-            self._waiting.append(report)
-            return True
-        if self._since_s.pop(report.order_id, None) is not None and report.order_id not in strangers:
-            text = f"the venue has closed a position by order {report.order_id}; whose it was nothing proves"
-            self._services.gate.close("LIQUIDATED", text, report.symbol or "")
-        return False
+    def _sort(self, waiting: list[OrderReport], strangers: set[str]) -> list[OrderReport]:
+        """Route what has an owner by now; return what is nobody's of ours. The undecided waits on, for a while."""
+        desk, now_s, left = self._services.desk, trio.current_time(), list[OrderReport]()
+        late = {name for name, since_s in self._since_s.items() if now_s >= since_s + OWNER_BOUND_S}
+        for report in waiting:
+            if desk.name_of(report.order_id) is not None:
+                desk.route(report)
+            elif report.order_id in strangers | late:
+                left.append(report)
+            else:
+                self._waiting.append(report)
+        for report in left:
+            if report.order_id not in strangers:
+                text = f"the venue has closed a position by order {report.order_id}; whose it was nothing proves"
+                self._services.gate.close("LIQUIDATED", text, report.symbol or "")
+        kept = {report.order_id for report in self._waiting}
+        self._since_s = {name: since_s for name, since_s in self._since_s.items() if name in kept}
+        return left
 
     def _give(self, order: OrderReport, positions: Sequence[VenuePosition]) -> None:
         holders = [

@@ -33,7 +33,7 @@ from engine.runtime.money_bus import MoneyBus
 from engine.runtime.money_events import MarginChanged
 from engine.seams.clock import Clock
 from engine.values.money import ZERO, Side, sign, trimmed
-from engine.values.time import rfc3339
+from engine.values.time import NS, rfc3339
 from engine.venue.protocol import VenueLink
 
 log = structlog.get_logger()
@@ -102,9 +102,12 @@ class MarginDesk:
 
     def opened(self, bracket: Bracket) -> None:
         """Look from now on, if this bracket trades on margin."""
-        if bracket.signal.margin:
-            self._brackets[bracket.signal.signal_id] = bracket
-            self.hurry()
+        if not bracket.signal.margin:
+            return
+        self._brackets[bracket.signal.signal_id] = bracket
+        if bracket.orders:  # of an earlier process: when it was filled last nobody here knows
+            self._touched_s = trio.current_time()
+        self.hurry()
 
     def ended(self, bracket: Bracket) -> None:
         """Expect nothing of this bracket any more."""
@@ -114,6 +117,11 @@ class MarginDesk:
         """Learn of a fill of ours on margin: what was told before does not hold it."""
         self._touched_s = trio.current_time()
         self.hurry()
+
+    def hurry_past(self, since_ns: int) -> None:
+        """Have the venue asked, until its answer must show what was so at a moment (our clock)."""
+        if self._told_ns < since_ns + round(self._lags.usual_s * NS):
+            self.hurry()
 
     def hurry(self) -> None:
         """Have the venue asked as soon as its answer can mean something."""

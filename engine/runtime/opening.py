@@ -24,6 +24,7 @@ from engine.runtime.alarm_watch import AlarmWatch
 from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.bus import Bus
 from engine.runtime.corruption import halt_if_corrupt
+from engine.runtime.dead_man import DeadManSwitch
 from engine.runtime.engine import Engine
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.fence import Fence
@@ -198,6 +199,8 @@ class _Core:
                 )
                 data.begin()
                 self._vital_signs.begin(services, service_nursery)
+                dead_man = DeadManSwitch(journal, link, desk, services.clock, alarms, self._settings.dead_man_s)
+                services.sender.make_way = dead_man.make_way
                 poll = PollTask(self._settings, desk, link, lambda: sink.stream_up)
                 service_nursery.start_soon(services.bus.run, name="bus")
                 service_nursery.start_soon(poll.run, name="poll/orders")
@@ -218,11 +221,15 @@ class _Core:
                     service_nursery.start_soon(services.money.run, name="money/watch")
                     service_nursery.start_soon(services.margin.run, name="margin/watch")
                     strays = Strays(services, engine.brackets)
+                    await dead_man.begin()
                     await resumption.run(strays)
+                    if dead_man.has_work:
+                        service_nursery.start_soon(dead_man.run, name="dead_man")
                     bracket_nursery.start_soon(strays.run, name="strays")
                     yield engine
                     bracket_nursery.cancel_scope.cancel("the engine has shut down")
                 await services.sender.drain(LAST_ANSWERS_S)
+                await dead_man.end()
                 services.money.keep()
                 await services.money_bus.flush()
                 services.money_bus.close()

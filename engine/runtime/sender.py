@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -39,6 +39,10 @@ DEAREST_CANCEL = 8
 """Points of a cancel of a young order."""
 
 _CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="string")
+
+
+async def _nothing_in_the_way() -> None:
+    """Stand in where no switch is ever armed."""
 
 
 class LastLook(Protocol):
@@ -109,6 +113,8 @@ class Sender:
         self._journal, self._link, self._clock, self._breaker = journal, link, clock, breaker
         self._checks, self._nursery, self._bound_s = checks, sender_nursery, bound_s
         self._fence = fence
+        self.make_way: Callable[[], Awaitable[None]] = _nothing_in_the_way
+        """Awaited before protection is admitted: the venue's dead man's switch goes off first. Bounded by itself."""
         self._under_way: dict[Outgoing, trio.CancelScope] = {}
         self._all_done = trio.Event()
         self._cancels: list[_Job] = []
@@ -179,6 +185,8 @@ class Sender:
                 self._all_done.set()
 
     async def _send(self, job: _Job) -> None:
+        if isinstance(job.request, NewOrder) and job.handle.view.role != "entry":
+            await self.make_way()
         ticket = await self._admit(job)
         if isinstance(ticket, Answer):
             await self._conclude(ticket, job, job.cause)

@@ -39,8 +39,10 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """How long a signal may wait for its symbol's first verified book before it is denied."""
     resume_bound_s: float = 5.0
     """How long protection waits for REST after a restart while the private stream stands: its bound is 10 s in all."""
-    pulse_bound_s: float = 5.0
+    pulse_bound_s: float = 10.0
     """An engine whose own pulse is older stood still: it looks at its lease and halts entries before it sends on."""
+    dead_man_s: int | None = None
+    """Time-out of the venue's dead man's switch while only entries rest; None: it is never armed."""
     shutdown_bound_s: float = 15.0
     """From the wish to end to the last socket closed, also against a half-open venue."""
     close_wish_s: float = 10.0

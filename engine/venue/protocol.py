@@ -342,6 +342,13 @@ class VenueLink(MarketLink, Protocol):
         """Ask for all balances."""
         ...
 
+    async def cancel_all_after(self, timeout_s: int) -> None:
+        """Let the venue cancel every order of the whole account in so many seconds, unless asked anew; 0: never.
+
+        Stops and foreign orders too. Raises VenueError: then it may be armed, or as it was before.
+        """
+        ...
+
     async def margin_positions(self) -> list[VenuePosition]:
         """Ask for the open margin positions, whoever opened them."""
         ...

@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from tests.bench import (
+    api,
     books,
     checks,
     closing,
@@ -41,6 +42,7 @@ PARTS = {
     "exchange": exchange.measure,
     "money": money.measure,
     "metrics": metrics.measure,
+    "api": api.measure,
 }
 """Each runs in a process of its own, so that none measures the garbage of another."""
 

@@ -16,8 +16,17 @@ import trio
 
 from engine.control.server import open_control
 from engine.control.web_listener import WebSettings
+from engine.kraken.nonce import MemoryNonceStore
+from engine.kraken.venue import KrakenVenue
+from engine.net.wire import TcpWire
+from engine.orders.signal import parse_signal
+from engine.runtime.engine import Engine
+from engine.runtime.opening import open_engine
+from engine.runtime.settings import EngineSettings
+from engine.seams.chance import SystemChance
+from engine.seams.clock import SystemClock
 from tests.bench.peer import open_peer
-from tests.bench.rig import open_subject, quiet, signal_line
+from tests.bench.rig import kraken_settings, quiet, signal_line
 
 ORDERS, PAIRS = 1_000, 50
 STEP_S = 0.05
@@ -28,21 +37,41 @@ ROOT = Path(__file__).parents[2]
 async def run(place: Path, token: str) -> None:
     """Open the orders, say where the page is, and let orders come and go until the process is ended."""
     quiet()
-    data = place / "door"
+    data = place / "data"
     data.mkdir(mode=0o700)
-    async with (
-        open_peer(PAIRS, ["a"]) as peer,
-        open_subject(peer, "a", place / "a", "process") as subject,
-        open_control(data, web=WebSettings(port=0, token=token)) as control,
-    ):
-        control.attach(subject.engine)
-        signals = deque([await subject.send(signal_line(number % PAIRS)) for number in range(ORDERS)])
-        assert control.access is not None
-        print(control.access.url, flush=True)
-        for number in range(sys.maxsize):
-            subject.engine.cancel(signals.popleft(), "makes room")
-            signals.append(await subject.send(signal_line(number % PAIRS)))
-            await trio.sleep(STEP_S)
+    clock, chance = SystemClock(), SystemChance()
+    async with open_peer(PAIRS, ["a"]) as peer:
+        settings, nonces = kraken_settings(peer, "a"), MemoryNonceStore()
+        venue = KrakenVenue(settings, wire=TcpWire(), clock=clock, chance=chance, nonces=nonces)
+        engine_settings = EngineSettings(data_dir=data, durability="process", shutdown_bound_s=0.05)
+        web = WebSettings(port=0, token=token)
+        async with open_control(data, web=web) as control, open_engine(engine_settings, venue) as engine:
+            control.attach(engine)
+            assert control.access is not None
+            signals: deque[str] = deque()
+            while len(signals) < ORDERS:
+                signals += [await _submit(engine, number) for number in range(PAIRS)]
+                await _resting(engine, len(signals))
+            print(control.access.url, flush=True)
+            for number in range(sys.maxsize):
+                engine.cancel(signals.popleft(), "makes room")
+                signals.append(await _submit(engine, number % PAIRS))
+                await trio.sleep(STEP_S)
+
+
+async def _submit(engine: Engine, pair: int) -> str:
+    signal = parse_signal(signal_line(pair))
+    submitted = await engine.submit(signal)
+    if submitted.status != "accepted":
+        raise RuntimeError(f"{submitted.code}: {submitted.reason}")
+    return signal.signal_id
+
+
+async def _resting(engine: Engine, orders: int) -> None:
+    """Wait until so many orders rest: a burst of all of them would run into its own time-outs."""
+    live = engine.services.desk.live
+    while sum(one.view.state == "open" for one in live.values()) < orders:  # noqa: ASYNC110 - it has no event
+        await trio.sleep(0.01)
 
 
 @contextmanager

@@ -145,6 +145,7 @@ def test_everything_is_reached_by_keyboard_and_named_for_readers(running: Runnin
       && !(one.innerText || one.ariaLabel || one.labels?.length || one.textContent.trim())).length"""
     assert browser.tell(unnamed) == 0
 
+    browser.tell("document.activeElement.blur()")
     browser.press("/")
     browser.wait(f"{focused} === 'filter'")
     browser.type("h?t")  # keys are letters while somebody writes
@@ -178,8 +179,8 @@ def test_a_thousand_live_orders_cost_only_the_rows_that_are_seen(place: Path, br
             f" the tree in {heard['took'] / 1000:.1f} s, long tasks {busy:.0%} of the time"
         )
         assert after["rows"] <= 40
-        drawn = after["frames"] - before["frames"] + heard["took"] / 50
-        assert touched <= drawn * after["rows"] * 11, "no more than every cell that is seen, once a drawing"
-        assert heard["changes"] <= 4 * touched + 4 * drawn
-        assert busy <= 0.3
+        drawings = after["frames"] - before["frames"] + heard["took"] / 50
+        assert touched <= drawings * after["rows"] * 3, "far fewer than all the cells that are seen (eleven a row)"
+        assert heard["changes"] <= 3 * touched + 10 * drawings
+        assert busy <= 0.6, "most of the time nothing holds the page up, whatever else this machine does"
         browser.check_clean()

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+import trio
+
+from engine.chaos.crash_points import CrashPlan
+from engine.chaos.supervisor import only
+from engine.chaos.sweep import crash_at
+from engine.chaos.world import open_world
+from engine.errors import JournalError
 from engine.sim import Refused, SimSettings
 from tests.scenarios.conftest import open_story, seed
 from tests.scenarios.story import Story, d
@@ -34,3 +42,28 @@ async def test_exit_refused_for_the_open_order_bound_is_sent_again(open_story, a
         for order_id in placed:
             story.house.cancel_client(order_id)
         await story.until(lambda: case.outcome or case.covered("0.02"), within_s=20)
+
+
+@pytest.mark.parametrize("name", ["conditional-close", "conditional-parts"])
+def test_stop_of_a_conditional_close_taken_in_by_half_is_taken_in_anew(name: str):
+    """Killed between the rows that give the venue's own stop a name and say which order it is: no doubt is left.
+
+    Nor does the name that was never finished count as one of the stops that the venue has made.
+    """
+    for point in range(24, 34):
+        for power_loss in (False, True):
+            plan = CrashPlan(point, power_loss=power_loss)
+            result = crash_at(name, plan)
+            assert not result.failed, f"{plan.name}: {result.violations[0].text}"
+
+
+async def test_journal_failure_that_only_a_caller_has_met_ends_the_engine(autojump_clock):
+    """The disk is full when a person halts: the wish is refused, and the engine does not live on without a journal."""
+    async with open_world(1) as world:
+        world.forgives = lambda error: only(error, JournalError)
+        await trio.sleep(1)
+        world.disk.capacity = world.disk.used
+        with pytest.raises(JournalError):
+            world.engine.halt("drill")
+        await trio.sleep(3)
+        assert not world.running

@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from engine.chaos.oracle import RULES
+from engine.errors import JournalError
 from engine.risk.limits import Limits
 from tests.chaos.test_oracle import MISTAKES as AT_ONCE
 from tests.chaos.test_oracle import Stage, _answer, _say, staged
@@ -184,6 +185,13 @@ async def broken_chain(stage: Stage) -> None:
     stage.oracle.moment("settled")
 
 
+async def failed_journal(stage: Stage) -> None:
+    """The journal has failed, and nobody looks."""
+    stage.world.journal.require_sound = lambda: None  # type: ignore[method-assign]
+    stage.world.journal.failed = JournalError("the disk is gone")
+    await watch(stage, 20)
+
+
 async def silent_doubt(stage: Stage) -> None:
     """An order in doubt, and no alarm."""
     tell(stage, "stop", "time_out", "open", "unknown")
@@ -280,6 +288,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "kept": (order_kept_after_its_end, "bounded"),
     "two writers": (unlocked_journal, "one_writer"),
     "chain": (broken_chain, "chain_holds"),
+    "failed journal": (failed_journal, "failed_journal_ends"),
     "silent doubt": (silent_doubt, "alarms_in_time"),
     "silent bareness": (silent_bareness, "alarms_in_time"),
     "no end": (end_without_an_end, "every_signal_ends"),

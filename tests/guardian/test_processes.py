@@ -98,6 +98,7 @@ async def test_killed_guardian_changes_nothing_for_the_engine(tmp_path):
     async with open_place(tmp_path) as place:
         engine, guardian = await place.engine(), await place.guardian("close")
         await place.covered()
+        await place.until(lambda: place.said("guarding"), "the guardian")
         guardian.send_signal(signal.SIGKILL)
         await place.ended(guardian)
         place.rise()

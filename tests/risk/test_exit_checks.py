@@ -1,4 +1,4 @@
-"""The four checks of an exit: it reduces, on tick, on lot, above the minima; and the sum no entry may exceed."""
+"""The checks of an exit: it opens nothing, reduces, on tick, on lot, above the minima; and what no entry may exceed."""
 
 from __future__ import annotations
 
@@ -44,6 +44,27 @@ def test_exit_up_to_what_no_other_exit_may_sell_passes(signal):
     assert denial.numbers is not None
     assert (denial.code, denial.numbers.limit) == ("EXIT_EXCEEDS_POSITION", 2)
     assert (denial.numbers.observed, denial.numbers.in_flight) == (qty("2.01"), qty("1.5"))
+
+
+@pytest.mark.parametrize(
+    ("leverage", "exit_leverage", "reduce_only", "fits"),
+    [
+        (None, None, False, True),
+        (None, 5, True, False),
+        (5, 5, True, True),
+        (5, 5, False, False),
+        (5, None, False, False),
+    ],
+)
+def test_exit_is_of_its_entrys_kind_and_on_margin_reduces_only(leverage, exit_leverage, reduce_only, fits):
+    """A spot sell closes no margin position, and a margin sell that is not reduce-only may open one."""
+    desk = Desk(msgspec.structs.replace(BUY, leverage=leverage, stop_loss=None, take_profit=None))
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    made = close_order(BTC, "out", "sell", qty(2))
+    made = msgspec.structs.replace(made, leverage=exit_leverage, reduce_only=reduce_only)
+    denial = check_exit(desk.bracket, made, "sell", NOW)
+    assert (denial.code if denial is not None else "") == ("" if fits else "EXIT_MAY_OPEN")
 
 
 def test_exit_without_a_position_is_denied():

@@ -518,6 +518,8 @@ def _requests_were_journalled(story: Story) -> None:
     noted = [(row.ts_ns, row.decode(Requested).request) for row in rows]
     arrived: Counter[str] = Counter()
     for ts_ns, _, method, cl_ord_id in story.truth.requests:
+        if method == "CancelAllOrdersAfter":
+            continue  # names no order; the switch has rows of its own
         kind = _METHODS[method]
         arrived[kind] += 1
         before = [r for noted_ns, r in noted if noted_ns < ts_ns and r.__struct_config__.tag == kind]

@@ -59,7 +59,9 @@ async def test_signal_for_a_market_that_is_not_online_is_denied(open_story, auto
         denied(await story.submit(), "SYMBOL_NOT_ONLINE", "BTC/USD", "cancel_only")
         story.world.exchange.set_status("online")
         await story.wait(1)
-        assert (await story.submit()).submitted.status == "accepted"
+        case = await story.submit()
+        assert case.submitted.status == "accepted"
+        await story.until(lambda: case.resting("entry"))
     assert len(story.truth.orders) == 1
 
 

@@ -485,6 +485,36 @@ async def test_forgotten_margin_entry_is_ended_and_given_back_on_margin(open_sto
         assert at_venue(story) >= 0
 
 
+async def test_positions_that_rest_shows_late_are_not_taken_for_gone(open_story, autojump_clock):
+    """REST lags by half a minute, over a restart too: a position that it does not show yet is protected all the same."""
+    async with open_story(**lending(sim=SimSettings(rest_lag_s=30))) as story:
+        case = await lent(story)
+        await story.wait(10)
+        assert case.covered("0.02")
+        kill(story)
+        await story.boot()
+        await story.wait(12)
+        assert case.covered("0.02")
+        await story.wait(120)
+        assert (case.covered("0.02"), story.engine.money.positions().mismatch) == (True, {})
+        never_opened(story)
+
+
+async def test_liquidation_that_could_be_anybodys_is_told_and_not_guessed(open_story, autojump_clock):
+    """A person holds the same market: the venue closes theirs, nothing of ours shrinks, and entries wait for a look."""
+    async with open_story(**lending()) as story:
+        story.market()
+        by_hand(story, "buy", "0.02")
+        await story.wait(SETTLED_S)
+        case = await lent(story)
+        await story.wait(SETTLED_S)
+        story.house.liquidate(BTC, d("0.008"))
+        await story.wait(90)
+        assert case.covered("0.02")
+        assert (await story.submit(leverage="5")).submitted.code == "LIQUIDATED"
+        never_opened(story)
+
+
 def roles(story) -> dict[str, str]:
     """Role of every order."""
     return {cl: role for cl, (_, role) in story.roles().items()}

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import trio
 
+from engine.sim import Refused
+
 FUNDS = {"client": {"USD": Decimal(10_000), "BTC": Decimal(0)}}
 FREE = {"maker_fee_pct": Decimal(0), "taker_fee_pct": Decimal(0), "accounts": FUNDS}
 
@@ -311,3 +313,46 @@ async def test_resting_reduce_only_orders_are_fitted_the_least_aggressive_first(
         assert [record["amend_type"] for record in amends] == ["original", "restated"]
         sim.take("buy", "20")
         assert (near.status, positions(sim)) == ("filled", [])
+
+
+# --- what the venue does by order of a script
+
+
+@pytest.mark.parametrize(("qty", "left"), [(None, []), (Decimal("0.0400000019"), [("buy", "0.06")])])
+async def test_scripted_liquidation_closes_whole_lots_of_the_oldest_position(
+    open_sim: Any, autojump_clock: Any, qty: Decimal | None, left: list[tuple[str, str]]
+) -> None:
+    """All of it, or a part: by an order of the venue's own that carries no name of the client's."""
+    async with open_sim(**FREE) as sim:
+        client = await sim.ws()
+        quote(sim, "50000.0", "50000.1")
+        await margin(sim, "buy", "0.1")
+        order = sim.truth.orders[sim.house.liquidate("BTC/USD", qty)]
+        assert (order.liquidates, order.reduce_only, order.cl_ord_id, order.status) == (True, True, None, "filled")
+        assert [(side, size) for side, size, _ in positions(sim)] == left
+        await client.until(lambda: any(row.get("liquidated") for row in client.rows()))
+        row = next(row for row in client.rows() if row.get("liquidated"))
+        assert "cl_ord_id" not in row
+
+
+async def test_liquidation_without_a_position_is_refused(open_sim: Any, autojump_clock: Any) -> None:
+    """There is nothing to close."""
+    async with open_sim(**FREE) as sim:
+        quote(sim, "50000.0", "50000.1")
+        with pytest.raises(Refused):
+            sim.house.liquidate("BTC/USD")
+
+
+async def test_late_fill_of_a_reduce_only_order_never_opens(open_sim: Any, autojump_clock: Any) -> None:
+    """Matched first and told last: there must have been a position for it, and there is none any more."""
+    async with open_sim(**FREE) as sim:
+        quote(sim, "50000.0", "50000.1")
+        await margin(sim, "buy", "0.1")
+        stop = await reducing(sim, ordertype="stop-loss", price="49000")
+        sim.house.cancel_client(stop.order_id)
+        with pytest.raises(Refused):
+            sim.house.late_fill(stop.order_id, Decimal("0.2"), Decimal(49000))
+        sim.house.late_fill(stop.order_id, Decimal("0.06"), Decimal(49000))
+        assert [(side, size) for side, size, _ in positions(sim)] == [("buy", "0.04")]
+        with pytest.raises(Refused):
+            sim.house.late_fill(stop.order_id, Decimal("0.05"), Decimal(49000))

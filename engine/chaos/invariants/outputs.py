@@ -20,6 +20,7 @@ TASKS_MOST = 700
 CONNECTIONS_MOST = 64
 IN_FLIGHT_MOST = 400
 ALARM_S = 5.0
+ENDS_S = 2.0
 
 
 class NoSecret(Invariant):
@@ -123,6 +124,24 @@ class ChainHolds(Invariant):
             self.broken(str(error))
 
 
+class FailedJournalEnds(Invariant):
+    """An engine whose journal has failed ends within its shutdown bound, and a look round."""
+
+    name = "failed_journal_ends"
+    _since_s: float | None = None
+
+    def on_tick(self) -> None:
+        """Look at the journal that runs now."""
+        world = self.court.world
+        if not self.ledger.up or not world.running or world.journal.failed is None:
+            self._since_s = None
+            return
+        if self._since_s is None:
+            self._since_s = self.court.now_s
+        if self.court.now_s > self._since_s + world.settings.shutdown_bound_s + ENDS_S:
+            self.broken(f"lives on since {self._since_s:.1f} s: {world.journal.failed}")
+
+
 class AlarmsInTime(Invariant):
     """Whatever is in doubt, or held and bare, has its alarm within five seconds of the journal's knowing."""
 
@@ -154,4 +173,4 @@ class AlarmsInTime(Invariant):
                 self.broken(f"bare for more than {bound_s:g} s without an alarm", case.signal_id, *case.orders)
 
 
-RULES = (NoSecret, Bounded, OneWriter, ChainHolds, AlarmsInTime)
+RULES = (NoSecret, Bounded, OneWriter, ChainHolds, FailedJournalEnds, AlarmsInTime)

@@ -62,6 +62,7 @@ export function openBlotter(store, open) {
     if (event.key === "Escape") {
       filter.value = "";
       draw();
+      filter.blur(); // an empty desk has no rows to go to
       place.focus();
     }
   });

@@ -26,6 +26,7 @@ export function openKeys({ trading, theme }) {
 }
 
 function onDesk(act) {
-  if (location.hash.length > 2) location.hash = "#/";
-  requestAnimationFrame(() => requestAnimationFrame(act));
+  if (location.hash.length <= 2) return act();
+  addEventListener("hashchange", () => requestAnimationFrame(act), { once: true });
+  location.hash = "#/";
 }

@@ -18,9 +18,12 @@ export class VirtualTable {
     this.pool = [];
     this.chosen = "";
     this.touched = 0; // cells changed so far: a figure for the tests
+    this.first = 0; // of the items that have a row
+    this.height = 28;
+    this.room = 0;
     this.#build(label);
     place.addEventListener("scroll", () => this.#later(), { passive: true });
-    new ResizeObserver(() => this.#later()).observe(place);
+    new ResizeObserver(() => this.#measure()).observe(place);
     place.addEventListener("keydown", (event) => this.#press(event));
     this.body.addEventListener("click", (event) => this.#click(event));
   }
@@ -51,10 +54,12 @@ export class VirtualTable {
   }
 
   draw() {
-    const height = parseFloat(getComputedStyle(this.place).getPropertyValue("--row")) || 28;
-    const first = Math.max(0, Math.floor(this.place.scrollTop / height) - SPARE);
-    const many = Math.ceil(this.place.clientHeight / height) + 2 * SPARE;
+    const { height } = this;
+    const first = Math.max(0, Math.min(Math.floor(this.place.scrollTop / height) - SPARE, this.items.length - 1));
+    const many = Math.ceil(this.room / height) + 2 * SPARE;
     const last = Math.min(this.items.length, first + many);
+    this.#turn(first - this.first);
+    this.first = first;
     this.#size(last - first);
     this.#gap(this.above, first * height);
     this.#gap(this.below, (this.items.length - last) * height);
@@ -65,6 +70,28 @@ export class VirtualTable {
   refresh(name) {
     const index = this.columns.findIndex((column) => column.name === name);
     for (const slot of this.pool) if (slot.item) this.#cell(slot, index, this.columns[index].cell(slot.item));
+  }
+
+  /** Asked only when the place has another size: asking makes the browser lay the page out. */
+  #measure() {
+    this.height = parseFloat(getComputedStyle(this.place).getPropertyValue("--row")) || 28;
+    this.room = this.place.clientHeight;
+    this.#later();
+  }
+
+  /** Rows that scroll out on one side come in on the other; those in between keep what they show. */
+  #turn(by) {
+    if (Math.abs(by) >= this.pool.length) return;
+    for (let step = 0; step < by; step += 1) {
+      const slot = this.pool.shift();
+      this.pool.push(slot);
+      this.below.before(slot.row);
+    }
+    for (let step = 0; step > by; step -= 1) {
+      const slot = this.pool.pop();
+      this.pool.unshift(slot);
+      this.above.after(slot.row);
+    }
   }
 
   #size(wanted) {
@@ -173,7 +200,7 @@ export class VirtualTable {
     const now = this.items.findIndex((one) => this.key(one) === this.chosen);
     const next = now < 0 ? 0 : Math.min(this.items.length - 1, Math.max(0, now + step));
     this.chosen = this.key(this.items[next]);
-    const height = parseFloat(getComputedStyle(this.place).getPropertyValue("--row")) || 28;
+    const { height } = this;
     const top = next * height;
     const head = this.head.offsetHeight;
     if (top < this.place.scrollTop) this.place.scrollTop = top;
