@@ -40,6 +40,8 @@ _PLACES = {
     "engine.kraken.nonce": ("MemoryNonceStore",),
     "engine.kraken.nonce_file": ("FileNonceStore",),
     "engine.net.wire": ("TcpWire",),
+    "engine.net.fence": ("FencedStream",),
+    "engine.runtime.fence": ("Fence",),
     "engine.seams.chance": ("SystemChance",),
     "engine.seams.clock": ("SystemClock",),
     "engine.errors": (
@@ -51,6 +53,7 @@ _PLACES = {
         "OutcomeUnknown",
         "VenueProtocolError",
         "OrderInvariantError",
+        "LeaseLost",
         "JournalError",
         "JournalBusy",
         "JournalCorrupt",

@@ -4,6 +4,7 @@ from engine.errors import (
     JournalBusy,
     JournalCorrupt,
     JournalError,
+    LeaseLost,
     OrderInvariantError,
     OutcomeUnknown,
     VenueError,
@@ -18,6 +19,7 @@ from engine.kraken.venue import KrakenVenue
 from engine.market.freshness import Freshness
 from engine.market.topics import Held, Topic
 from engine.market.updates import BookView, Candle, InstrumentChanged, PublicTrade, Ticker, TradesMissed
+from engine.net.fence import FencedStream
 from engine.net.wire import TcpWire
 from engine.orders.brackets import Policy
 from engine.orders.events import ExecutionReport
@@ -27,6 +29,7 @@ from engine.runtime.amending import Amended
 from engine.runtime.bus import Lagged, Subscription
 from engine.runtime.close_report import CloseReport
 from engine.runtime.engine import Engine
+from engine.runtime.fence import Fence
 from engine.runtime.intake import Submitted
 from engine.runtime.market_data import MarketData
 from engine.runtime.opening import open_engine
@@ -80,6 +83,8 @@ __all__ = [
     "MemoryNonceStore",
     "FileNonceStore",
     "TcpWire",
+    "FencedStream",
+    "Fence",
     "SystemChance",
     "SystemClock",
     "EngineError",
@@ -90,6 +95,7 @@ __all__ = [
     "OutcomeUnknown",
     "VenueProtocolError",
     "OrderInvariantError",
+    "LeaseLost",
     "JournalError",
     "JournalBusy",
     "JournalCorrupt",

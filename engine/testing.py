@@ -17,7 +17,7 @@ more than this, and may ask its own question of the reports besides::
         for seed in range(1, 20):
             result = run_seed(seed, "storm", signals, whole=True)
             assert not result.failed, result.violations[0]
-            assert my_book(result.reports).is_flat or result.unended
+            assert my_book(result.reports).positions == result.held
 
 ``tests/examples/test_strategy_in_a_storm.py`` is such a test, with a mistake in it and without.
 """

@@ -357,3 +357,15 @@ def test_no_key_at_all_says_what_to_do() -> None:
     """A first contact with Kraken itself ends here."""
     with pytest.raises(ConfigError, match="ENGINE_API_KEY"):
         load_credentials(load_settings(None, {"venue": "kraken"}))
+
+
+def test_a_token_in_a_file_that_others_can_read_is_refused_unshown(tmp_path: Path) -> None:
+    """In a file of one's own it is taken, and no repr shows it."""
+    text = '[control]\nport = 0\ntoken = "a-token-of-my-own"\n'
+    settings = load_settings(written(tmp_path, text))
+    assert settings.control.token is not None
+    assert settings.control.token.get_secret_value() == "a-token-of-my-own"
+    assert "a-token" not in repr(settings)
+    with pytest.raises(ConfigError, match=r"control\.token: others can read this file") as error:
+        load_settings(written(tmp_path, text, mode=0o644))
+    assert "a-token" not in str(error.value)

@@ -19,8 +19,8 @@ PUBLIC = {
     *("MarketSettings", "MarketData", "Conflated", "Every", "Latest", "CutOff", "Topic", "Held", "Freshness"),
     *("BookView", "Ticker", "PublicTrade", "TradesMissed", "Candle", "InstrumentChanged"),
     *("KrakenVenue", "KrakenSettings", "Secret", "FileNonceStore", "MemoryNonceStore"),
-    *("TcpWire", "SystemClock", "SystemChance"),
-    *("EngineError", "ConfigError", "OrderInvariantError"),
+    *("TcpWire", "SystemClock", "SystemChance", "Fence", "FencedStream"),
+    *("EngineError", "ConfigError", "OrderInvariantError", "LeaseLost"),
     *("VenueError", "VenueRefused", "VenueUnavailable", "OutcomeUnknown", "VenueProtocolError"),
     *("JournalError", "JournalBusy", "JournalCorrupt"),
 }

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import trio
+
 from engine.orders.commands import NewOrder
 from engine.orders.events import Role
 from engine.orders.replay import Closed
@@ -86,6 +88,11 @@ class Case:
                 held -= venue.fee if self.signal.side == "buy" else -venue.fee
         return held if self.signal.entered else held + self.signal.order_qty
 
+    @property
+    def net(self) -> Decimal:
+        """What it holds by the exchange: bought is positive, sold negative."""
+        return self.held if self.signal.side == "buy" else -self.held
+
     def resting(self, *roles: str) -> Decimal:
         """Quantity on the exchange of its exits, or of those of some roles."""
         wanted = roles or ("stop", "target", "close")
@@ -123,6 +130,10 @@ class Ledger:
         self.up = False
         """An engine accepts signals."""
         self.halted: dict[str, str] = {}
+        self.reducing: set[str] = set()
+        """Strategies, "" for all, under a latch that lets pass what reduces."""
+        self.entry_asked = trio.Event()
+        """Set when the next entry's request row is written, its bytes still to be sent; then another takes its place."""
         self.up_since_s = 0.0
         self.in_force = 0
         """Faults that last and have not ended."""

@@ -69,6 +69,9 @@ class Operator:
                         await self._protect()
                     case "close" | "close_symbol" | "close_all":
                         await self._close(act)
+                    case "halt_ill_timed":
+                        await self._ledger.entry_asked.wait()
+                        self._halt()
                     case _:
                         getattr(self, f"_{act}")()
             except EngineError as error:

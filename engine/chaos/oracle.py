@@ -151,6 +151,7 @@ class Oracle:
         ledger = self.ledger
         ledger.head = 0
         ledger.halted.clear()
+        ledger.reducing.clear()
         for twin in [one for one in ledger.orders.values() if one.child]:
             self._unclaim_child(twin)
         for twin in ledger.orders.values():
@@ -174,6 +175,9 @@ class Oracle:
                 self._intend(row, fact)
             case Requested() if twin is not None:
                 twin.requests.append((str(fact.request.__struct_config__.tag), row.seq))
+                if isinstance(fact.request, NewOrder) and twin.role == "entry":
+                    ledger.entry_asked.set()
+                    ledger.entry_asked = trio.Event()
             case OrderEvent() if twin is not None:
                 self._move(twin, fact)
             case BracketEvent() if row.signal_id in ledger.cases:
@@ -227,6 +231,9 @@ class Oracle:
 
     def _latch(self, event: TradingEvent) -> None:
         ledger = self.ledger
+        ledger.reducing.discard(event.strategy_id)
+        if event.to_state == "REDUCING":
+            ledger.reducing.add(event.strategy_id)
         if event.to_state == "ACTIVE":
             ledger.halted.pop(event.strategy_id, None)
         elif event.to_state == "HALTED":

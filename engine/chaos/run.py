@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -52,8 +52,9 @@ DAMAGED_SHARE = 0.1
 class Result:
     """What came of a run. ``digest`` is the trace hash; equal seeds and equal code give equal digests.
 
-    ``unended`` are signals whose bracket still stood at the end: held behind a stop, or taken over by a person. Only of
-    a ``whole`` run: ``trace``, and ``reports``, all that a subscriber who resumes after every crash has received.
+    ``held`` is what the exchange says each signal holds at the end, in base units, sold is negative: behind a stop, or
+    in a person's hands; who is flat is left out. Only of a ``whole`` run: ``trace``, and ``reports``, all that a
+    subscriber who resumes after every crash has received.
     """
 
     seed: int | str
@@ -65,7 +66,7 @@ class Result:
     simulated_s: float
     violations: tuple[Violation, ...]
     struck: dict[str, int]
-    unended: tuple[str, ...] = ()
+    held: dict[str, Decimal] = field(default_factory=dict)
     trace: tuple[TraceRow, ...] = ()
     reports: tuple[ExecutionReport, ...] = ()
     roles: tuple[tuple[str, str], ...] = ()
@@ -88,7 +89,7 @@ def play(run: Run) -> None:
     """Play a run in a ``trio.run`` of its own, pinned by its seed to the byte. Whatever rises breaks an invariant."""
     with deterministic(run.world_seed), run.listening(), warnings.catch_warnings():
         # a killed process leaves requests half written: SIGKILL closes nothing either
-        warnings.filterwarnings("ignore", message="Async generator 'httpx", category=ResourceWarning)
+        warnings.filterwarnings("ignore", message="Async generator '(httpx|engine.kraken)", category=ResourceWarning)
         try:
             trio.run(run.main, clock=virtual_clock())
         except Exception as error:  # this is where every failure of a run is told
@@ -96,7 +97,7 @@ def play(run: Run) -> None:
 
 
 class Run:
-    """The parts of one run while it lasts."""
+    """The parts of one run while it lasts. One that goes ``to_first`` ends where the first invariant breaks."""
 
     def __init__(
         self,
@@ -106,9 +107,11 @@ class Run:
         *,
         whole: bool = False,
         crash: CrashPlan | None = None,
+        to_first: bool = False,
     ) -> None:
         self.scenario, self.weather, self.seed, self._whole, self._crash = scenario, weather, seed, whole, crash
         self.world_seed = f"{scenario.seed}/{weather.name}"
+        self._to_first, self._scope = to_first, trio.CancelScope()
         self.acts = 0
         """Appends, syncs and sends, once the run is over."""
         self.recovery_acts = 0
@@ -144,7 +147,7 @@ class Run:
     async def main(self) -> None:
         """Live through it."""
         scenario = self.scenario
-        with trio.fail_after(LIMIT_S):
+        with self._scope, trio.fail_after(LIMIT_S):
             async with open_world(
                 self.world_seed,
                 sim=scenario.sim,
@@ -159,6 +162,8 @@ class Run:
     def _prepare(self, world: World) -> None:
         self.world, self.trace = world, Trace(whole=self._whole)
         self.oracle = Oracle(world, self.trace)
+        if self._to_first:
+            self.oracle.court.on_first = self._scope.cancel
         self._points = CrashPoints(world, self._crash, self._died)
 
     def _died(self, kind: str) -> None:
@@ -183,6 +188,8 @@ class Run:
                 nursery.start_soon(do, deed, world, supervisor, self.trace, name="deed")
             async with trio.open_nursery() as hands:
                 for at_s, signal in self.scenario.signals:
+                    hands.start_soon(operator.hand_in, at_s, signal)
+                for at_s, signal in self.scenario.repeats:
                     hands.start_soon(operator.hand_in, at_s, signal)
                 hands.start_soon(trio.sleep, self.scenario.middle_s)
             await sky.over.wait()
@@ -274,7 +281,7 @@ class Run:
             simulated_s=self._simulated_s or (self.trace.rows[-1].at_s if self.trace.rows else 0.0),
             violations=(*self.oracle.violations, *self._extra),
             struck=dict(sorted(Counter(ledger.struck).items())),
-            unended=tuple(case.signal_id for case in ledger.cases.values() if case.closed is None),
+            held={case.signal_id: case.net for case in ledger.cases.values() if case.net},
             trace=tuple(self.trace.rows) if self._whole else (),
             reports=tuple(self.oracle.reports) if self._whole else (),
             roles=tuple((twin.cl_ord_id, f"{twin.role} {twin.cl_ord_id[:8]}") for twin in ledger.orders.values()),

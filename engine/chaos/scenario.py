@@ -8,6 +8,8 @@ from decimal import Decimal
 from random import Random
 from typing import Literal
 
+import msgspec
+
 from engine.chaos.deeds import Deed
 from engine.chaos.market import MarketPlan
 from engine.chaos.signals import draw_signal
@@ -15,6 +17,7 @@ from engine.orders.signal import Signal
 from engine.risk.limits import Limits, SymbolLimits
 from engine.runtime.settings import EngineSettings
 from engine.seams.chance import SeededChance
+from engine.seams.clock import VirtualClock
 from engine.sim import SimSettings
 
 BRACKETS = (4, 20)
@@ -25,6 +28,7 @@ QUIETER = 8
 Act = Literal[
     "cancel",
     "halt",
+    "halt_ill_timed",
     "halt_reducing",
     "resume",
     "cancel_order",
@@ -75,6 +79,8 @@ class Scenario:
     venue: dict[str, object] = field(default_factory=dict)
     deeds: tuple[Deed, ...] = ()
     slow: float = 1.0
+    repeats: tuple[tuple[float, Signal], ...] = ()
+    """Signals handed in once more, later than the first time: by a strategy that has restarted, say."""
 
     @property
     def name(self) -> str:
@@ -97,17 +103,43 @@ def draw_scenario(
         span_s = drawn_s * slow
     signals = list(given) or [_signal(rng, number, rng.choice(markets)) for number in range(count)]
     times = sorted(rng.uniform(0.5, span_s) for _ in signals)
+    habits = SeededChance(seed).stream("habits")  # what came later draws apart, so that seeds of before keep their sense
+    if not given:
+        signals = [_dated(habits, at_s, one) for at_s, one in zip(times, signals, strict=True)]
+    handed = tuple(zip(times, signals, strict=True))
     return Scenario(
         seed=seed,
         markets=markets if slow == 1.0 else tuple(replace(one, every_s=one.every_s * QUIETER) for one in markets),
-        signals=tuple(zip(times, signals, strict=True)),
-        acts=_acts(rng, span_s),
-        sim=_exchange(rng),
+        signals=handed,
+        acts=tuple(sorted((*_acts(rng, span_s), *_ill_timed(habits, span_s)))),
+        sim=replace(_exchange(rng), buys_pay_fees_in_base=habits.random() < 0.2),
         settings=EngineSettings(limits=Limits() if given else _limits(rng)),
         latency_s=rng.choice((0.005, 0.01, 0.03, 0.08)),
         middle_s=span_s + rng.uniform(5, 20),
+        venue={"orders_via": "rest"} if habits.random() < 0.08 else {},
         slow=slow,
+        repeats=tuple((at_s + habits.uniform(0.5, 12), one) for at_s, one in handed if habits.random() < 0.15),
     )
+
+
+def _dated(rng: Random, at_s: float, signal: Signal) -> Signal:
+    """Some signals are good for seconds only, by the clock of the engine's machine."""
+    if rng.random() > 0.12:
+        return signal
+    until_ns = VirtualClock().epoch_ns + round((at_s + rng.uniform(0.05, 6)) * 1e9)
+    return msgspec.structs.replace(signal, valid_until_ns=until_ns)
+
+
+def _ill_timed(rng: Random, span_s: float) -> list[tuple[float, Act]]:
+    """Halts that fall into the very moment in which an entry is on its way, and a time in which nothing may add."""
+    acts: list[tuple[float, Act]] = []
+    if rng.random() < 0.12:
+        at_s = rng.uniform(1, span_s)
+        acts += [(at_s, "halt_ill_timed"), (at_s + rng.uniform(4, 12), "resume")]
+    if rng.random() < 0.06:
+        at_s = rng.uniform(1, span_s)
+        acts += [(at_s, "halt_reducing"), (at_s + rng.uniform(6, 20), "resume")]
+    return acts
 
 
 def _market(rng: Random, symbol: str, given: Sequence[Signal]) -> MarketPlan:

@@ -33,6 +33,7 @@ class Sky:
         self._world, self._weather, self._ledger, self._trace, self._slow = world, weather, ledger, trace, slow
         self._nursery = nursery
         self._rng = world.chance.stream("weather")
+        self._habits = world.chance.stream("habits")
         self._latency_s = world.wire.latency_s
         self._armed: dict[str, str] = {}  # "reset_inside" or "truncation", waiting for bytes
         self.charges = Charges(self.strike)
@@ -230,12 +231,15 @@ class Sky:
         symbol, house = self._symbol(), self._world.exchange.house
         bids, asks = self._world.exchange.truth.levels(symbol, 1)
         pair = next(pair for pair in self._world.exchange.settings.pairs if pair.symbol == symbol)
+        qty, name = pair.qty_min * 4, f"other-{self._habits.getrandbits(32):08x}"
+        named = name if self._habits.random() < 0.5 else None  # other programs name their orders, too
         try:
             if self._rng.random() < 0.5 or not bids or not asks:
-                house.place_client(symbol, self._rng.choice(("buy", "sell")), pair.qty_min * 4)
+                placed = house.place_client(symbol, self._rng.choice(("buy", "sell")), qty, cl_ord_id=named)
             else:
-                away = bids[0][0] - asks[0][0]
-                house.place_client(symbol, "buy", pair.qty_min * 4, bids[0][0] + away * self._rng.randint(0, 30))
+                price = bids[0][0] + (bids[0][0] - asks[0][0]) * self._rng.randint(0, 30)
+                placed = house.place_client(symbol, "buy", qty, price, cl_ord_id=named)
+            self._ledger.foreign[placed] = self._world.exchange.truth.orders[placed]
             self.strike("foreign_order")
         except Refused:
             pass  # no market there, or a mode that takes none: nothing has struck
@@ -293,7 +297,10 @@ class Sky:
         if self._world.running:
             self.strike(kind)
             self._world.kill(power_loss=power_loss)
-        await trio.sleep(hold_s)
+        if self._habits.random() < 0.25:  # a machine that comes back with its clock off
+            await self._clock_step(hold_s)
+        else:
+            await trio.sleep(hold_s)
 
     async def _disk_full(self, hold_s: float) -> None:
         disk = self._world.disk

@@ -16,19 +16,21 @@ from engine.cli.alarm_ways import alarm_sinks
 from engine.cli.asking import Config, DataDir
 from engine.cli.complaints import complain
 from engine.cli.exchanges import adapter, open_venue, prepare_directory
-from engine.cli.exits import Exit
+from engine.cli.exits import Exit, sentences
 from engine.cli.interrupts import open_interrupts
 from engine.cli.output import Output, talk
+from engine.cli.silent_sink import SilentSink
 from engine.config import Settings, load_credentials, load_settings
 from engine.config.guardian_keys import GuardianCredentials, load_guardian_credentials
-from engine.errors import ConfigError
+from engine.errors import ConfigError, VenueError
 from engine.guardian.guardian import Guardian, PulseReader
 from engine.guardian.journal_watch import JournalWatch
 from engine.guardian.policy import parse_policy
 from engine.guardian.sight import Sight, Watcher, judged_once
 from engine.guardian.stand_in import StandIn
-from engine.guardian.takeover import Takeover
+from engine.guardian.takeover import Takeover, newest_order_id
 from engine.journal.lease import hold_lease
+from engine.journal.opening import read_journal
 from engine.runtime.alarm import AlarmChange, AlarmSettings
 from engine.runtime.alarm_desk import AlarmDesk
 from engine.runtime.alarm_outbox import open_outboxes
@@ -146,6 +148,7 @@ class _Watching:
                 sinks, ways.tell_from, lambda sink, why: alarms.occurred("ALARMS_LOST", sink, why)
             ) as outboxes:
                 alarms.sinks.extend(one.put for one in outboxes)
+                await self._prove_key(directory / JOURNAL_FILE, alarms)
                 report = await self._guardian(directory, alarms).run()
         self._show_report(report)
         return Exit.DONE if report.flat else Exit.REFUSED
@@ -192,6 +195,21 @@ class _Watching:
         inner = adapter(settings.kraken_settings(own.credentials), settings.directory, self._logs.hide, fence)
         yield StandIn(inner, own.engine_account, own.engine_mark, order_id)
 
+    async def _prove_key(self, journal_file: Path, alarms: AlarmDesk) -> None:
+        """Use the guardian's own key once now: that it is good, and of the engine's account, must not turn out later.
+
+        The engine's own key is the engine's while that lives. Raises ConfigError; a venue that is away is an alarm.
+        """
+        known = None if self._own is None else _known_account(journal_file)
+        if known is None:
+            return
+        identity, order_id = known
+        try:
+            async with self._open_venue(identity, Fence(), order_id) as venue, venue.open(SilentSink()):
+                self._say("the guardian's key is good for the engine's account", "key", {"good": True})
+        except* VenueError as group:
+            alarms.occurred("GUARDIAN_CANNOT_CLOSE", "key", "; ".join(sentences(group)))
+
     # --- what is said ---------------------------------------------------------------------------------------------
 
     def _tell_sight(self, sight: Sight) -> None:
@@ -237,6 +255,14 @@ def _said(sight: Sight) -> dict[str, Any]:
         "at": None if pulse is None else pulse.at,
         "brackets": None if pulse is None else pulse.brackets,
     }
+
+
+def _known_account(journal_file: Path) -> tuple[VenueIdentity, str] | None:
+    """Return whose the journal is, and an order of it that the venue knows; None before the first start."""
+    if not journal_file.exists():
+        return None
+    with read_journal(journal_file) as journal:
+        return journal.identity, newest_order_id(journal)
 
 
 def _require_closable(settings: Settings, own: GuardianCredentials | None) -> None:

@@ -35,7 +35,7 @@ def submit(
     """
     directory = directory_of(data_dir, config)
     return show_answer(
-        SUBMIT, {"signal": _signal_text(signal)}, directory, as_json=as_json, lines=_verdict_lines, code=_verdict_code
+        SUBMIT, {"signal": signal_text(signal)}, directory, as_json=as_json, lines=_verdict_lines, code=_verdict_code
     )
 
 
@@ -112,7 +112,8 @@ def denials(
     return show_answer(DENIALS_TOLD, {"last": last}, directory, as_json=as_json, lines=_denials_lines)
 
 
-def _signal_text(given: str) -> str:
+def signal_text(given: str) -> str:
+    """Return the signal that is given as JSON, as a file, or on standard input. Raises ConfigError."""
     if given.lstrip().startswith("{"):
         return given
     try:

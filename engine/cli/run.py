@@ -116,6 +116,8 @@ class RunSession:
             talk(link)
         else:
             self._output.text(f"{link}\n")
+        if control.port_taken:
+            log.warning("control.port_taken", wanted=self._options.settings.control.port, now=control.access.url)
 
     async def _serve(self, engine: Engine, descriptor: int | None, stop: trio.CancelScope) -> None:
         self._lines = SignalLines(engine)

@@ -199,10 +199,20 @@ VERBS = {
         "Say of every order of a dead engine whether it was certainly not sent, may have been sent, or was sent.",
         "recover --data-dir ./data --ask",
     ),
+    "plan": Verb(
+        "engine.cli.plan.verb:plan",
+        "Show what a signal would do: verdict with every check, orders, wire messages, worst case. Nothing is sent.",
+        "plan signal.json --slippage-bps 25",
+    ),
     "doctor": Verb(
         "engine.cli.doctor.verb:doctor",
         "Look whether an engine would start here, and be safe: machine, settings, disk, journal, venue, keys.",
         "doctor --config ~/live/kraken.toml",
+    ),
+    "top": Verb(
+        "engine.cli.top.verb:top",
+        "Show the running engine live: alarms, brackets with their cover, orders, positions, links, budgets, halts.",
+        "top",
     ),
     "errors": Verb(
         "engine.cli.errors:errors",

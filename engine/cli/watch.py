@@ -83,7 +83,7 @@ async def _watch(settings: Settings, url: str | None, asked: _Asked) -> Exit:
     try:
         async with open_interrupts() as stop:
             with stop:
-                async with _open_source(settings, url) as address:
+                async with open_source(settings, url) as address:
                     await _Watching(address, asked).run()
     except Exception as error:
         return complain(error)
@@ -91,8 +91,8 @@ async def _watch(settings: Settings, url: str | None, asked: _Asked) -> Exit:
 
 
 @asynccontextmanager
-async def _open_source(settings: Settings, url: str | None) -> AsyncIterator[str]:
-    """Give the address to listen at."""
+async def open_source(settings: Settings, url: str | None) -> AsyncIterator[str]:
+    """Give the address to listen at: the one named, the settings', or that of an exchange, if need be of its own."""
     if url is not None or settings.venue != "embedded":
         yield url or settings.kraken.ws_url
         return

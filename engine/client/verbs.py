@@ -33,6 +33,11 @@ class Verbs(Generic[Result]):
         text = signal if isinstance(signal, str) else json.dumps(signal, default=_plain)
         return self._ask(Ask("POST", "/api/signals", body=text))
 
+    def plan(self, signal: Mapping[str, Any] | str) -> Result:
+        """Return what a signal would do if it came now: verdict, every check, orders, worst case. Nothing is sent."""
+        text = signal if isinstance(signal, str) else json.dumps(signal, default=_plain)
+        return self._ask(Ask("POST", "/api/plan", body=text))
+
     def signal(self, signal: str) -> Result:
         """Return one signal, its verdict and its bracket."""
         return self._ask(get(f"/api/signals/{in_path(signal)}"))

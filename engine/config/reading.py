@@ -32,6 +32,7 @@ def load_settings(file: Path | None = None, command_line: dict[str, Any] | None 
     table = _read_table(chosen) if chosen else {}
     limits = (chosen or DEFAULT_FILE).parent / LIMITS_FILE
     faults = _add_limits(table, limits, chosen) if limits.is_file() else []
+    faults += _open_secrets(table, chosen)
     given = command_line or {}
 
     class Layered(Settings):
@@ -68,6 +69,17 @@ def _read_table(file: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read the settings file {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML: {error}") from error
+
+
+def _open_secrets(table: dict[str, Any], file: Path | None) -> list[str]:
+    """A token in a file that others can read opens the door to them."""
+    control = table.get("control")
+    if file is None or not isinstance(control, dict) or "token" not in control:
+        return []
+    mode = file.stat().st_mode & 0o777
+    if not mode & 0o077:
+        return []
+    return [f"{file}: control.token: others can read this file (mode {mode:04o}): run chmod 600 {file}"]
 
 
 def _add_limits(table: dict[str, Any], file: Path, settings_file: Path | None) -> list[str]:

@@ -54,6 +54,7 @@ class BracketRows:
         for scope in self._engine.brackets.scopes():
             self._living[scope.signal_id] = scope.bracket
             self._put(self._row(scope.bracket))
+            await trio.lowlevel.checkpoint()
         self._forget()
 
     def note(self, report: ExecutionReport) -> None:
@@ -97,12 +98,12 @@ class BracketRows:
 
     def _just_ended(self) -> list[str]:
         """Name the brackets whose end was journalled since the last step: some have had no order to report on."""
+        ended = [one for one in self._living if one not in self._engine.brackets.active]
         upto, _ = self._engine.journal.head
-        if upto == self._read:
-            return []
-        ended = [row.signal_id for row in self._engine.journal.rows(after=self._read, kind="closed")]
-        self._read = upto
-        return [*ended, *(one for one in self._living if one not in self._engine.brackets.active)]
+        if upto != self._read:
+            ended += [row.signal_id for row in self._engine.journal.rows(after=self._read, kind="closed")]
+            self._read = upto
+        return ended
 
     def _rebuilt(self, signal_id: str) -> Bracket | None:
         services = self._engine.services

@@ -115,5 +115,7 @@ async def refuse(refusal: Refusal, scope: HTTPScope | WebSocketScope, send: Send
         *refusal.headers,
         *HEADERS,
     ]
+    if scope["type"] == ScopeType.WEBSOCKET:
+        headers.append((b"connection", b"close"))  # hypercorn ends it: a handshake cannot be tried again on it
     await send({"type": f"{kind}.start", "status": refusal.status, "headers": headers})  # type: ignore[misc,arg-type]
     await send({"type": f"{kind}.body", "body": body, "more_body": False})  # type: ignore[misc,arg-type]

@@ -76,12 +76,14 @@ class Door:
 class Control:
     """A door that stands open. Until ``attach`` every verb is refused: there is no engine yet.
 
-    ``path`` is that of its Unix socket. ``access`` is where it stands on TCP and the token for it, None without TCP.
+    ``path`` is that of its Unix socket. ``access`` is where it stands on TCP and the token for it, None without TCP;
+    ``port_taken``: not at the port that was wanted.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.access: Access | None = None
+        self.port_taken = False
         self.doors: list[Door] = []
         self.stop = trio.Event()
         self.app = make_app(self.desk)
@@ -160,8 +162,7 @@ def _web_door(stack: ExitStack, control: Control, data_dir: Path, web: WebSettin
     token = make_token(chance, web.token)
     listener = stack.enter_context(listening_tcp(web))
     port = int(listener.getsockname()[1])
-    if web.port not in (0, port):
-        log.warning("control.port_taken", wanted=web.port, port=port)
+    control.port_taken = web.port not in (0, port)
     control.access = Access(url_of(web.host, port), token)
     stack.callback(forget_access, data_dir)
     keep_access(data_dir, control.access)

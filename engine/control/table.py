@@ -11,6 +11,7 @@ from engine.control.command import Command, Parameter
 from engine.control.halting import Halted, Rearmed, Released, halt, rearm, resume
 from engine.control.looking_table import LOOKING
 from engine.control.money_table import MONEY
+from engine.control.planning import PLAN
 from engine.control.reading import OrderDetail, OrderList, explain, follow_reports, list_orders, show_order
 from engine.control.status import Status, tell_status
 from engine.orders.events import ExecutionReport
@@ -242,6 +243,7 @@ TABLE: tuple[Command, ...] = (
     *LOOKING,
     *MONEY,
     *BOARDS,
+    PLAN,
     *(CANCEL, RESOLVE, HALT, RESUME, REARM, CLOSE, AMEND, PROTECT),
     *WATCHING,
 )

@@ -17,6 +17,7 @@ from engine.guardian.sight import Sight
 from engine.journal.journal import Journal
 from engine.journal.lease import Claim, hold_lease, read_holder, withdraw_claim, write_claim
 from engine.journal.opening import open_sound_journal, read_journal
+from engine.journal.reader import JournalReader
 from engine.orders.events import OrderEvent
 from engine.risk.trading_state import TRADING_ROW, TradingEvent, TradingState
 from engine.runtime.close_report import CloseReport
@@ -108,7 +109,7 @@ class Takeover:
             raise StoodDown("there is no pulse, so nobody knows whose lease to take")
         with contextlib.ExitStack() as held:
             journal = await self._take(held, pulse, sight)
-            order_id = _newest_order_id(journal)
+            order_id = newest_order_id(journal)
             self._note(journal, pulse, sight)
             await journal.sync()
             fence = self._fence()
@@ -208,7 +209,7 @@ class Takeover:
         log.critical("guardian.took_over", of=pulse.mark.pid, killed=self._killed, why=sight.text)
 
 
-def _newest_order_id(journal: Journal) -> str:
+def newest_order_id(journal: JournalReader) -> str:
     """Return the venue's id of the order that was last heard of, "" when none was."""
     newest = ""
     for row in journal.rows(after=max(0, journal.head[0] - ROWS_BACK), kind="order"):

@@ -11,6 +11,7 @@ from engine.orders.fills import Fills
 from engine.orders.machine import ENDED, ORDER_ROWS, RESTING, UNPROVEN, fire
 from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
 from engine.orders.specs import made_by_venue
+from engine.orders.steps import SHRUNK
 from engine.orders.view import OrderView as OrderView  # its old place: others import it from here
 from engine.values.money import NO_QTY, ZERO, Price, Qty
 
@@ -319,12 +320,18 @@ class Order:
                     "amended",
                     report.ts_ns,
                     why=report.reason,
+                    code=SHRUNK if self._is_shrunk(report) else "",
                     order_qty=report.order_qty,
                     limit_price=report.limit_price if self.limit_price is not None else None,
                     trigger_price=report.trigger_price if self.trigger_price is not None else None,
                 )
             )
         return events
+
+    def _is_shrunk(self, report: OrderReport) -> bool:
+        """Whether the venue has cut the order itself: reduce-only, and for more than there is to reduce."""
+        fewer = report.order_qty is not None and report.order_qty < self.order_qty
+        return fewer and self.spec.reduce_only and report.report_type is ReportType.RESTATED
 
     def _tells_terms(self, report: OrderReport) -> bool:
         """Whether a report ends our own amend, or tells of a change made elsewhere.

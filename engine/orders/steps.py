@@ -11,6 +11,8 @@ from engine.values.money import Price, Qty, Side
 NO_FUNDS: Final = "INSUFFICIENT_FUNDS"
 NO_POSITION: Final = frozenset({"REDUCE_ONLY_NO_POSITION", "REDUCE_ONLY_NON_PC", "UNKNOWN_POSITION"})
 """Refusals of a margin exit that say that nothing is there to reduce."""
+SHRUNK: Final = "SHRUNK_BY_VENUE"
+"""Code of a resting margin exit that the venue has cut to what there is to reduce."""
 NO_INDEX: Final = "INDEX_UNAVAILABLE"
 TRANSIENT_CODES: Final = frozenset(
     {

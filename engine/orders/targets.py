@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from engine.orders.signal import Signal
-from engine.orders.steps import NO_FUNDS, TRANSIENT_CODES
+from engine.orders.steps import NO_FUNDS, SHRUNK, TRANSIENT_CODES
 from engine.orders.terms import TakeProfit
 from engine.orders.view import OrderView
 from engine.values.instrument import Instrument
@@ -62,14 +62,14 @@ def target_prices(signal: Signal, instrument: Instrument) -> list[Price]:
 
 
 def targets_rest(signal: Signal, orders: Iterable[OrderView], asked: frozenset[str]) -> bool:
-    """Tell whether targets rest beside the stop: until an exit lacked funds, or a target was taken away unasked.
+    """Tell whether targets rest beside the stop: until an exit lacked funds, or a target was taken away or cut unasked.
 
     From then on they are watched. ``asked`` are orders whose cancel we asked for.
     """
     if signal.exits != "both-rest":
         return False
     exits = [order for order in orders if order.role != "entry"]
-    lost = any(o.code == NO_FUNDS or (rests(o) and _lost(o, asked)) for o in exits)
+    lost = any(o.code == NO_FUNDS or (rests(o) and (o.code == SHRUNK or _lost(o, asked))) for o in exits)
     return not lost and sum(rests(o) and o.code in TRANSIENT_CODES for o in exits) < MOST_TRIES
 
 

@@ -6,9 +6,9 @@ its denial tells what it measured: there is no second arithmetic that could diff
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,8 @@ from engine.values.instrument import Instrument
 
 BEYOND: Final = Decimal(10) ** 30
 """A limit that is this far below zero is kept by nothing."""
+AGE_S: Final = 1e9
+"""The same for ages, which are floats."""
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -41,121 +43,87 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 class _Row(NamedTuple):
-    """``limit`` reads what stands, ``tight`` makes it unkeepable; None: the check has no number."""
+    """``field`` is the limit's member in ``where``; a check without one has no number, or finds it elsewhere.
+
+    ``tight`` is a value that no order keeps.
+    """
 
     name: str
     unit: str = ""
-    limit: Callable[[Candidate, Situation, Limits], Decimal | None] | None = None
-    tight: Callable[[Candidate, Situation, Limits], tuple[Candidate, Situation, Limits]] | None = None
-
-
-def _number(value: float | Decimal | None) -> Decimal | None:
-    return None if value is None else Decimal(str(value))
-
-
-def _limits(**changes: object) -> Callable[[Candidate, Situation, Limits], tuple[Candidate, Situation, Limits]]:
-    return lambda order, now, limits: (order, now, msgspec.structs.replace(limits, **changes))
-
-
-def _symbol(**changes: object) -> Callable[[Candidate, Situation, Limits], tuple[Candidate, Situation, Limits]]:
-    def tight(order: Candidate, now: Situation, limits: Limits) -> tuple[Candidate, Situation, Limits]:
-        own = {order.symbol: SymbolLimits(**changes)}  # type: ignore[arg-type]
-        return order, now, msgspec.structs.replace(limits, symbol=own)
-
-    return tight
-
-
-def _strategy(**changes: object) -> Callable[[Candidate, Situation, Limits], tuple[Candidate, Situation, Limits]]:
-    def tight(order: Candidate, now: Situation, limits: Limits) -> tuple[Candidate, Situation, Limits]:
-        own = {order.strategy_id: StrategyLimits(**changes)}  # type: ignore[arg-type]
-        return order, now, msgspec.structs.replace(limits, strategy=own)
-
-    return tight
-
-
-def _no_coins(order: Candidate, now: Situation, limits: Limits) -> tuple[Candidate, Situation, Limits]:
-    limits = msgspec.structs.replace(limits, check_balance=True)
-    return order, msgspec.structs.replace(now, free=None if now.free is None else -BEYOND), limits
-
-
-def _no_margin(order: Candidate, now: Situation, limits: Limits) -> tuple[Candidate, Situation, Limits]:
-    margin = None if now.margin is None else msgspec.structs.replace(now.margin, free=-BEYOND)
-    return order, msgspec.structs.replace(now, margin=margin), limits
-
-
-def _used_margin(order: Candidate, now: Situation, limits: Limits) -> Decimal | None:  # noqa: ARG001 - one shape
-    if limits.margin_use_most_pct is None or now.margin is None:
-        return None
-    return now.margin.equity * limits.margin_use_most_pct / 100
+    where: Literal["", "limits", "symbol", "strategy", "balance", "margin"] = ""
+    field: str = ""
+    tight: Decimal | float | int = -BEYOND
 
 
 _ROWS: Final[tuple[_Row, ...]] = (
     _Row("market allowed"),
-    _Row("leverage", "", lambda o, n, li: Decimal(li.leverage_most), _limits(leverage_most=0)),
+    _Row("leverage", "", "limits", "leverage_most", 0),
     _Row("quote valued"),
-    _Row("age of the signal", "s", lambda o, n, li: _number(li.signal_age_most_s), _limits(signal_age_most_s=-1e9)),
-    _Row(
-        "age of the book",
-        "s",
-        lambda o, n, li: _number(li.market_data_age_most_s),
-        _limits(market_data_age_most_s=-1e9),
-    ),
-    _Row("quantity", "base", lambda o, n, li: li.of_symbol(o.symbol).order_qty_most, _symbol(order_qty_most=-BEYOND)),
-    _Row("value", "money", lambda o, n, li: li.order_value_most, _limits(order_value_most=-BEYOND)),
-    _Row("price collar", "bps", lambda o, n, li: li.collar_bps, _limits(collar_bps=-BEYOND)),
-    _Row(
-        "position",
-        "base",
-        lambda o, n, li: li.of_symbol(o.symbol).position_qty_most,
-        _symbol(position_qty_most=-BEYOND),
-    ),
-    _Row(
-        "exposure of the market",
-        "money",
-        lambda o, n, li: li.of_symbol(o.symbol).exposure_most,
-        _symbol(exposure_most=-BEYOND),
-    ),
-    _Row(
-        "exposure of the strategy",
-        "money",
-        lambda o, n, li: li.of_strategy(o.strategy_id).exposure_most,
-        _strategy(exposure_most=-BEYOND),
-    ),
-    _Row("exposure in total", "money", lambda o, n, li: li.exposure_most, _limits(exposure_most=-BEYOND)),
-    _Row("open orders", "", lambda o, n, li: _number(li.open_orders_most), _limits(open_orders_most=0)),
-    _Row(
-        "open orders of the strategy",
-        "",
-        lambda o, n, li: _number(li.of_strategy(o.strategy_id).open_orders_most),
-        _strategy(open_orders_most=0),
-    ),
-    _Row("entries within a second", "", lambda o, n, li: _number(li.orders_per_second), _limits(orders_per_second=0)),
-    _Row(
-        "realised loss today",
-        "money",
-        lambda o, n, li: li.daily_realized_loss_most,
-        _limits(daily_realized_loss_most=-BEYOND),
-    ),
-    _Row("loss today", "money", lambda o, n, li: li.daily_loss_most, _limits(daily_loss_most=-BEYOND)),
-    _Row(
-        "realised loss of the strategy",
-        "money",
-        lambda o, n, li: li.of_strategy(o.strategy_id).daily_realized_loss_most,
-        _strategy(daily_realized_loss_most=-BEYOND),
-    ),
-    _Row(
-        "loss of the strategy",
-        "money",
-        lambda o, n, li: li.of_strategy(o.strategy_id).daily_loss_most,
-        _strategy(daily_loss_most=-BEYOND),
-    ),
-    _Row("drawdown", "money", lambda o, n, li: li.drawdown_most, _limits(drawdown_most=-BEYOND)),
-    _Row("balance", "pays", lambda o, n, li: n.free if li.check_balance else None, _no_coins),
+    _Row("age of the signal", "s", "limits", "signal_age_most_s", -AGE_S),
+    _Row("age of the book", "s", "limits", "market_data_age_most_s", -AGE_S),
+    _Row("quantity", "base", "symbol", "order_qty_most"),
+    _Row("value", "money", "limits", "order_value_most"),
+    _Row("price collar", "bps", "limits", "collar_bps"),
+    _Row("position", "base", "symbol", "position_qty_most"),
+    _Row("exposure of the market", "money", "symbol", "exposure_most"),
+    _Row("exposure of the strategy", "money", "strategy", "exposure_most"),
+    _Row("exposure in total", "money", "limits", "exposure_most"),
+    _Row("open orders", "", "limits", "open_orders_most", 0),
+    _Row("open orders of the strategy", "", "strategy", "open_orders_most", 0),
+    _Row("entries within a second", "", "limits", "orders_per_second", 0),
+    _Row("realised loss today", "money", "limits", "daily_realized_loss_most"),
+    _Row("loss today", "money", "limits", "daily_loss_most"),
+    _Row("realised loss of the strategy", "money", "strategy", "daily_realized_loss_most"),
+    _Row("loss of the strategy", "money", "strategy", "daily_loss_most"),
+    _Row("drawdown", "money", "limits", "drawdown_most"),
+    _Row("balance", "pays", "balance"),
     _Row("margin known"),
-    _Row("margin used", "money", _used_margin, _limits(margin_use_most_pct=-BEYOND)),
-    _Row("margin free", "money", lambda o, n, li: None if n.margin is None else n.margin.free, _no_margin),
+    _Row("margin used", "money", "limits", "margin_use_most_pct"),
+    _Row("margin free", "money", "margin"),
 )
 """One for each of CHECKS, in their order."""
+
+
+def _limit(row: _Row, order: Candidate, now: Situation, limits: Limits) -> Decimal | None:
+    """Return what stands, in the unit of what is measured."""
+    value: Decimal | float | None
+    match row.where:
+        case "limits":
+            value = getattr(limits, row.field)
+        case "symbol":
+            value = getattr(limits.of_symbol(order.symbol), row.field)
+        case "strategy":
+            value = getattr(limits.of_strategy(order.strategy_id), row.field)
+        case "balance":
+            value = now.free if limits.check_balance and not order.margin else None
+        case "margin":
+            value = None if now.margin is None else now.margin.free
+        case _:
+            value = None
+    if row.field == "margin_use_most_pct":
+        value = None if now.margin is None or value is None else now.margin.equity * Decimal(value) / 100
+    return None if value is None else Decimal(str(value))
+
+
+def _tightened(
+    row: _Row, order: Candidate, now: Situation, limits: Limits
+) -> tuple[Candidate, Situation, Limits] | None:
+    """Return the same question under a limit that nothing keeps; None where there is none."""
+    replace = msgspec.structs.replace
+    changed: dict[str, Any] = {row.field: row.tight}
+    match row.where:
+        case "limits":
+            return order, now, replace(limits, **changed)
+        case "symbol":
+            return order, now, replace(limits, symbol={order.symbol: SymbolLimits(**changed)})
+        case "strategy":
+            return order, now, replace(limits, strategy={order.strategy_id: StrategyLimits(**changed)})
+        case "balance" if now.free is not None:
+            return order, replace(now, free=-BEYOND), replace(limits, check_balance=True)
+        case "margin" if now.margin is not None:
+            return order, replace(now, margin=replace(now.margin, free=-BEYOND)), limits
+        case _:
+            return None
 
 
 def measure_limits(order: Candidate, now: Situation, limits: Limits) -> Iterator[Measure]:
@@ -166,10 +134,9 @@ def measure_limits(order: Candidate, now: Situation, limits: Limits) -> Iterator
 
 def _measure(check: Check, row: _Row, order: Candidate, now: Situation, limits: Limits) -> Measure:
     denial = check(order, now, limits)
-    limit = None if row.limit is None else row.limit(order, now, limits)
-    told = denial
-    if (told is None or told.numbers is None) and row.tight is not None:
-        told = check(*row.tight(order, now, limits))
+    limit, told, tightened = _limit(row, order, now, limits), denial, _tightened(row, order, now, limits)
+    if (told is None or told.numbers is None) and tightened is not None:
+        told = check(*tightened)
     observed = None if told is None or told.numbers is None else told.numbers.observed
     if row.name == "price collar" and order.limit_price is None:
         limit, observed = None, None  # a market order is judged by depth, not by its price

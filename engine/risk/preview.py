@@ -14,7 +14,7 @@ from engine.orders.specs import entry_order, stop_order, target_order
 from engine.orders.targets import portions, sell_price
 from engine.risk.measures import Measure
 from engine.values.instrument import Instrument
-from engine.values.money import ZERO, Price, Qty, other_side, sign, trimmed
+from engine.values.money import ZERO, Price, limit_not_worse, other_side, sign, trigger_not_later, trimmed
 
 BPS = Decimal(10_000)
 
@@ -164,8 +164,12 @@ def _rounded(role: str, order: NewOrder, signal: Signal, place: int) -> list[str
 
 
 def _worst(signal: Signal, instrument: Instrument, book: Book | None, terms: Terms) -> WorstCase:
+    return reckon(signal, instrument, _entry_px(signal, instrument, book), terms)
+
+
+def reckon(signal: Signal, instrument: Instrument, entry_px: Decimal | None, terms: Terms) -> WorstCase:
+    """Return the loss when the whole entry fills at ``entry_px`` and the stop fires."""
     qty, quote, way = instrument.lots(signal.order_qty), instrument.quote, sign(signal.side)
-    entry_px = _entry_px(signal, book, qty)
     stop = signal.stop_loss
     if entry_px is None:
         return WorstCase(quote, None, None, ZERO, None, "no book and no price: nothing can be reckoned")
@@ -174,7 +178,7 @@ def _worst(signal: Signal, instrument: Instrument, book: Book | None, terms: Ter
         loss = qty * entry_px * (1 + fee) if signal.side == "buy" else None
         words = "no stop: all of it may be lost" if signal.side == "buy" else "no stop: the loss has no bound"
         return WorstCase(quote, entry_px, None, qty * entry_px * fee, loss, words)
-    first = stop_order(signal, instrument, "stop", qty).trigger_price or stop.trigger_price
+    first = trigger_not_later(other_side(signal.side), stop.trigger_price, instrument.price_increment)
     exit_px = stop.limit_price or first * (1 - way * terms.slippage_bps / BPS)
     fees = qty * (entry_px + exit_px) * fee
     loss = way * (entry_px - exit_px) * qty + fees
@@ -192,14 +196,15 @@ def _gap(limit: Price | None, watchdog_s: Decimal, each: Decimal, quote: str) ->
     )
 
 
-def _entry_px(signal: Signal, book: Book | None, qty: Qty) -> Decimal | None:
+def _entry_px(signal: Signal, instrument: Instrument, book: Book | None) -> Decimal | None:
     """What the entry pays at worst: its limit, its trigger, or what the book gives as deep as it is needed."""
     if signal.limit_price is not None:
-        return signal.limit_price
+        return limit_not_worse(signal.side, signal.limit_price, instrument.price_increment)
     if signal.trigger_price is not None:
         return signal.trigger_price
     if book is None or not book.usable:
         return None
+    qty = instrument.lots(signal.order_qty)
     left, cost, last = Decimal(qty), ZERO, None
     for price, there in book.levels(other_side(signal.side)):
         part = min(left, there)

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 import msgspec
-import structlog
 import trio
 
 from engine.runtime.fence import Fence
 from engine.seams.processes import ProcessMark
 from engine.seams.threads import run_small
-
-log = structlog.get_logger()
 
 PULSE_FILE: Final = "pulse"
 """Its name in the data directory."""
@@ -93,14 +90,21 @@ def read_pulse(path: Path) -> Pulse | None:
 
 
 class Heart:
-    """Beats until cancelled, and looks at the lease with each beat. ``tell`` makes a pulse of this moment.
+    """Beats until cancelled, and looks at the lease with each beat. ``tell`` makes a pulse of this moment; ``failed``
+    is told why one could not be written, once until one is again.
 
     A beat counts for the fence only once it lies in its slot, with the time at which it was made: the engine never
     thinks its pulse fresher than others see it.
     """
 
-    def __init__(self, slot: PulseSlot, fence: Fence, tell: Callable[[PulseState, int, int], Pulse]) -> None:
-        self._slot, self._fence, self._tell = slot, fence, tell
+    def __init__(
+        self,
+        slot: PulseSlot,
+        fence: Fence,
+        tell: Callable[[PulseState, int, int], Pulse],
+        failed: Callable[[str], object],
+    ) -> None:
+        self._slot, self._fence, self._tell, self._on_failure = slot, fence, tell, failed
         self._beats = 0
         self._failed = False
 
@@ -126,7 +130,7 @@ class Heart:
             await self._slot.put(self._tell(state, self._beats, stamp_ns))
         except OSError as error:
             if not self._failed:
-                log.error("pulse.not_written", alarm="PULSE_NOT_WRITTEN", why=str(error))
+                self._on_failure(str(error))
             self._failed = True
             return
         self._failed = False

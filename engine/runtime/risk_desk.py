@@ -26,6 +26,7 @@ from engine.risk.entry_quantity import check_entry_quantity
 from engine.risk.exit_checks import check_exit
 from engine.risk.limit_checks import breaches, check_limits
 from engine.risk.limits import Limits
+from engine.risk.measures import Measure, measure_limits, measure_shape, measure_state
 from engine.risk.situation import Candidate, Standing
 from engine.risk.throttle import ThrottleEvent
 from engine.runtime.account_desk import AccountDesk
@@ -161,6 +162,23 @@ class RiskDesk:
         if fresh:
             order = msgspec.structs.replace(order, born_ns=self._clock.now_ns())
         return check_limits(order, self._situations.of(order, signal, instrument, book), self._limits)
+
+    def measures(self, signal: Signal, instrument: Instrument | None, book: Book | None) -> tuple[Measure, ...]:
+        """Return every check of an entry with its numbers, passed or not; nothing is counted by asking.
+
+        Behind a check of the signal's own shape that fails no limit is judged.
+        """
+        reduces = self.reduces(signal)
+        found = [
+            measure_state("entries kept back", self._gate.denial(signal.symbol)),
+            measure_state("trading halted", self._trading.denial(signal.strategy_id, reduces=reduces)),
+            measure_state("strategy throttled", self._throttle.check(signal)),
+            *measure_shape(signal, instrument, book, self._clock.now_ns()),
+        ]
+        if instrument is None or book is None or any(one.passed is False for one in found[3:]):
+            return tuple(found)
+        order = self._situations.candidate(signal, instrument, book)
+        return (*found, *measure_limits(order, self._situations.of(order, signal, instrument, book), self._limits))
 
     def early(self, signal: Signal) -> Denial | None:
         """Judge an entry by what needs no market: halt, throttle, validity. Its symbol is in our spelling."""

@@ -83,20 +83,7 @@ class Situations:
 
     def candidate(self, signal: Signal, instrument: Instrument, book: Book) -> Candidate:
         """Return the entry that a signal asks for, valued at what it would trade at."""
-        facing = book.best(other_side(signal.side)) or ZERO
-        price = signal.limit_price or signal.trigger_price or facing
-        if signal.side == "sell":
-            price = max(price, facing)  # it trades at the bid, or higher
-        return Candidate(
-            symbol=instrument.symbol,
-            strategy_id=signal.strategy_id,
-            side=signal.side,
-            qty=instrument.lots(signal.order_qty),
-            price=price,
-            limit_price=signal.limit_price,
-            born_ns=self.born_ns(signal),
-            leverage=signal.leverage,
-        )
+        return candidate_of(signal, instrument, book, self.born_ns(signal))
 
     def of(self, order: Candidate, signal: Signal, instrument: Instrument, book: Book) -> Situation:
         """Return all that stands beside a candidate now; its own bracket is not counted twice."""
@@ -204,6 +191,24 @@ class Situations:
         """Return the price that an entry without a limit would take, zero when nobody knows it."""
         book = self._link.book(bracket.instrument.symbol)
         return (book.best(other_side(bracket.signal.side)) if book is not None else None) or ZERO
+
+
+def candidate_of(signal: Signal, instrument: Instrument, book: Book, born_ns: int) -> Candidate:
+    """Return the entry that a signal asks for, valued at what it would trade at."""
+    facing = book.best(other_side(signal.side)) or ZERO
+    price = signal.limit_price or signal.trigger_price or facing
+    if signal.side == "sell":
+        price = max(price, facing)  # it trades at the bid, or higher
+    return Candidate(
+        symbol=instrument.symbol,
+        strategy_id=signal.strategy_id,
+        side=signal.side,
+        qty=instrument.lots(signal.order_qty),
+        price=price,
+        limit_price=signal.limit_price,
+        born_ns=born_ns,
+        leverage=signal.leverage,
+    )
 
 
 def _born(signal: Signal, came_ns: int) -> int:

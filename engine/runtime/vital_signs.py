@@ -35,7 +35,12 @@ class VitalSigns:
         """Beat from here on; nothing was sent before. Building the services may have taken long: that counts not."""
         if self._slot is None:
             return
-        self._heart = Heart(self._slot, self._fence, lambda *beat: self._pulse(services, *beat))
+        self._heart = Heart(
+            self._slot,
+            self._fence,
+            lambda *beat: self._pulse(services, *beat),
+            lambda why: services.alarms.occurred("PULSE_NOT_WRITTEN", "pulse", why),
+        )
         journal = services.journal
 
         def stood_still(seconds: float) -> None:

@@ -68,6 +68,8 @@ class Entry:
 
     def make(self, account: Account, new: NewOrder, pair: PairSpec, prices: Prices) -> SimOrder:
         """Return the order of a request, with a new id."""
+        by_habit = self._core.settings.buys_pay_fees_in_base and new.side == "buy" and new.leverage is None
+        in_base = new.fee_in_base or by_habit
         return SimOrder(
             order_id=self._core.ids.order(),
             account=account.name,
@@ -75,7 +77,7 @@ class Entry:
             side=new.side,
             order_type=new.order_type,
             order_qty=new.order_qty,
-            fee_asset=pair.base if new.fee_in_base else pair.quote,
+            fee_asset=pair.base if in_base else pair.quote,
             opened_ns=self._core.now_ns,
             limit_price=prices.limit,
             trigger_price=prices.trigger,
@@ -87,7 +89,7 @@ class Entry:
             expire_ns=new.expire_ns,
             effective_ns=new.effective_ns,
             post_only=new.post_only,
-            fee_in_base=new.fee_in_base,
+            fee_in_base=in_base,
             stp=new.stp,
             cl_ord_id=new.cl_ord_id,
             userref=new.userref,

@@ -163,6 +163,7 @@ class SimSettings:
     enforce_deadline_floor: bool = False  # a deadline nearer than the floor, yet ahead: refuse it
     market_band_pct: Decimal | None = None  # market orders stop this far from the best price
     edit_keeps_total: bool = True  # the new order of an edit is for the new volume less what the old one has filled
+    buys_pay_fees_in_base: bool = False  # a fee preference of the accounts; orders on margin pay in quote all the same
     small_close: Literal["accept", "skip"] = "accept"  # what a fill below the order minimum makes of its close order
     margin_collateral: Literal["cash", "all"] = "cash"  # USD alone, or every asset at its last price
     margin_open_fee_pct: Decimal = Decimal(0)  # of the cost of what a fill opens; rates are not confirmed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -61,11 +62,8 @@ async def _floor(body: bytes) -> AsyncIterator[httpx.AsyncClient]:
         await server.serve(Connection(stream))
 
     async with trio.open_nursery() as nursery:
-        (listener,) = await nursery.start(
-            trio.serve_tcp,
-            take,
-            0,
-        )
+        serve = partial(trio.serve_tcp, take, 0, host="127.0.0.1")
+        (listener,) = await nursery.start(serve)
         port = listener.socket.getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
             yield http

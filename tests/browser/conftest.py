@@ -126,6 +126,7 @@ class Running:
     def start(self, *, token: str = TOKEN, port: int = 0) -> None:
         """Start it, on this port, with this token; return once it has said where it is."""
         settings = self._place / "engine.toml"
+        settings.touch(mode=0o600)  # a token is in it
         settings.write_text(SETTINGS.format(port=port, token=token), encoding="utf-8")
         command = [sys.executable, "-m", "engine", "run", "--config", str(settings)]
         environment = {name: text for name, text in os.environ.items() if not name.startswith("ENGINE_")}

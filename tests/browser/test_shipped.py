@@ -46,7 +46,7 @@ def test_our_files_name_no_other_host_and_keep_to_the_policy(path: Path):
     assert set(re.findall(r"https?://[\w.]+", text)) <= {"http://www.w3.org"}
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text)
     if path.suffix == ".html":
-        assert not re.search(r'\sstyle=|\son\w+=|<script(?! type="module" src="/static/)|<style', text)
+        assert not re.search(r'\sstyle=|\son\w+=|<script(?! (?:type="module"|defer) src="/static/)|<style', text)
 
 
 def test_every_file_that_the_page_names_is_shipped():

@@ -15,7 +15,7 @@ from engine.cli.chaos import chaos
 from engine.cli.sweeping import death_at
 from engine.errors import ConfigError
 
-STRIDE = 4
+STRIDE = 5
 """Every so many points in the suite, each in three ways; ``just night`` takes them all."""
 RECOVERY_STRIDE = 30
 """Every so many points whose recovery is broken off at each of its acts."""

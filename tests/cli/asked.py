@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.cli.venue import Venue
 
@@ -16,9 +18,35 @@ ORDER_BEARING = {
 """Every request of Kraken's that bears on orders (§1.5 to §1.9, §8)."""
 
 
+_ADD_ORDER = re.compile(rb"POST /0/private/AddOrder .*?\r\n\r\n([^\r\n]*?)(?=GET |POST |$)", re.DOTALL)
+
+
 def asked(venue: Venue) -> list[str]:
     """Name every request, REST and WebSocket, in the order of the connections."""
     return [name for received, _ in venue.wires for name in _requests(bytes(received))]
+
+
+def orders_sent(venue: Venue) -> list[dict[str, Any]]:
+    """Return the params of every ``add_order`` frame, amounts as the texts that stood there."""
+    frames = [
+        json.loads(text, parse_float=str, parse_int=str)
+        for received, _ in venue.wires
+        for text in _frames(bytes(received))
+    ]
+    return [frame["params"] for frame in frames if frame["method"] == "add_order"]
+
+
+def forms_sent(venue: Venue) -> list[dict[str, str]]:
+    """Return the fields of every REST AddOrder."""
+    return [
+        dict(parse_qsl(body.decode())) for received, _ in venue.wires for body in _ADD_ORDER.findall(bytes(received))
+    ]
+
+
+def _frames(wire: bytes) -> Iterator[bytes]:
+    head, _, rest = wire.partition(b"\r\n\r\n")
+    if b"upgrade: websocket" in head.lower():
+        yield from _texts(rest)
 
 
 def _requests(wire: bytes) -> Iterator[str]:

@@ -48,11 +48,11 @@ async def test_bodies_and_heads_beyond_their_bounds_are_refused(open_live):
         grown = await http.post("/api/signals", content=pieces())
         assert (grown.status_code, grown.json()["code"]) == (413, "TOO_LARGE")
         async with await _connect(live) as stream:
-            await stream.send_all(_head(live, "GET", "/api/status", f"x-filler: {'y' * 20_000}"))
+            await stream.send_all(_head(live, "GET", "/api/status", "connection: close", f"x-a: {'y' * 20_000}"))
             answer = await _rest(stream)
             assert answer.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400")), answer
         async with await _connect(live) as stream:
-            await stream.send_all(_head(live, "GET", f"/api/status?{'z' * 20_000}"))
+            await stream.send_all(_head(live, "GET", f"/api/status?{'z' * 20_000}", "connection: close"))
             answer = await _rest(stream)
             assert answer.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400")), answer
         assert (await http.get("/api/status")).status_code == 200

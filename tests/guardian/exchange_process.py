@@ -26,16 +26,16 @@ def quote(exchange: Exchange, bid: int) -> None:
 
 async def main() -> None:
     """Serve, and say where and with which keys."""
-    exchange = Exchange(
-        SimSettings(more_keys=tuple(KeySpec(name=name) for name in MORE)), SystemClock(), SystemChance()
-    )
+    keys = (*(KeySpec(name=name) for name in MORE), KeySpec(name="stranger", account="other"))
+    accounts = {**SimSettings().accounts, "other": {"USD": Decimal(1000)}}
+    exchange = Exchange(SimSettings(accounts=accounts, more_keys=keys), SystemClock(), SystemChance())
     quote(exchange, 49990)
     with trio.open_signal_receiver(signal.SIGUSR1) as rises:
         async with exchange.running(), trio.open_nursery() as nursery:
             port = await nursery.start(exchange.serve_tcp)
-            keys = {"engine": (exchange.api_key, exchange.api_secret)}
-            keys |= {name: exchange.credentials(name) for name in MORE}
-            print(json.dumps({"port": port, "keys": keys}), flush=True)
+            pairs = {"engine": (exchange.api_key, exchange.api_secret)}
+            pairs |= {name: exchange.credentials(name) for name in (*MORE, "stranger")}
+            print(json.dumps({"port": port, "keys": pairs}), flush=True)
             async for _ in rises:
                 quote(exchange, 52000)
 

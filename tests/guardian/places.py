@@ -45,8 +45,8 @@ class Place:
         options = ("--signals", str(signals), "--log-level", "warning", *arguments)
         return await self._start("engine", "run", *options)
 
-    async def guardian(self, policy: str, **settings: str) -> trio.Process:
-        """Start a guardian with a key of its own."""
+    async def guardian(self, policy: str, key: str = "guardian", **settings: str) -> trio.Process:
+        """Start a guardian with a key of its own; its mark and the engine's account it is told."""
         key_file = self.place / "guardian-key.toml"
         if not key_file.exists():
             said = await trio.run_process(
@@ -56,7 +56,7 @@ class Place:
                 capture_stdout=True,
                 stderr=None,
             )
-            own = "".join(f'{name} = "{text}"\n' for name, text in zip(KEYS, self.keys["guardian"], strict=True))
+            own = "".join(f'{name} = "{text}"\n' for name, text in zip(KEYS, self.keys[key], strict=True))
             key_file.touch(mode=0o600)
             key_file.write_text(said.stdout.decode() + own)
         more = {"GUARDIAN__KEY_FILE": str(key_file), "GUARDIAN__STALE_AFTER_S": "5", **settings}

@@ -127,3 +127,13 @@ async def test_cut_network_is_no_death_and_keeps_a_guardian_from_closing(tmp_pat
         await place.cables["guardian"].mend()
         assert await place.ended(guardian) == Exit.DONE
         assert (place.sold(), place.rest.open_orders()) == (QTY, {})
+
+
+async def test_key_of_another_account_is_refused_at_the_start(tmp_path):
+    """Not when it counts: it cannot see the order that the engine has there."""
+    async with open_place(tmp_path) as place:
+        await place.engine()
+        await place.covered()
+        stranger = await place.guardian("close", "stranger")
+        assert await place.ended(stranger) == Exit.USAGE
+        assert "another account's key" in place.told()

@@ -11,7 +11,7 @@ import trio
 
 from engine.errors import ConfigError, VenueUnavailable
 from engine.guardian.takeover import GUARDIAN, GUARDIAN_ROW, StoodDown, TakenOver
-from engine.journal.lease import read_claim
+from engine.journal.lease import hold_lease, read_claim
 from engine.journal.opening import read_journal
 from engine.risk.trading_state import TRADING_ROW, TradingEvent
 from engine.runtime.opening import JOURNAL_FILE
@@ -145,3 +145,16 @@ async def test_venue_that_is_away_frees_the_lease_for_the_next_try(tmp_path, aut
             await trio.sleep(61)
             report = await take()
             assert report.flat
+
+
+async def test_key_that_another_directory_holds_is_not_fought_for(tmp_path, autojump_clock):
+    """Two data directories with one key: the lease of the key is another engine's, and that one lives."""
+    async with open_room(tmp_path) as room:
+        pulse = await room.live()
+        leases = tmp_path / "leases"
+        leases.mkdir()
+        room.settings = msgspec.structs.replace(room.settings, lease_dir=leases)
+        with room.stalled() as processes, hold_lease(leases / f"{pulse.account}.lock"):
+            processes.let_go()
+            why = await refused(room, partial(room.takeover(processes).run, room.sight(pulse)))
+            assert f"API key {pulse.account} is held by" in str(why)

@@ -31,31 +31,50 @@ class Seeds:
     def __init__(self, weather: str, first: int) -> None:
         self.name = weather
         self._seeds = count(first)
+        self._back: list[Job] = []
 
     def batch(self) -> list[Job]:
         """Return the next seeds."""
-        return [SeedJob(seed, self.name) for seed in islice(self._seeds, BATCH)]
+        jobs, self._back = self._back, []
+        return jobs + [SeedJob(seed, self.name) for seed in islice(self._seeds, BATCH - len(jobs))]
+
+    def put_back(self, jobs: list[Job]) -> None:
+        """Take back what there was no time for."""
+        self._back = jobs
 
 
 class Deaths:
-    """Every death of every scenario, and then those in its recoveries. ``whole`` counts the scenarios done."""
+    """Every death of every scenario, and then those in its recoveries."""
 
     name = "deaths"
 
     def __init__(self, scenarios: tuple[str, ...] = SCENARIOS) -> None:
-        self.scenarios, self.whole = scenarios, 0
+        self.scenarios = scenarios
+        self._drawn: list[str] = []
         self._jobs = self._all()
+        self._back: list[Job] = []
+
+    @property
+    def whole(self) -> int:
+        """How many scenarios have been died in at every act."""
+        waiting = {job.scenario for job in self._back if isinstance(job, CrashJob)}
+        return len(set(self._drawn) - waiting)
 
     def batch(self) -> list[Job]:
         """Return the next deaths; none when all have been died."""
-        return list(islice(self._jobs, BATCH))
+        jobs, self._back = self._back, []
+        return jobs + list(islice(self._jobs, BATCH - len(jobs)))
+
+    def put_back(self, jobs: list[Job]) -> None:
+        """Take back what there was no time for."""
+        self._back = jobs
 
     def _all(self) -> Iterator[Job]:
         points = {}
         for name in self.scenarios:
             points[name] = points_of(name)
             yield from (CrashJob(name, plan) for plan in plans_of(name, points[name]))
-            self.whole += 1
+            self._drawn.append(name)
         for stride in STRIDES:
             for name in self.scenarios:
                 yield from (CrashJob(name, plan) for plan in self._recoveries(name, points[name], stride))
@@ -82,8 +101,11 @@ class Mutants:
         self.done: list[str] = []
         self.cut: list[str] = []
 
-    def slice(self, bound_s: float, jobs: int) -> None:
-        """Try the mutants of the next file; what the bound cuts off is tried by the next night."""
+    def slice(self, bound_s: float, jobs: int) -> bool:
+        """Try the mutants of the next file; what the bound cuts off is tried by the next night.
+
+        False when they could not be tried: then the others cannot either.
+        """
         module = next(self._modules)
         command = [sys.executable, "-m", "tests.mutation", f"engine.orders.{module}.*", "--jobs", str(jobs)]
         with subprocess.Popen(
@@ -94,16 +116,17 @@ class Mutants:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 self.cut.append(module)
-                return
-        self._read(module, said)
+                return True
+        return self._read(module, said)
 
-    def _read(self, module: str, said: str) -> None:
+    def _read(self, module: str, said: str) -> bool:
         found = re.search(r"mutants (\d+), noticed ([\d.]+)%, left (\d+), not explained (\d+)", said)
         if found is None:
             self.fates["failed"] += 1
-            print(f"mutants of {module} could not be tried:\n{said[-1500:]}")
-            return
+            print(f"mutants of {module} could not be tried:\n{said[-1500:]}", flush=True)
+            return False
         self.done.append(module)
         self.fates["tried"] += int(found[1])
         self.fates["left"] += int(found[3])
         self.fates["unexplained"] += int(found[4])
+        return True

@@ -63,7 +63,9 @@ class Shift:
             began_s = self.took_s
             until_s = min(self.bound_s, began_s + self.bound_s / SLICES)
             if isinstance(activity, Mutants):
-                activity.slice(self.bound_s - began_s, self.jobs)
+                bound_s = min(self.bound_s - began_s, self.bound_s / 4)  # a file is tried as a whole
+                if not activity.slice(bound_s, self.jobs):
+                    self._over.add(activity.name)
             else:
                 self._slice(activity, until_s)
             self._used[activity.name] += self.took_s - began_s  # type: ignore[assignment]  # seconds are no whole number
@@ -75,11 +77,14 @@ class Shift:
             if not batch:
                 self._over.add(activity.name)
                 return
+            left = dict.fromkeys(batch)
             with closing(run_jobs(batch, self.jobs)) as results:
                 for job, result in results:
+                    del left[job]
                     self._take(activity.name, job, result)
-                    if self.took_s >= self.bound_s:
-                        return
+                    if self.took_s >= until_s:
+                        break
+            activity.put_back(list(left))
 
     def _take(self, name: str, job: Job, result: Result) -> None:
         self.runs[name] += 1

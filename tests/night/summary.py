@@ -54,6 +54,7 @@ def _told(shift: Shift) -> Iterator[str]:
             yield (
                 f"Mutants of `engine/orders` ({', '.join(activity.done) or 'no file'}): {fates['tried']} tried,"
                 f" {noticed} noticed{share}, {fates['unexplained']} neither noticed nor explained{cut}."
+                + (" The campaign itself failed." if fates["failed"] else "")
             )
 
 

@@ -236,7 +236,7 @@ def test_every_breach_is_found():
         free=d(0),
     )
     found = [denial.code for denial in breaches(order(limit_price=d(200)), worst, limits)]
-    assert len(found) == len(set(found)) == len(CHECKS) - 5  # all but the rate, which is known, and what is asked of margin
+    assert len(found) == len(set(found)) == len(CHECKS) - 5  # all but the known rate and the four of margin
 
 
 AMOUNTS = st.decimals("0.01", "50", places=2)

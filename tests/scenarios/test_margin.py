@@ -414,6 +414,25 @@ async def test_part_that_a_person_closes_is_shown_and_alarmed(open_story, autoju
         never_opened(story)
 
 
+async def test_target_that_the_venue_cuts_is_not_grown_again(open_story, autojump_clock):
+    """A person closes a part: the resting target is cut to what is left, then watched; nobody pulls to and fro."""
+    async with open_story(**lending()) as story:
+        story.may_exceed = True
+        case = await lent(story, exits="both-rest")
+        await story.until(lambda: bool(case.resting("target")))
+        by_hand(story, "sell", "0.005")
+        await story.wait(5)
+        assert case.resting("target") == []
+        requests = len(story.truth.requests)
+        await story.wait(30)
+        assert len(story.truth.requests) == requests
+        assert case.covered("0.02")
+        story.market("51000", "51010")
+        await story.ended(case, within_s=200)
+        assert (at_venue(story), case.resting()) == (0, [])
+        never_opened(story)
+
+
 async def test_exit_that_closes_another_brackets_position_first_is_no_mismatch(open_story, autojump_clock):
     """First in, first out at the venue: by market all agrees, and which rows are left is shown."""
     async with open_story(**lending()) as story:
@@ -486,7 +505,7 @@ async def test_forgotten_margin_entry_is_ended_and_given_back_on_margin(open_sto
 
 
 async def test_positions_that_rest_shows_late_are_not_taken_for_gone(open_story, autojump_clock):
-    """REST lags by half a minute, over a restart too: a position that it does not show yet is protected all the same."""
+    """REST lags by half a minute, over a restart too: what it does not show yet is protected all the same."""
     async with open_story(**lending(sim=SimSettings(rest_lag_s=30))) as story:
         case = await lent(story)
         await story.wait(10)

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from engine.seams.clock import NS, VirtualClock
-from engine.seams.determinism import deterministic
+from engine.seams.determinism import deterministic, virtual_clock
 
 
 async def _order_of_twenty() -> list[int]:
@@ -55,3 +55,17 @@ async def test_virtual_clock_follows_trio_and_can_step(autojump_clock: trio.test
     clock.skew_ns = -3 * NS
     assert clock.now_ns() - start_ns == -1_500_000_000
     assert clock.now_ns() % 1000 == 0
+
+
+def test_virtual_clock_stands_still_and_jumps() -> None:
+    """No time passes while anybody runs; then it is the next deadline, to the nanosecond."""
+
+    async def work() -> list[float]:
+        times = [trio.current_time()]
+        await trio.lowlevel.checkpoint()
+        times.append(trio.current_time())
+        await trio.sleep(3600)
+        return [*times, trio.current_time()]
+
+    first, second, third = trio.run(work, clock=virtual_clock())
+    assert (second - first, third - first) == (0, 3600)

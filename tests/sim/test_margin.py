@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from engine.sim import Refused
+from tests.sim.test_fault_book import plan
 
 FUNDS = {"client": {"USD": Decimal(10_000), "BTC": Decimal(0)}}
 FREE = {"maker_fee_pct": Decimal(0), "taker_fee_pct": Decimal(0), "accounts": FUNDS}
@@ -356,3 +357,14 @@ async def test_late_fill_of_a_reduce_only_order_never_opens(open_sim: Any, autoj
         assert [(side, size) for side, size, _ in positions(sim)] == [("buy", "0.04")]
         with pytest.raises(Refused):
             sim.house.late_fill(stop.order_id, Decimal("0.05"), Decimal(49000))
+
+
+async def test_fault_liquidates_a_share_when_its_request_comes(open_sim: Any, autojump_clock: Any) -> None:
+    """Forty percent of the oldest position of the symbol, right after the next order there."""
+    async with open_sim(**FREE) as sim:
+        quote(sim, "50000.0", "50000.1")
+        await margin(sim, "buy", "0.1")
+        fault = {"kind": "liquidate", "percent": 40, "method": "AddOrder", "nth": 1, "symbol": "BTC/USD"}
+        sim.exchange.fault_book.add(plan(fault))
+        await reducing(sim, ordertype="stop-loss", price="49000")
+        assert [(side, size) for side, size, _ in positions(sim)] == [("buy", "0.06")]

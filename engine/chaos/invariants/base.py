@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -39,6 +40,8 @@ class Court:
     def __init__(self, world: World, trace: Trace, ledger: Ledger) -> None:
         self.world, self.trace, self.ledger = world, trace, ledger
         self.violations: list[Violation] = []
+        self.on_first: Callable[[], object] = lambda: None
+        """Called when the first rule breaks: a run that is only to show whether one does may end there."""
         self._told: set[tuple[str, tuple[str, ...]]] = set()
 
     @property
@@ -53,6 +56,8 @@ class Court:
         self._told.add((invariant, subjects))
         self.trace.note("oracle", subjects[0] if subjects else "", f"BROKEN {invariant}: {text}")
         self.violations.append(Violation(invariant, self.now_s, text, subjects, tuple(self.trace.tail())))
+        if len(self.violations) == 1:
+            self.on_first()
 
 
 class Invariant:

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from engine.chaos.invariants.base import Invariant
-from engine.chaos.ledger import ZERO, Twin
+from engine.chaos.ledger import ZERO, Case, Twin
 from engine.chaos.tap import Asked
 from engine.journal.row import Row
+from engine.orders.machine import ENDED
 from engine.orders.replay import Intent
 from engine.sim.events import OrderReport
 
@@ -70,8 +71,8 @@ class LimitsHold(Invariant):
         for case in self.ledger.cases.values():
             if case.signal.symbol == symbol and case.closed is None:
                 total += case.held if case.signal.side == "buy" else -case.held
-                living = [t for t in case.of("entry") if t is not twin]
-                total += sum((t.leaves if t.spec.side == "buy" else -t.leaves for t in living), ZERO)
+                others = [t for t in case.of("entry") if t is not twin]
+                total += sum((_to_come(t) if t.spec.side == "buy" else -_to_come(t) for t in others), ZERO)
         if abs(total) > of_symbol.position_qty_most:
             self.broken(f"position may come to {total}, at most {of_symbol.position_qty_most}", twin.cl_ord_id)
 
@@ -125,4 +126,54 @@ class DecisionsOnFreshBooks(Invariant):
             self.broken(f"target at {price}, the exchange's best of late: {recent[-3:]}", row.cl_ord_id)
 
 
-RULES = (HaltedSendsNoEntry, LimitsHold, DecisionsOnFreshBooks)
+class ReducingAddsNothing(Invariant):
+    """While trading is reducing no entry goes out that makes its strategy's position larger."""
+
+    name = "reducing_adds_nothing"
+
+    def on_asked(self, asked: Asked) -> None:
+        """Look where the strategy stands, by the exchange and by the journal: where either reduces, it may."""
+        if asked.kind != "new" or not self.ledger.reducing:
+            return
+        for name in asked.names:
+            twin = self.ledger.orders.get(name)
+            case = self.ledger.cases[twin.signal_id] if twin is not None else None
+            if twin is None or case is None or twin.role != "entry":
+                continue
+            if {"", case.signal.strategy_id} & self.ledger.reducing and not self._reduces(case):
+                self.broken(f"a {twin.spec.side} goes out where nothing is to be reduced", name)
+
+    def _reduces(self, case: Case) -> bool:
+        """Tell whether anything stands against this entry's side."""
+        own = [
+            one
+            for one in self.ledger.cases.values()
+            if one.signal.symbol == case.signal.symbol and one.signal.strategy_id == case.signal.strategy_id
+        ]
+        opposite = [one for one in own if one.signal.side != case.signal.side]
+        return any(one.held > ZERO or one.told_held > ZERO for one in opposite)
+
+
+class ValidityKept(Invariant):
+    """No entry goes out once its signal's time is over by the clock of the engine's machine."""
+
+    name = "validity_kept"
+
+    def on_asked(self, asked: Asked) -> None:
+        """Look at the clock."""
+        for name in asked.names if asked.kind == "new" else ():
+            twin = self.ledger.orders.get(name)
+            until_ns = self.ledger.cases[twin.signal_id].signal.valid_until_ns if twin is not None else None
+            late_ns = self.court.world.clock.now_ns() - until_ns if until_ns is not None else 0
+            if twin is not None and twin.role == "entry" and late_ns > 0:
+                self.broken(f"sent {late_ns / 1e9:.3f} s after its time", name)
+
+
+def _to_come(twin: Twin) -> Decimal:
+    """What an entry may still fill: what rests, and all of one whose request is out and not told of."""
+    if twin.venue is None and twin.requests and twin.state not in ENDED:
+        return twin.spec.order_qty
+    return twin.leaves
+
+
+RULES = (HaltedSendsNoEntry, LimitsHold, DecisionsOnFreshBooks, ReducingAddsNothing, ValidityKept)

@@ -48,13 +48,24 @@ class ExitsWithinPosition(Invariant):
             live = max(case.resting("stop", "close"), case.resting("target"))
             if live > held and self._sibling_just_traded(case):
                 return
-        if live > held + self._unheard(case):
+        if live > held + self._unheard(case) + self._just_taken(case):
             self.broken(f"exits for {live} live, held is {held}", case.signal_id, *case.orders)
 
     def _sibling_just_traded(self, case: Case) -> bool:
         """Both exits rest: what the one has traded the other offers until a shrink or a cancel has come through."""
         just = max((twin.filled_s for twin in case.of("stop") + case.of("target")), default=0.0)
         return self.court.now_s <= max(just, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S
+
+    def _just_taken(self, case: Case) -> Decimal:
+        """Base fees of a conditional close: the venue's stop is for all that filled until a shrink has come through."""
+        entries = [twin for twin in case.of("entry") if twin.venue is not None and twin.venue.cum_qty]
+        if not any(twin.child for twin in case.of("stop")) or not entries:
+            return ZERO
+        just = max(twin.filled_s for twin in entries)
+        if self.court.now_s > max(just, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S:
+            return ZERO
+        fees = [t.venue.fee for t in entries if t.venue is not None and t.venue.fee_asset == case.instrument.base]
+        return sum(fees, ZERO)
 
     def _unheard(self, case: Case) -> Decimal:
         """What such targets have traded and the journal has not heard of, or only just: the stop shrinks again then."""

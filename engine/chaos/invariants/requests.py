@@ -76,9 +76,10 @@ class ForeignUntouched(Invariant):
             self.broken(f"{asked.method} touches orders without naming them")
         if asked.kind not in ("amend", "cancel"):
             return
-        for order_id in asked.ids:
-            if order_id in self.ledger.foreign:
-                self.broken(f"{asked.method} names {order_id}, which is not ours", order_id)
+        foreign = set(self.ledger.foreign) | {one.cl_ord_id for one in self.ledger.foreign.values()}
+        for name in (*asked.ids, *asked.names):
+            if name in foreign:
+                self.broken(f"{asked.method} names {name}, which is not ours", name)
 
 
 class WithinOwnCounters(Invariant):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from engine.sim import ScriptedFaults, SimSettings
 from engine.sim.faults import Action, Verdict, http_error
 from tests.scenarios.honesty import come, safe
-from tests.scenarios.story import d
+from tests.scenarios.story import Story, d
 
 
 async def test_fill_whose_frames_never_come(open_story, autojump_clock):
@@ -208,3 +209,21 @@ async def test_last_frame_before_a_silence_lost(open_story, autojump_clock):
         story.world.exchange.faults = ScriptedFaults().at_frame("executions", 1, "drop")
         story.house.cancel_client(stop.order_id)
         await story.until(lambda: case.covered("0.02") and stop not in case.resting("stop"), within_s=8)
+
+
+def private_state(story: Story) -> str:
+    """Where the private link stands."""
+    return next(view.state for view in story.engine.services.link.links() if view.name == "private")
+
+
+async def test_engine_stops_while_a_subscription_is_unanswered(open_story, autojump_clock):
+    """Connected and not authenticated: the end does not wait for an acknowledgement that never comes."""
+    async with open_story() as story:
+        story.market()
+        story.world.exchange.faults = ScriptedFaults().always("subscribe", Action("before", Verdict(drop=True)))
+        story.world.exchange.kick(private=True)
+        await story.until(lambda: private_state(story) == "connected")
+        began_s = trio.current_time()
+        await story.world.stop()
+        assert trio.current_time() - began_s <= 15
+    assert private_state(story) == "disconnected"

@@ -54,7 +54,7 @@ export function openBlotter(store, open) {
     const empty = byId("orders-empty");
     show(empty, shown.length === 0);
     show(place, shown.length > 0);
-    if (!shown.length) tell(empty, all.length > 0);
+    if (!shown.length) tell(empty, all.length > 0, store.engine?.mode);
   }
 
   filter.addEventListener("input", draw);
@@ -72,14 +72,14 @@ export function openBlotter(store, open) {
   return table;
 }
 
-/** An empty desk says how to send a first signal. */
-function tell(place, filtered) {
+/** An empty desk says how to send a first signal; where it would cost money, without one that is ready to be sent. */
+function tell(place, filtered, mode) {
   if (filtered) {
     place.textContent = "No order matches. Esc in the filter shows all again.";
     return;
   }
-  if (place.firstElementChild) return;
-  place.textContent = "";
-  const template = byId("first-signal").content.cloneNode(true);
-  place.append(template);
+  const template = mode === "live" ? "first-live" : "first-signal";
+  if (place.dataset.told === template && place.firstElementChild) return;
+  place.dataset.told = template;
+  place.replaceChildren(byId(template).content.cloneNode(true));
 }

@@ -46,8 +46,9 @@ export function openBrackets(store, open) {
     show(place, shown.length > 0);
     if (!shown.length) say(byId("brackets-empty"), "A bracket opens with each accepted signal: its entry, its stop, its target.");
     const bare = shown.filter((row) => Number(row.uncovered) > 0);
-    dress(byId("gauge"), bare.length ? "gauge bad" : "gauge good");
-    say(byId("gauge"), bare.length ? `${bare.length} with bare quantity` : "everything held is covered");
+    const held = shown.some((row) => !row.ended && Number(row.held));
+    dress(byId("gauge"), bare.length ? "gauge bad" : held ? "gauge good" : "gauge dim");
+    say(byId("gauge"), bare.length ? `${bare.length} with bare quantity` : held ? "everything held is covered" : "nothing is held");
   }
 
   store.on("brackets", draw);

@@ -68,7 +68,7 @@ export class Detail {
   }
 
   async #fill(story, order) {
-    const top = window.scrollY;
+    const scrolled = [document.scrollingElement, byId("main")].map((one) => [one, one.scrollTop]);
     const bracket = this.store.brackets.get(story.signal_id);
     const walk = order ? story.walks.find((one) => one.cl_ord_id === order.cl_ord_id)?.moves ?? [] : bracketWalk(story);
     const state = order ? order.state : walk.at(-1)?.[2] ?? bracket?.state ?? "entering";
@@ -81,7 +81,9 @@ export class Detail {
       make("div", { class: "pictures" }, panel("Messages", sequence(story, `${story.steps.length} steps between strategy, engine and exchange; the list below tells them in words.`)), panel("States", picture)),
       panel("Story", timeline(story)),
     );
-    window.scrollTo(0, top);
+    const states = this.place.querySelector(".machine")?.parentElement;
+    if (states) states.scrollLeft = (states.scrollWidth - states.clientWidth) / 2; // where a phone shows a part of it
+    for (const [one, top] of scrolled) one.scrollTop = top;
   }
 
   #orderFacts(order) {

@@ -1,8 +1,9 @@
 // Profit as a curve, positions as a table, and the figures on top of the desk.
 
-import uPlot from "../vendor/uplot.js";
 import { byId, dress, keep, make, say, show } from "./dom.js";
 import { amount, clock, money, profit, tone } from "./format.js";
+
+const { uPlot } = globalThis; // a plain script of its own, loaded before the modules
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 

@@ -28,8 +28,7 @@ export function messages(story) {
       lines.push({ ...base, from: "exchange", to: "engine", label: `${role(step)}answer: ${body.outcome ?? "?"}`, kind: "answer" });
     } else if (step.kind === "transition" || step.kind === "evidence") {
       const moved = body.from_state && body.from_state !== body.to_state ? `${words(body.from_state)} → ${words(body.to_state)}` : words(body.to_state ?? "");
-      const answered = byRow.get(step.cause)?.kind === "answer";
-      if (HEARD.has(body.move ?? "") && !answered) {
+      if (HEARD.has(body.move ?? "") && (body.fill || !answered(step, byRow.get(step.cause)))) {
         lines.push({ ...base, from: "exchange", to: "engine", label: `${role(step)}${heard(body)}`, note: moved });
       } else lines.push({ ...base, from: "engine", to: "engine", label: "", note: `${role(step)}${moved}` });
     } else if (step.kind === "bracket" && body.move) {
@@ -38,6 +37,9 @@ export function messages(story) {
   }
   return merged(lines);
 }
+
+/** Whether the engine concluded this from an answer at once, and heard no report of its own for it. */
+const answered = (step, cause) => cause?.kind === "answer" && step.after_s - cause.after_s < 0.02;
 
 function heard(body) {
   if (body.fill) return `fill ${amount(body.fill.last_qty)} @ ${amount(body.fill.last_px)}`;
