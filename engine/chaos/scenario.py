@@ -103,7 +103,9 @@ def draw_scenario(
         span_s = drawn_s * slow
     signals = list(given) or [_signal(rng, number, rng.choice(markets)) for number in range(count)]
     times = sorted(rng.uniform(0.5, span_s) for _ in signals)
-    habits = SeededChance(seed).stream("habits")  # what came later draws apart, so that seeds of before keep their sense
+    habits = SeededChance(seed).stream(
+        "habits"
+    )  # what came later draws apart, so that seeds of before keep their sense
     if not given:
         signals = [_dated(habits, at_s, one) for at_s, one in zip(times, signals, strict=True)]
     handed = tuple(zip(times, signals, strict=True))

@@ -19,9 +19,14 @@ from engine.sim import Refused, kill_before
 
 ARMED_S = 25.0
 """How long a fault that waits for its request or frame stays armed."""
-WORKS_S: Final[Mapping[str, float]] = {"late_execution": 6.0, "late_answer": 8.0, "missing_frame": 32.0}
+WORKS_S: Final[Mapping[str, float]] = {
+    "late_execution": 6.0,
+    "late_answer": 8.0,
+    "missing_frame": 32.0,
+    "counter_filled": 75.0,
+}
 """How long after its strike a fault may still show: what is done or told late, a gap that no later frame tells of until
-resting orders are asked for all the same (``silent_resting_s``)."""
+resting orders are asked for all the same (``silent_resting_s``), a counter that runs empty."""
 
 
 class Sky:

@@ -214,6 +214,11 @@ VERBS = {
         "Show the running engine live: alarms, brackets with their cover, orders, positions, links, budgets, halts.",
         "top",
     ),
+    "report": Verb(
+        "engine.cli.report.verb:report",
+        "Write a day as a page: profit, slippage, latency, fees, signals, fills, alarms, unknown outcomes, halts.",
+        "report --out day.html --day 2026-11-20",
+    ),
     "errors": Verb(
         "engine.cli.errors:errors",
         "Say what a code means, whether the same again may pass, and what to do: ours, Kraken's, and the exit codes.",

@@ -38,8 +38,24 @@ class _LateBody(httpx.AsyncByteStream):
     def __init__(self) -> None:
         self.data = b""
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self.data
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once(self)
+
+
+class _Once:
+    """Gives the body's text, once. No generator: a cancelled request drops it half-way, and there is nothing to close."""
+
+    def __init__(self, body: _LateBody) -> None:
+        self._body: _LateBody | None = body
+
+    def __aiter__(self) -> _Once:
+        return self
+
+    async def __anext__(self) -> bytes:
+        body, self._body = self._body, None
+        if body is None:
+            raise StopAsyncIteration
+        return body.data
 
 
 class RestKey:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-the-tests-of-the-page"
 STOP_BOUND_S = 30.0
+NOT_READY = 503
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 SETTINGS = """
@@ -124,7 +126,7 @@ class Running:
         self.base = ""
 
     def start(self, *, token: str = TOKEN, port: int = 0) -> None:
-        """Start it, on this port, with this token; return once it has said where it is."""
+        """Start it, on this port, with this token; return once it answers."""
         settings = self._place / "engine.toml"
         settings.touch(mode=0o600)  # a token is in it
         settings.write_text(SETTINGS.format(port=port, token=token), encoding="utf-8")
@@ -142,6 +144,11 @@ class Running:
         assert self._process.stdout is not None
         self.base = self._process.stdout.readline().strip().rstrip("/")
         assert self.base.startswith("http://127.0.0.1:"), (self._place / "err").read_text()
+        while self._status(token) == NOT_READY:
+            time.sleep(0.05)
+
+    def _status(self, token: str) -> int:
+        return httpx.get(f"{self.base}/api/status", headers={"authorization": f"Bearer {token}"}).status_code
 
     @property
     def port(self) -> int:

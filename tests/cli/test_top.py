@@ -8,7 +8,9 @@ import re
 import subprocess
 import termios
 import time
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,72 +18,100 @@ from rich.console import Console
 
 from engine.cli.top.fold import fold
 from engine.cli.top.screen import draw
-from engine.control.board import Board, BoardChange
+from engine.control.board import Board, BoardChange, BoardHealth
+from engine.venue.protocol import Headroom
 from tests.cli.processes import COMMAND, Cli, signal_line
 
 NOW_MS = 1_000_000
 
 
+def blank(kind: Any, **given: object) -> Any:
+    """Make a record whose members are nothing, but for those given."""
+    members = {one.name: _nothing(one.type) for one in msgspec.inspect.type_info(kind).fields if one.required}
+    return msgspec.convert({**msgspec.to_builtins(kind(**members)), **given}, kind, strict=False)
+
+
+def _nothing(kind: msgspec.inspect.Type) -> Any:
+    match kind:
+        case msgspec.inspect.StructType():
+            return blank(kind.cls)
+        case msgspec.inspect.LiteralType():
+            return kind.values[0]
+        case msgspec.inspect.UnionType():
+            return None
+        case msgspec.inspect.VarTupleType():
+            return ()
+        case msgspec.inspect.DecimalType():
+            return Decimal(0)
+        case msgspec.inspect.DictType():
+            return {}
+        case _:
+            name = type(kind).__name__
+            return {"IntType": 0, "FloatType": 0.0, "StrType": "", "BoolType": False, "ListType": []}[name]
+
+
 def board(**changes: object) -> Board:
-    """A board of one covered bracket and its stop, from the form it has on the wire."""
-    link = {
-        **{"name": "public", "state": "healthy", "why": "", "since_s": 0, "state_for_s": 1, "alarm": False},
-        **{"messages_in": 1, "messages_out": 1, "bytes_in": 1, "bytes_out": 1, "rate_in": 3, "errors": 0},
-        **{"error_rate": 0, "invalid": 0, "invalid_rate": 0, "duplicates": 0, "duplicate_rate": 0, "attempts": 1},
-        **{"failures_in_a_row": 0, "disconnects": 0, "uptime_share": 1, "latency_s": 0.001, "heartbeat_age_s": 0},
-        **{"gaps": [], "gaps_total": 0, "gaps_healed": 0},
-    }
+    """A board of one covered bracket and its stop."""
+    counters = {"symbol": "BTC/USD", "level": 120, "threshold": 125, "open_orders": 3, "most_open_orders": 80}
+    health = blank(BoardHealth, counters=[msgspec.to_builtins(blank(Headroom, **counters))])
     whole = {
-        **{"kind": "snapshot", "number": 1, "offset": 1, "at_ms": NOW_MS, "activity": [], "points": [], "alarms": []},
         "engine": {"version": "1", "venue": "kraken", "account": "a", "mode": "live", "pid": 1, "started_ms": 0},
         "orders": [order()],
         "brackets": [bracket()],
         "trading": {"latch": {"state": "ACTIVE", "strategies": {}, "causes": []}, "gate": {}},
-        "money": {"positions": [], "totals": [], "pnl": []},
-        "health": {
-            **{
-                "uptime_s": 1,
-                "links": [link],
-                "markets": [],
-                "uncovered_qty_s": {},
-                "cover_bound_s": 2,
-                "in_flight": 0,
-            },
-            **{"journal_rows": 1, "restart_bound": {"within_s": 0, "why": ""}},
-            "counters": [
-                {
-                    **{"symbol": "BTC/USD", "level": 120, "threshold": 125, "open_orders": 3, "most_open_orders": 80},
-                    **{"trigger_orders": 1, "waiting": 0},
-                }
-            ],
-            "breaker": {
-                **{"state": "closed", "failures": 0, "limit": 5, "rest_s": 60, "left_s": 0, "since_s": 0, "opened": 0},
-            },
-            "risk": {
-                **{"currency": "USD", "exposure": "0", "orders": 0, "realized_today": "0", "unrealized": "0"},
-                **{"drawdown": "0", "throttled": []},
-            },
-        },
+        "health": msgspec.to_builtins(health),
     }
-    return msgspec.convert({**whole, **changes}, Board, strict=False)
+    return blank(Board, **{**whole, **changes})  # type: ignore[no-any-return]
 
 
 def order(name: str = "aaaaaaaa", **changes: object) -> dict[str, object]:
     return {
-        **{"cl_ord_id": name, "order_id": "", "signal_id": "11111111", "strategy_id": "s", "role": "stop"},
-        **{"symbol": "BTC/USD", "side": "sell", "order_type": "stop-loss", "time_in_force": "gtc", "state": "open"},
-        **{"ended_as": "", "order_qty": "2", "cum_qty": "1", "avg_px": "", "limit_price": "", "trigger_price": "45000"},
-        **{"since_ms": 1, "changed_ms": 1, "ended": False, "doubt": False, "reason": ""},
+        "cl_ord_id": name,
+        "order_id": "",
+        "signal_id": "11111111",
+        "strategy_id": "s",
+        "role": "stop",
+        "symbol": "BTC/USD",
+        "side": "sell",
+        "order_type": "stop-loss",
+        "time_in_force": "gtc",
+        "state": "open",
+        "ended_as": "",
+        "order_qty": "2",
+        "cum_qty": "1",
+        "avg_px": "",
+        "limit_price": "",
+        "trigger_price": "45000",
+        "since_ms": 1,
+        "changed_ms": 1,
+        "ended": False,
+        "doubt": False,
+        "reason": "",
         **changes,
     }
 
 
 def bracket(name: str = "11111111", **changes: object) -> dict[str, object]:
     return {
-        **{"signal_id": name, "strategy_id": "s", "symbol": "BTC/USD", "side": "buy", "state": "covered"},
-        **{"outcome": "", "order_qty": "2", "held": "2", "uncovered": "0", "uncovered_qty_s": "0", "reason": ""},
-        **{"stop_price": "45000", "target_price": "60000", "realized": "0", "since_ms": 1, "changed_ms": 1},
-        **{"ended": False, "orders": 1, **changes},
+        "signal_id": name,
+        "strategy_id": "s",
+        "symbol": "BTC/USD",
+        "side": "buy",
+        "state": "covered",
+        "outcome": "",
+        "order_qty": "2",
+        "held": "2",
+        "uncovered": "0",
+        "uncovered_qty_s": "0",
+        "reason": "",
+        "stop_price": "45000",
+        "target_price": "60000",
+        "realized": "0",
+        "since_ms": 1,
+        "changed_ms": 1,
+        "ended": False,
+        "orders": 1,
+        **changes,
     }
 
 
@@ -123,7 +153,7 @@ def test_every_terminal_is_fitted(width: int, height: int) -> None:
 
 def test_what_is_wrong_comes_first() -> None:
     """A naked bracket above a covered one, an order in doubt above one that is not, a halt on top of all."""
-    cause = {"code": "COMMAND", "reason": "news", "ts_ns": 1, "strategy_id": "", "state": "HALTED"}
+    cause = {"code": "COMMAND", "reason": "news", "ts_ns": 1, "strategy_id": "", "move": "halt"}
     wrong = board(
         brackets=[bracket(), bracket("22222222", state="naked", uncovered="2")],
         orders=[order(), order("cccccccc", doubt=True, state="unknown")],

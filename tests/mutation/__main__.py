@@ -1,4 +1,4 @@
-"""``just mutants``, or ``python -m tests.mutation [PATTERN …] [--jobs N]``: mutate engine/orders and count what is noticed."""
+"""``just mutants``, or ``python -m tests.mutation [PATTERN …]``: change engine/orders, count what a test notices."""
 
 from __future__ import annotations
 

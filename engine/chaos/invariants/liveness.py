@@ -92,7 +92,7 @@ class CoverInTime(Invariant):
 
     def _grace_s(self, case: Case) -> float:
         """Who cannot know whether an exit lives may not send a second one: that takes its proof."""
-        doubtful = any(twin.state in DOUBTFUL for twin in case.orders.values())
+        doubtful = any(t.state in DOUBTFUL or (t.child and t.state == "new") for t in case.orders.values())
         return RECOVERY_S + (DOUBT_S if doubtful else 0.0)
 
 

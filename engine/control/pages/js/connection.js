@@ -52,7 +52,7 @@ export async function ask(method, path, body) {
 }
 
 export class Connection {
-  /** `onFrame(frame)` gets every frame; `onState(state, why)` one of connecting, live, lost, refused, paused. */
+  /** `onFrame(frame)` gets every frame; `onState(state, why)` one of connecting, live, lost, waiting (it starts), refused, paused. */
   constructor(onFrame, onState) {
     this.onFrame = onFrame;
     this.onState = onState;
@@ -90,6 +90,7 @@ export class Connection {
       });
       if (!own()) return;
       if (response.status === 401) return this.#refused();
+      if (response.status === 503) return this.#again((await response.json().catch(() => ({}))).message ?? "", "waiting");
       if (!response.ok) throw new Error((await response.json().catch(() => ({}))).message ?? `answer ${response.status}`);
       this.heardAt = performance.now();
       await this.#frames(response.body, own);
@@ -122,10 +123,10 @@ export class Connection {
     this.onState("refused", "");
   }
 
-  #again(why) {
+  #again(why, state = "lost") {
     this.stop?.abort();
     this.stop = null;
-    this.onState("lost", why);
+    this.onState(state, why);
     const pause = this.retryMs * (0.75 + Math.random() / 2);
     this.retryMs = Math.min(RETRY_MOST_MS, this.retryMs * 2);
     this.timer = setTimeout(() => this.start(), pause);

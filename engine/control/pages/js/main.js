@@ -62,7 +62,7 @@ function heard(now, reason) {
   const before = state;
   [state, why] = [now, reason];
   wire();
-  if (now === "live" && before === "lost") told("Connected again.");
+  if (now === "live" && (before === "lost" || before === "waiting") && store.frames > 1) told("Connected again.");
   if (now === "live" && detail.shown && before !== "live") detail.show(detail.shown.kind, detail.shown.id);
 }
 
@@ -75,12 +75,12 @@ function wire() {
   say(byId("wire").children[1], state);
   say(byId("uptime"), state === "live" ? up : "");
   document.body.classList.toggle("stale", state !== "live" && state !== "connecting");
-  show(byId("lost"), state === "lost" || state === "refused");
+  show(byId("lost"), ["lost", "waiting", "refused"].includes(state));
   show(byId("token-form"), state === "refused");
   byId("halt").hidden = state === "refused";
-  if (state === "lost") {
+  if (state === "lost" || state === "waiting") {
     const old = store.hereMs ? `What you see is ${age(ageMs())} old. ` : "";
-    say(byId("lost-title"), "Connection lost.");
+    say(byId("lost-title"), state === "lost" ? "Connection lost." : "The engine is not ready.");
     say(byId("lost-text"), `${old}${why ? `${why[0].toUpperCase()}${why.slice(1)}. ` : ""}Trying again by itself.`);
   } else if (state === "refused") {
     say(byId("lost-title"), "The engine wants its token.");
