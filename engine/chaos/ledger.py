@@ -133,7 +133,7 @@ class Ledger:
         self.reducing: set[str] = set()
         """Strategies, "" for all, under a latch that lets pass what reduces."""
         self.entry_asked = trio.Event()
-        """Set when the next entry's request row is written, its bytes still to be sent; then another takes its place."""
+        """Set when an entry's request row is written, its bytes still to be sent; then another takes its place."""
         self.up_since_s = 0.0
         self.in_force = 0
         """Faults that last and have not ended."""

@@ -35,6 +35,7 @@ class BoardFeed:
         self._viewers = 0
         self._next_s = 0.0
         self._ended = False
+        self._stepping = trio.Lock()
 
     async def snapshot(self) -> Board:
         """Return everything as it is now."""
@@ -77,11 +78,18 @@ class BoardFeed:
                 return
 
     async def _step(self) -> None:
-        """Take the step that is due, for all viewers; a second one who asks finds it taken."""
-        if self._ended or trio.current_time() < self._next_s:
-            return
+        """Take the step that is due, for all viewers; a second one who asks waits for it and finds it taken.
+
+        Shielded: half a step would be lost to the others. It waits for nothing, it only lets other tasks run.
+        """
+        async with self._stepping:
+            if self._state.begun and not self._ended and trio.current_time() >= self._next_s:
+                with trio.CancelScope(shield=True):
+                    await self._take_step()
+
+    async def _take_step(self) -> None:
         self._next_s = trio.current_time() + STEP_S
-        change = self._state.step(self._frames.number + 1)
+        change = await self._state.step(self._frames.number + 1)
         if change is not None:
             self._frames.add(change)
             self._ended = change.ended

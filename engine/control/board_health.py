@@ -22,14 +22,19 @@ class HealthDesk:
         self._bound: RestartBound | None = None
         self._bound_s = 0.0
 
-    def look(self) -> BoardHealth:
-        """Return the figures of this moment."""
+    async def look(self) -> BoardHealth:
+        """Return the figures of this moment. Other tasks run between what takes long with many brackets and pairs."""
         engine, services, now_s = self._engine, self._engine.services, trio.current_time()
         cover = engine.cover()
+        await trio.lowlevel.checkpoint()
+        bound = self._restart_bound(now_s)
+        await trio.lowlevel.checkpoint()
+        counters = tuple(services.link.headroom())
+        await trio.lowlevel.checkpoint()
         return BoardHealth(
             uptime_s=round(now_s - self._started_s, 1),
             links=services.link.links(),
-            counters=tuple(services.link.headroom()),
+            counters=counters,
             breaker=services.breaker.view(now_s),
             risk=services.risk.view(),
             markets=tuple(
@@ -38,7 +43,7 @@ class HealthDesk:
             ),
             uncovered_qty_s=cover.total_qty_s,
             cover_bound_s=cover.bound_s,
-            restart_bound=self._restart_bound(now_s),
+            restart_bound=bound,
             in_flight=services.sender.in_flight,
             journal_rows=engine.journal.head[0],
         )

@@ -16,6 +16,7 @@ from engine.control.board import (
     BoardAlarm,
     BoardChange,
     BoardEngine,
+    BoardHealth,
     BoardMoney,
     BoardPoint,
     BoardTrading,
@@ -59,6 +60,7 @@ class BoardState:
         self._trading: BoardTrading | None = None
         self._alarms: tuple[BoardAlarm, ...] = ()
         self._money: BoardMoney | None = None
+        self._told_health: BoardHealth | None = None
 
     def now_ms(self) -> int:
         """Return our wall clock."""
@@ -82,6 +84,7 @@ class BoardState:
                 last = await executions(self._engine.journal, ACTIVITY_AT_FIRST)
                 told = [line for report in last if (line := happening(report)) is not None]
                 self._activity = deque(told, maxlen=ACTIVITY_MOST)
+                self._told_health = await self._health.look()
                 self._subscribed = subscribed.pop_all()
                 self._reports = reports
 
@@ -92,11 +95,11 @@ class BoardState:
 
     def board(self, number: int) -> Board:
         """Return everything as of the last step; ``number`` is that of the last change in it."""
-        now_ms = self.now_ms()
+        assert self._told_health is not None  # noqa: S101 - it has begun
         return Board(
             number=number,
             offset=self._engine.journal.head[0],
-            at_ms=now_ms,
+            at_ms=self.now_ms(),
             engine=self._identity(),
             orders=tuple(self._orders.rows.values()),
             brackets=tuple(self._brackets.rows.values()),
@@ -105,22 +108,24 @@ class BoardState:
             trading=self._trading or self._trading_now(),
             alarms=self._alarms_now(),
             money=self._money or self._money_now(),
-            health=self._health.look(),
+            health=self._told_health,
         )
 
-    def step(self, number: int) -> BoardChange | None:
+    async def step(self, number: int) -> BoardChange | None:
         """Return what has changed since the last step as frame ``number``, None for nothing.
 
-        Not ``begun`` afterwards: so much was reported that everything must be taken anew.
+        Not ``begun`` afterwards: so much was reported that everything must be taken anew. Other tasks run in between;
+        the caller lets nobody else in meanwhile, and does not let it be cancelled.
         """
         happenings = self._drain()
         if not self.begun:
             return None
-        orders, orders_gone = self._orders.step()
-        brackets, brackets_gone = self._brackets.step()
+        orders, orders_gone = await self._orders.step()
+        brackets, brackets_gone = await self._brackets.step()
         slow = trio.current_time() >= self._slow_s
         if slow:
             self._slow_s = trio.current_time() + SLOW_STEP_S
+            self._told_health = await self._health.look()
         trading, money = self._trading_now(), self._money_now() if slow else self._money
         alarms = self._alarms_now()
         told_trading, told_alarms, told_money = trading != self._trading, alarms != self._alarms, money != self._money
@@ -142,7 +147,7 @@ class BoardState:
             trading=trading if told_trading else None,
             alarms=alarms if told_alarms else None,
             money=money if told_money else None,
-            health=self._health.look() if slow else None,
+            health=self._told_health if slow else None,
             ended=ended,
         )
 

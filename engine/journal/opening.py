@@ -13,6 +13,7 @@ from engine.journal.lease import hold_lease
 from engine.journal.reader import JournalReader
 from engine.journal.salvage import salvage_begun, salvage_seeded, salvage_sqlite
 from engine.journal.seeded_store import SeededStore, create_seeded
+from engine.journal.snapshot import Footing
 from engine.journal.sqlite_store import SqliteStore, begin_sqlite, require_content
 from engine.journal.store import Durability, RowStore
 from engine.seams.clock import Clock
@@ -49,7 +50,7 @@ def open_journal(
 def open_sound_journal(
     path: Path, identity: VenueIdentity, clock: Clock, *, durability: Durability = "power"
 ) -> Iterator[Journal]:
-    """As open_journal, with the whole chain walked before anything is written.
+    """As open_journal, with the chain proved before anything is written: from its last snapshot on, or all of it.
 
     A journal that is broken behind its header is kept under another name, and its sound beginning goes on in its place
     with a ``corruption`` row at its end: see engine.journal.salvage. A header that cannot be read, or is newer, raises.
@@ -57,10 +58,11 @@ def open_sound_journal(
     _require_directory(path.parent)
     lock = path.with_name(path.name + ".lock")
     with hold_lease(lock, what=f"the journal {path}", data_dir=path.parent, now_ns=clock.now_ns()) as lease:
-        if path.exists() or salvage_begun(path):
-            salvage_sqlite(path, clock.now_ns())
+        looked_at = path.exists() or salvage_begun(path)
+        footing = salvage_sqlite(path, clock.now_ns()) if looked_at else Footing()
         with _open_held(path, identity, clock, durability, None) as journal:
             journal.lease = lease
+            journal.stand_on(footing)
             yield journal
 
 
@@ -106,9 +108,10 @@ def seeded_journal(
 
 def sound_seeded_journal(disk: Disk, identity: VenueIdentity, clock: Clock, *, name: str = "journal") -> Journal:
     """As seeded_journal, with the chain walked first and a broken one set aside: see open_sound_journal."""
-    if disk.exists(name):
-        salvage_seeded(disk, name, clock.now_ns())
-    return seeded_journal(disk, identity, clock, name=name)
+    footing = salvage_seeded(disk, name, clock.now_ns()) if disk.exists(name) else Footing()
+    journal = seeded_journal(disk, identity, clock, name=name)
+    journal.stand_on(footing)
+    return journal
 
 
 def _writer(store: RowStore, identity: VenueIdentity, stopwatch: Stopwatch) -> Journal:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.errors import JournalCorrupt
-from engine.journal.chain import Verification, verify_chain
+from engine.journal.chain import Verification, next_in_chain, verify_chain
 from engine.journal.header import Header
 from engine.journal.row import GENESIS, Row
+from engine.journal.snapshot import (
+    OF_NO_SIGNAL,
+    SNAPSHOT,
+    SUSPECT,
+    Footing,
+    Snapshot,
+    Strand,
+    read_snapshot,
+)
 from engine.journal.store import RowStore, Selection
 from engine.venue.protocol import VenueIdentity
 
@@ -18,6 +27,8 @@ class JournalReader:
     def __init__(self, store: RowStore, header: Header) -> None:
         self._store = store
         self._header = header
+        self.footing = Footing()
+        """What ``live_rows`` leaves out; from the first row on until ``find_footing`` or ``stand_on`` was called."""
 
     @property
     def identity(self) -> VenueIdentity:
@@ -34,16 +45,76 @@ class JournalReader:
         self,
         *,
         after: int = 0,
+        upto: int | None = None,
         signal_id: str | None = None,
         cl_ord_id: str | None = None,
         kind: str | None = None,
     ) -> Iterator[Row]:
-        """Yield the rows behind ``after`` that match, oldest first, up to the head at the time of the call.
+        """Yield the rows behind ``after`` that match, oldest first, up to ``upto`` or the head at the time of the call.
 
         Raises JournalCorrupt at a row that cannot be read; whether the rows fit together, only verify() tells.
         """
-        upto, _ = self.head
+        if upto is None:
+            upto, _ = self.head
         return self._store.rows(Selection(after, upto, signal_id, cl_ord_id, kind))
+
+    def newest(self, kind: str) -> Row | None:
+        """Return the newest row of a kind among those of no signal, found without reading the others."""
+        return self._store.newest(kind)
+
+    def live_rows(self, kind: str | None = None) -> Iterator[Row]:
+        """Yield the rows of signals from which a start replays, oldest first: all of them, or what a snapshot left.
+
+        Then these are the rows of the signals it names, and every row behind it, those of no signal included.
+        """
+        snapshot = self.footing.snapshot
+        if snapshot is None:
+            yield from self.rows(kind=kind)
+            return
+        names = snapshot.strands.keys() - {OF_NO_SIGNAL}
+        kept = [row for name in names for row in self.rows(upto=snapshot.upto, signal_id=name, kind=kind)]
+        yield from sorted(kept, key=lambda row: row.seq)
+        yield from self.rows(after=snapshot.upto, kind=kind)
+
+    def find_footing(self) -> Footing:
+        """Prove what a start needs: from the newest snapshot on, or, where it is not to be believed, everything.
+
+        Raises JournalCorrupt as ``verify`` does. Rows that a snapshot leaves out are not looked at.
+        """
+        refused = ""
+        try:
+            found = self.newest(SNAPSHOT)
+            if found is not None:
+                return self.stand_on(self._proved(found))
+        except JournalCorrupt as fault:
+            refused = str(fault)
+        rows = self.verify().rows
+        return self.stand_on(Footing(rows, rows, refused=refused))
+
+    def stand_on(self, footing: Footing) -> Footing:
+        """Let ``live_rows`` leave out what this footing does, which was found on this very journal; returns it."""
+        self.footing = footing
+        return footing
+
+    def _proved(self, found: Row) -> Footing:
+        """Return the footing on the snapshot in this row. Raises JournalCorrupt where anything speaks against it."""
+        snapshot, doubt = read_snapshot(found), self.newest(SUSPECT)
+        if doubt is not None and doubt.seq > found.seq:
+            raise JournalCorrupt(f"row {doubt.seq} says that rows before the snapshot are damaged", found.seq)
+        head_seq, head_hash = self.head
+        seq, head = snapshot.upto, snapshot.hash
+        base = next(self.rows(after=seq - 1, upto=seq), None)
+        if base is None or base.hash != head:
+            raise JournalCorrupt(f"the snapshot in row {found.seq} does not fit row {seq} of the chain", found.seq)
+        for row in self.rows(after=seq, upto=head_seq):
+            seq, head = next_in_chain(seq, head, row)
+        if (seq, head) != (head_seq, head_hash):
+            raise JournalCorrupt(f"the journal ends at row {seq}, its head is row {head_seq}", seq + 1)
+        for name, strand in snapshot.strands.items():
+            if Strand().extended(self.rows(upto=snapshot.upto, signal_id=name)) != strand:
+                named = f"signal {name}" if name else "no signal"
+                raise JournalCorrupt(f"the rows of {named} do not fit the snapshot in row {found.seq}", found.seq)
+        return Footing(head_seq, head_seq - snapshot.upto, snapshot)
 
     def verify(self) -> Verification:
         """Walk the whole chain, then look at the container.

@@ -27,6 +27,7 @@ from engine.journal.sqlite_store import (
     require_content,
     write_file,
 )
+from engine.journal.snapshot import Footing
 from engine.journal.store import RowStore, Selection
 from engine.seams.disk import Disk
 from engine.values.time import rfc3339
@@ -45,8 +46,8 @@ class Corruption(msgspec.Struct, frozen=True):
     kept_as: str
 
 
-def salvage_sqlite(path: Path, now_ns: int) -> Corruption | None:
-    """Look at a journal before it is opened; set it aside if it is broken behind its header. None: it is sound.
+def salvage_sqlite(path: Path, now_ns: int) -> Footing:
+    """Look at a journal before it is opened; set it aside if it is broken behind its header. Returns what is stood on.
 
     The lease is held by the caller. A note beside the journal makes it certain that a process that dies on the way is
     followed by one that ends the work. Raises JournalError when nothing can be saved: no header, a newer schema.
@@ -56,8 +57,8 @@ def salvage_sqlite(path: Path, now_ns: int) -> Corruption | None:
         found = _read_note(note)
     else:
         fault = _first_fault(path)
-        if fault is None:
-            return None
+        if isinstance(fault, Footing):
+            return fault
         found = Corruption(fault.row, str(fault), _free_name(path, now_ns))
         for part in ("", LOG):  # the log first would be a log without its file
             copy_file(path.with_name(path.name + part), path.with_name(found.kept_as + part))
@@ -71,7 +72,7 @@ def salvage_sqlite(path: Path, now_ns: int) -> Corruption | None:
         _tidy(path.with_name(found.kept_as))
     replace_sqlite(draft, path)
     note.unlink()
-    return found
+    return Footing()
 
 
 def salvage_begun(path: Path) -> bool:
@@ -79,13 +80,13 @@ def salvage_begun(path: Path) -> bool:
     return _note_of(path).exists()
 
 
-def salvage_seeded(disk: Disk, name: str, now_ns: int) -> Corruption | None:
+def salvage_seeded(disk: Disk, name: str, now_ns: int) -> Footing:
     """As salvage_sqlite, for a journal on a simulated disk."""
     store = SeededStore(disk, name, "power")
     try:
         fault = _fault_of(store)
-        if fault is None:
-            return None
+        if isinstance(fault, Footing):
+            return fault
         found = Corruption(fault.row, str(fault), f"{name}.corrupt-{_stamp(now_ns)}")
         rows = list(_salvaged(store, found, now_ns))
     finally:
@@ -94,7 +95,7 @@ def salvage_seeded(disk: Disk, name: str, now_ns: int) -> Corruption | None:
         content = disk.content(name)
         disk.create(found.kept_as, bytes(content.durable + content.cache))
     disk.replace(name, file_of(rows))
-    return found
+    return Footing()
 
 
 def sound_rows(store: RowStore) -> Iterator[Row]:
@@ -129,7 +130,7 @@ def _readable(store: RowStore) -> Iterator[Row]:
         yield alone[0]
 
 
-def _first_fault(path: Path) -> JournalCorrupt | None:
+def _first_fault(path: Path) -> JournalCorrupt | Footing:
     require_content(path)
     store = SqliteStore(path, "process", read_only=True)  # opened to be written, its log would be poured into it
     try:
@@ -138,13 +139,12 @@ def _first_fault(path: Path) -> JournalCorrupt | None:
         store.close()
 
 
-def _fault_of(store: RowStore) -> JournalCorrupt | None:
+def _fault_of(store: RowStore) -> JournalCorrupt | Footing:
     header = read_header(store)
     try:
-        JournalReader(store, header).verify()
+        return JournalReader(store, header).find_footing()
     except JournalCorrupt as fault:
         return fault
-    return None
 
 
 def _salvaged(store: RowStore, found: Corruption, now_ns: int) -> Iterator[Row]:

@@ -66,6 +66,15 @@ class SeededStore:
         lines = self._lines()
         return _parse(lines[-1], len(lines)) if lines else None
 
+    def newest(self, kind: str) -> Row | None:
+        """Parse from the last line backwards."""
+        lines = self._lines()
+        for number in range(len(lines), 0, -1):
+            row = _parse(lines[number - 1], number)
+            if row.kind == kind and not row.signal_id:
+                return row
+        return None
+
     def rows(self, wanted: Selection) -> Iterator[Row]:
         """Parse the file as it is on the disk at this moment, so that damage done there is seen."""
         for number, line in enumerate(self._lines()[wanted.after : wanted.upto], start=wanted.after + 1):

@@ -197,6 +197,12 @@ class SqliteStore:
             found = self._connection.execute(_newest).first()
             return None if found is None else _row(found)
 
+    def newest(self, kind: str) -> Row | None:
+        """Find it by the index of the rows of no signal."""
+        with _as_corruption(self._path, 0):
+            found = self._connection.execute(_newest.where(_rows.c.kind == kind, _rows.c.signal_id == _NOTHING)).first()
+            return None if found is None else _row(found)
+
     def rows(self, wanted: Selection) -> Iterator[Row]:
         """Read page by page, so that no read lock outlives a page and rows may be inserted meanwhile."""
         after = wanted.after

@@ -62,6 +62,10 @@ class RowStore(Protocol):
         """Return the newest row, committed or not."""
         ...
 
+    def newest(self, kind: str) -> Row | None:
+        """Return the newest row of a kind among those of no signal, committed or not, without reading the others."""
+        ...
+
     def rows(self, wanted: Selection) -> Iterator[Row]:
         """Yield rows in order, uncommitted ones too. The caller may insert while it reads."""
         ...

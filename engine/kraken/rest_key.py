@@ -43,7 +43,7 @@ class _LateBody(httpx.AsyncByteStream):
 
 
 class _Once:
-    """Gives the body's text, once. No generator: a cancelled request drops it half-way, and there is nothing to close."""
+    """Gives the body's text, once. No generator: a cancelled request drops it, and leaves nothing to close."""
 
     def __init__(self, body: _LateBody) -> None:
         self._body: _LateBody | None = body

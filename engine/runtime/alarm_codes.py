@@ -47,8 +47,10 @@ CODES: Final[dict[str, AlarmCode]] = {
     "INBOX_FULL": AlarmCode("warning", True, "reports came faster than they were taken; those orders are read by REST"),
     "JOURNAL_SLOW": AlarmCode("warning", True, "the disk syncs slowly: every order waits for it"),
     "JOURNAL_FAILED": AlarmCode("critical", False, "the engine stops: look at the disk, then recover"),
-    "LEASE_LOST": AlarmCode("critical", True, "another process is the writer, or its lock file was removed: this engine ends"),
-    "PULSE_NOT_WRITTEN": AlarmCode("critical", False, "the data directory takes no file: a guardian will think us dead"),
+    "LEASE_LOST": AlarmCode(
+        "critical", True, "another process is the writer, or the lock file is gone: this engine ends"
+    ),
+    "PULSE_NOT_WRITTEN": AlarmCode("critical", False, "the data directory takes no file: a guardian thinks us dead"),
     "ENGINE_GONE": AlarmCode("critical", True, "the engine was killed: start it; its stops rest on the venue"),
     "ENGINE_STILL": AlarmCode("critical", True, "the engine is stopped or hangs: look at its process and disk"),
     "ENGINE_FAILED": AlarmCode("critical", True, "the engine ended by an error: its log says which; start it again"),

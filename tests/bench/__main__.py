@@ -25,6 +25,7 @@ from tests.bench import (
     start,
     success,
     updates,
+    viewers,
 )
 from tests.bench.figures import Section, show
 from tests.bench.rig import quiet
@@ -43,6 +44,7 @@ PARTS = {
     "money": money.measure,
     "metrics": metrics.measure,
     "api": api.measure,
+    "viewers": viewers.measure,
 }
 """Each runs in a process of its own, so that none measures the garbage of another."""
 

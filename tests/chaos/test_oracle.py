@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
 import pytest
 import trio
 
@@ -102,6 +103,21 @@ async def cancel_of_everything(stage: Stage) -> None:
 async def entry_while_halted(stage: Stage) -> None:
     """A new entry after a halt."""
     stage.world.engine.halt("drill")
+    name = stage.world.exchange.truth.orders[stage.ours("entry")].cl_ord_id
+    _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": name}}))
+
+
+async def adding_while_reducing(stage: Stage) -> None:
+    """A further entry on the side that is held, under a latch that lets pass what reduces."""
+    stage.world.engine.halt("drill", reducing=True)
+    name = stage.world.exchange.truth.orders[stage.ours("entry")].cl_ord_id
+    _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": name}}))
+
+
+async def entry_after_its_time(stage: Stage) -> None:
+    """An entry whose signal was good until yesterday."""
+    (case,) = stage.oracle.ledger.cases.values()
+    case.signal = msgspec.structs.replace(case.signal, valid_until_ns=1)
     name = stage.world.exchange.truth.orders[stage.ours("entry")].cl_ord_id
     _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": name}}))
 
@@ -219,6 +235,8 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "foreign": (cancel_of_a_foreign_order, "foreign_untouched"),
     "wholesale": (cancel_of_everything, "foreign_untouched"),
     "halted": (entry_while_halted, "halted_sends_no_entry"),
+    "reducing": (adding_while_reducing, "reducing_adds_nothing"),
+    "validity": (entry_after_its_time, "validity_kept"),
     "bare": (lost_stop, "cover_or_flat_in_time"),
     "secret": (secret_in_a_log_line, "no_secret"),
     "invented fill": (fill_that_never_was, "fills_once_in_journal"),

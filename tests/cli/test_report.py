@@ -41,7 +41,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if " stop " in line and " open" in line:
+        if " stop " in line and " new " in line:
             break
     process.send_signal(signal.SIGINT)
     cli.end(process)
@@ -59,7 +59,7 @@ def test_the_day_of_a_dead_engine_is_told_whole(written: Cli) -> None:
     ended = told(written, "--json")
     assert ended.code == 0, ended.err
     day: dict[str, Any] = ended.json["day"]
-    assert {one["signal_id"][-1]: one["outcome"] for one in day["signals"]} == {"1": "flat", "2": "abandoned"}
+    assert {one["signal_id"][-1]: one["outcome"] for one in day["signals"]} == {"1": "flattened", "2": "abandoned"}
     assert [one["code"] for one in day["denials"]] == ["BELOW_MINIMUM_QTY"]
     sums = {"buy": Decimal(0), "sell": Decimal(0)}
     for fill in day["fills"]:

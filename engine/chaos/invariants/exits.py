@@ -57,12 +57,16 @@ class ExitsWithinPosition(Invariant):
         return self.court.now_s <= max(just, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S
 
     def _just_taken(self, case: Case) -> Decimal:
-        """Base fees of a conditional close: the venue's stop is for all that filled until a shrink has come through."""
+        """Base fees that a stop cannot have left out yet: until a shrink has come through it is for all that filled.
+
+        A conditional close's stop is the venue's own, and an order that REST tells of has a quantity before it has
+        fills with their fees.
+        """
         entries = [twin for twin in case.of("entry") if twin.venue is not None and twin.venue.cum_qty]
-        if not any(twin.child for twin in case.of("stop")) or not entries:
-            return ZERO
-        just = max(twin.filled_s for twin in entries)
-        if self.court.now_s > max(just, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S:
+        until_s = self.ledger.quiet_since_s + RECOVERY_S + SHRINK_S
+        if any(twin.child for twin in case.of("stop")):
+            until_s = max(until_s, max((twin.filled_s for twin in entries), default=0.0) + SHRINK_S)
+        if self.court.now_s > until_s:
             return ZERO
         fees = [t.venue.fee for t in entries if t.venue is not None and t.venue.fee_asset == case.instrument.base]
         return sum(fees, ZERO)

@@ -27,8 +27,12 @@ KEPT = __name__.rpartition(".")[0]
 """These modules hold no engine: what they have loaded stays."""
 
 
+HANGS = "run_ends"
+"""What is broken by a run that does not come to its end in real time."""
+
+
 class ChildFault(Exception):
-    """A child that ended without an answer: its engine does not load, or the run hung in real time."""
+    """A child that ended without an answer, or could not try: its engine does not load, say."""
 
 
 class Outcome(NamedTuple):
@@ -64,7 +68,7 @@ class _Planted(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 def outcomes(texts: Mapping[str, str], trials: Sequence[Trial], bound_s: float = 120.0) -> Iterator[Outcome]:
     """Run trials one after the other in one child whose engine has these files' texts; leaving early ends it.
 
-    ``bound_s`` is real time for each. Raises ChildFault.
+    ``bound_s`` is real time for each: one that takes longer is the last. Raises ChildFault.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -76,7 +80,10 @@ def outcomes(texts: Mapping[str, str], trials: Sequence[Trial], bound_s: float =
     try:
         with os.fdopen(reading, "rb", buffering=0) as answers:
             for trial in trials:
-                yield _read(answers, trial, bound_s)
+                outcome = _read(answers, trial, bound_s)
+                yield outcome
+                if outcome.broken is not None and outcome.broken.invariant == HANGS:
+                    return
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -92,9 +99,11 @@ def _read(answers: BinaryIO, trial: Trial, bound_s: float) -> Outcome:
     line, until = b"", time.monotonic() + bound_s
     while not line.endswith(b"\n"):
         ready, _, _ = select.select([answers], [], [], max(0.0, until - time.monotonic()))
-        part = os.read(answers.fileno(), 65536) if ready else b""
+        if not ready:
+            return Outcome(Broken(HANGS, f"more than {bound_s:g} s of real time"), bound_s)
+        part = os.read(answers.fileno(), 65536)
         if not part:
-            raise ChildFault(f"{trial.told}: {'no answer' if ready else f'more than {bound_s:g} s'}")
+            raise ChildFault(f"{trial.told}: the child ended")
         line += part
     told = json.loads(line)
     if "fault" in told:
