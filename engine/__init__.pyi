@@ -12,6 +12,7 @@ from engine.errors import (
     VenueRefused,
     VenueUnavailable,
 )
+from engine.kraken.limits import amend_points
 from engine.kraken.nonce import MemoryNonceStore
 from engine.kraken.nonce_file import FileNonceStore
 from engine.kraken.settings import KrakenSettings, Secret
@@ -36,9 +37,12 @@ from engine.runtime.opening import open_engine
 from engine.runtime.protecting import Protected
 from engine.runtime.readers import Conflated, CutOff, Every, Latest
 from engine.runtime.settings import EngineSettings, MarketSettings
-from engine.runtime.views import BracketView
+from engine.runtime.views import BracketView, SignalView
 from engine.seams.chance import SystemChance
 from engine.seams.clock import SystemClock
+from engine.values.instrument import Instrument
+from engine.values.money import Price, Qty
+from engine.venue.protocol import Headroom
 
 __version__: str
 
@@ -69,6 +73,12 @@ __all__ = [
     "Lagged",
     "Subscription",
     "BracketView",
+    "SignalView",
+    "Instrument",
+    "Price",
+    "Qty",
+    "Headroom",
+    "amend_points",
     "Policy",
     "Signal",
     "SignalFault",

@@ -23,6 +23,7 @@ class Twin:
     """One order of ours, seen from both sides. ``requests`` are rows (kind, sequence number) that announced a request.
 
     ``venue`` is the exchange's live record, None while it has none; ``filled_s`` is when it last traded there.
+    ``told_fees`` are those of the fills in the journal, by asset.
     """
 
     cl_ord_id: str
@@ -32,6 +33,7 @@ class Twin:
     state: str = "new"
     state_since_s: float = 0.0
     cum_qty: Decimal = ZERO
+    told_fees: dict[str, Decimal] = field(default_factory=dict)
     exec_ids: set[str] = field(default_factory=set)
     requests: list[tuple[str, int]] = field(default_factory=list)
     venue: SimOrder | None = None
@@ -101,9 +103,11 @@ class Case:
 
     @property
     def told_held(self) -> Decimal:
-        """What the fills in the journal come to, without fees, in the direction of the entry."""
+        """What the fills in the journal come to, after base fees, in the direction of the entry."""
         filled = (t.cum_qty if t.spec.side == self.signal.side else -t.cum_qty for t in self.orders.values())
-        return sum(filled, ZERO if self.signal.entered else self.signal.order_qty)
+        paid = sum((t.told_fees.get(self.instrument.base, ZERO) for t in self.orders.values()), ZERO)
+        held = sum(filled, ZERO if self.signal.entered else self.signal.order_qty)
+        return held - paid if self.signal.side == "buy" else held + paid
 
     def told_resting(self, *roles: str) -> Decimal:
         """Quantity of these roles that rests by the journal's word: what nobody has told the engine otherwise of."""

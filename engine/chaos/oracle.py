@@ -15,7 +15,7 @@ import trio
 
 from engine.chaos.invariants import entries, exits, fills, liveness, orders, outputs, requests
 from engine.chaos.invariants.base import Court, Invariant, Moment, Violation
-from engine.chaos.ledger import Case, Ledger, Twin
+from engine.chaos.ledger import ZERO, Case, Ledger, Twin
 from engine.chaos.tap import Asked, WireTap
 from engine.chaos.trace import Trace
 from engine.chaos.world import World
@@ -157,6 +157,7 @@ class Oracle:
         for twin in ledger.orders.values():
             twin.state, twin.alarmed, twin.intended = "new", False, False
             twin.cum_qty -= twin.cum_qty
+            twin.told_fees.clear()
             twin.exec_ids.clear()
             twin.requests.clear()
         for case in ledger.cases.values():
@@ -218,6 +219,8 @@ class Oracle:
         if event.fill is not None and event.fill.exec_id not in twin.exec_ids:
             twin.exec_ids.add(event.fill.exec_id)
             twin.cum_qty += event.fill.last_qty
+            for fee in event.fill.fees:
+                twin.told_fees[fee.asset] = twin.told_fees.get(fee.asset, ZERO) + fee.qty
 
     def _step(self, case: Case, event: BracketEvent) -> None:
         if event.move:

@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -150,7 +150,7 @@ class Run:
         with self._scope, trio.fail_after(LIMIT_S):
             async with open_world(
                 self.world_seed,
-                sim=scenario.sim,
+                sim=replace(scenario.sim, buys_pay_fees_in_base=scenario.fees_in_base and not self.weather.weights),
                 settings=scenario.settings,
                 latency_s=scenario.latency_s,
                 prepare=self._prepare,

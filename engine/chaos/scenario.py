@@ -79,6 +79,8 @@ class Scenario:
     venue: dict[str, object] = field(default_factory=dict)
     deeds: tuple[Deed, ...] = ()
     slow: float = 1.0
+    fees_in_base: bool = False
+    """The account pays for what it buys in what it buys: in calm weather only, since REST names no asset of a fee."""
     repeats: tuple[tuple[float, Signal], ...] = ()
     """Signals handed in once more, later than the first time: by a strategy that has restarted, say."""
 
@@ -114,11 +116,12 @@ def draw_scenario(
         markets=markets if slow == 1.0 else tuple(replace(one, every_s=one.every_s * QUIETER) for one in markets),
         signals=handed,
         acts=tuple(sorted((*_acts(rng, span_s), *_ill_timed(habits, span_s)))),
-        sim=replace(_exchange(rng), buys_pay_fees_in_base=habits.random() < 0.2),
+        sim=_exchange(rng),
+        fees_in_base=habits.random() < 0.25,
         settings=EngineSettings(limits=Limits() if given else _limits(rng)),
         latency_s=rng.choice((0.005, 0.01, 0.03, 0.08)),
         middle_s=span_s + rng.uniform(5, 20),
-        venue={"orders_via": "rest"} if habits.random() < 0.08 else {},
+        venue={"orders_via": "rest"} if habits.random() < 0.15 else {},
         slow=slow,
         repeats=tuple((at_s + habits.uniform(0.5, 12), one) for at_s, one in handed if habits.random() < 0.15),
     )

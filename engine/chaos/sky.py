@@ -19,6 +19,7 @@ from engine.sim import Refused, kill_before
 
 ARMED_S = 25.0
 """How long a fault that waits for its request or frame stays armed."""
+GIVE_BACK_S = 0.5
 WORKS_S: Final[Mapping[str, float]] = {
     "late_execution": 6.0,
     "late_answer": 8.0,
@@ -53,13 +54,16 @@ class Sky:
 
     async def run(self) -> None:
         """Strike as drawn, wait until every fault is over, and clear the sky."""
-        async with trio.open_nursery() as nursery:
-            for pause_s, kind in self._weather.draw(self._rng):
-                await trio.sleep(pause_s * self._slow)
-                self._begin(nursery, kind)
-            await trio.sleep(self._rng.uniform(1, 5))
-            self.charges.clear()
-            self._armed.clear()
+        try:
+            async with trio.open_nursery() as nursery:
+                for pause_s, kind in self._weather.draw(self._rng):
+                    await trio.sleep(pause_s * self._slow)
+                    self._begin(nursery, kind)
+                await trio.sleep(self._rng.uniform(1, 5))
+                self.charges.clear()
+                self._armed.clear()
+        finally:
+            self._armed.clear()  # bytes may still be written when the run's nursery takes no more tasks
         self.over.set()
 
     def _begin(self, nursery: trio.Nursery, kind: str) -> None:
@@ -273,8 +277,16 @@ class Sky:
             self.strike("slots_taken")
         await trio.sleep(hold_s)
         for order_id in placed:
-            if order_id in self._world.exchange.truth.orders and self._world.exchange.truth.orders[order_id].is_open:
+            await self._give_back(order_id)
+
+    async def _give_back(self, order_id: str) -> None:
+        """Cancel a slot's order; in maintenance nobody cancels, and that ends with the fault that holds it."""
+        order = self._world.exchange.truth.orders.get(order_id)
+        while order is not None and order.is_open:
+            try:
                 self._world.exchange.house.cancel_client(order_id)
+            except Refused:
+                await trio.sleep(GIVE_BACK_S)
 
     async def _counter_filled(self, hold_s: float) -> None:
         core, symbol = self._world.exchange._venue.core, self._symbol()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from cyclopts import App, Parameter
 import engine
 from engine.cli.complaints import complain
 from engine.cli.exits import FORCED, Exit
-from engine.cli.output import talk
+from engine.cli.output import help_console, leave_quietly, talk
 from engine.cli.verbs import register
 from engine.config import Settings, load_settings
 from engine.errors import ConfigError, EngineError
@@ -114,7 +115,10 @@ def demo(*, fault: Fault = None, as_json: Json = False) -> Exit:
 @app.command
 def diagram(
     *,
-    machine: Annotated[Literal["order", "bracket", "link", "breaker", "trading"], Parameter(help="Which machine.")],
+    machine: Annotated[
+        Literal["order", "bracket", "link", "breaker", "trading", "chase", "twap", "iceberg"],
+        Parameter(help="Which machine."),
+    ],
     format: Annotated[  # noqa: A002 - the option's name
         Literal["mermaid", "dot", "svg", "png", "md"], Parameter(help="svg and png need Graphviz.")
     ] = "mermaid",
@@ -175,15 +179,26 @@ def _verbs() -> list[str]:
     return sorted(name for name in app if not name.startswith("-"))
 
 
+def _no_verb(verb: str) -> str:
+    """Say which verb was meant, else all there are."""
+    like = difflib.get_close_matches(verb, _verbs(), 3, 0.6)
+    if like:
+        return f"there is no verb {verb!r}: did you mean {' or '.join(like)}? --help lists them all"
+    return f"there is no verb {verb!r}: it is one of {', '.join(_verbs())}; see --help"
+
+
 def main(arguments: list[str]) -> int:
     """Run one verb and return the exit code."""
     try:
         verb = next(iter(arguments), "-")
         if not verb.startswith("-") and verb not in app:  # with a default verb the library takes it for an argument
-            raise ConfigError(f"there is no verb {verb!r}: it is one of {', '.join(_verbs())}; see --help")
-        return int(app(arguments) or Exit.DONE)
+            raise ConfigError(_no_verb(verb))
+        return int(app(arguments, console=help_console()) or Exit.DONE)
+    except BrokenPipeError:  # of the help: verbs look out for it themselves
+        leave_quietly()
+        return Exit.DONE
     except EngineError as error:
         return complain(error)
     except KeyboardInterrupt:
-        talk("interrupted before anything had begun")
+        talk("interrupted")
         return FORCED + 2

@@ -10,6 +10,7 @@ from typing import Literal
 
 from statemachine import StateMachine
 
+from engine.algos import ChaseMachine, IcebergMachine, TwapMachine
 from engine.cli.exits import Exit
 from engine.cli.journal import find_order
 from engine.cli.output import Output
@@ -25,7 +26,7 @@ from engine.risk.trading_state import TradingMachine
 from engine.runtime.history import facts_of, signal_of
 from engine.runtime.opening import JOURNAL_FILE
 
-Machine = Literal["order", "bracket", "link", "breaker", "trading"]
+Machine = Literal["order", "bracket", "link", "breaker", "trading", "chase", "twap", "iceberg"]
 Format = Literal["mermaid", "dot", "svg", "png", "md"]
 
 MACHINES: dict[Machine, type[StateMachine]] = {
@@ -34,6 +35,9 @@ MACHINES: dict[Machine, type[StateMachine]] = {
     "link": LinkMachine,
     "breaker": BreakerMachine,
     "trading": TradingMachine,
+    "chase": ChaseMachine,
+    "twap": TwapMachine,
+    "iceberg": IcebergMachine,
 }
 WALKED = ("order", "bracket")
 """Those whose steps stand in the journal."""

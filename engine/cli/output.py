@@ -72,8 +72,17 @@ class Output:
             self._stream.flush()
         except BrokenPipeError:
             self.closed = True
-            # the interpreter flushes once more at its end, and would complain then
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            leave_quietly()
+
+
+def help_console() -> Console:
+    """Return the console for what the library prints by itself; a reader that has gone raises BrokenPipeError."""
+    return _Console()
+
+
+def leave_quietly() -> None:
+    """Let standard output lead nowhere: its reader has gone, and the interpreter flushes once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def talk(text: str) -> None:

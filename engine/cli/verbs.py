@@ -219,6 +219,16 @@ VERBS = {
         "Write a day as a page: profit, slippage, latency, fees, signals, fills, alarms, unknown outcomes, halts.",
         "report --out day.html --day 2026-11-20",
     ),
+    "help": Verb(
+        "engine.cli.help:help_page",
+        "Explain a topic: concepts, the order's table, outcomes, brackets, limits, recovery, chaos, the API and more.",
+        "help recovery",
+    ),
+    "completion": Verb(
+        "engine.cli.completion:completion",
+        "Print the completion of verbs, options and topics for bash, zsh or fish, or install it.",
+        "completion bash --install",
+    ),
     "errors": Verb(
         "engine.cli.errors:errors",
         "Say what a code means, whether the same again may pass, and what to do: ours, Kraken's, and the exit codes.",

@@ -194,7 +194,7 @@ async def page_journal(desk: Desk, arguments: Arguments) -> JournalPage:
     after, limit = int(arguments.get("after", 0)), int(arguments.get("limit", PAGE_ROWS))
     chosen = {name: str(arguments[name]) for name in ("signal_id", "cl_ord_id", "kind") if name in arguments}
     head, _ = desk.journal.head
-    rows = tuple(_row(row) for row in islice(desk.journal.rows(after=after, **chosen), limit))
+    rows = tuple(_row(row) for row in islice(desk.journal.rows(after=after, upto=head, **chosen), limit))
     full = len(rows) == limit
     return JournalPage(rows, rows[-1].seq if full else max(after, head), head)
 

@@ -14,7 +14,7 @@ from engine.control.reading import find_subject
 from engine.control.refusal import refused
 from engine.risk.limits import ONE
 from engine.runtime.balance_views import BALANCES_ROW, BalanceList
-from engine.runtime.ledger_rows import last_row, read_days, read_ledger
+from engine.runtime.ledger_rows import read_days, read_ledger
 from engine.runtime.money_views import By, Pnl, PositionList, pnl_of, positions_of
 from engine.runtime.quality_rows import last_signals, quality_of
 
@@ -40,7 +40,7 @@ async def list_balances(desk: Desk, arguments: Arguments) -> BalanceList:  # noq
     """Show balances held against our books; of a dead engine those that it left in its journal."""
     if desk.engine is not None:
         return await desk.engine.money.balances()
-    row = last_row(desk.journal, BALANCES_ROW)
+    row = desk.journal.newest(BALANCES_ROW)
     if row is None:
         raise refused("NO_BALANCES", "this journal holds no balances", "ask a running engine")
     return row.decode(BalanceList)

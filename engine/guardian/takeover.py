@@ -201,7 +201,7 @@ class Takeover:
         now_ns = self._clock.now_ns()
         taken = TakenOver(own_mark(), pulse.mark, sight.text, self._policy, self._killed)
         row = journal.append(GUARDIAN_ROW, taken, ts_ns=now_ns)
-        latch = TradingState.replayed(row.decode(TradingEvent) for row in journal.rows(kind=TRADING_ROW))
+        latch = TradingState.replayed(row.decode(TradingEvent) for row in journal.rows(kind=TRADING_ROW, signal_id=""))
         reason = f"a guardian took over and closes everything: {sight.text}"
         event = latch.halt(GUARDIAN, reason, now_ns)
         if event is not None:  # None: nobody has resumed since the last one

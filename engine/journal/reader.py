@@ -13,7 +13,6 @@ from engine.journal.snapshot import (
     SNAPSHOT,
     SUSPECT,
     Footing,
-    Snapshot,
     Strand,
     read_snapshot,
 )

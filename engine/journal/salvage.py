@@ -17,6 +17,7 @@ from engine.journal.header import read_header
 from engine.journal.reader import JournalReader
 from engine.journal.row import GENESIS, Row, canonical_body, sealed
 from engine.journal.seeded_store import SeededStore, file_of
+from engine.journal.snapshot import Footing
 from engine.journal.sqlite_store import (
     INDEX,
     LOG,
@@ -27,7 +28,6 @@ from engine.journal.sqlite_store import (
     require_content,
     write_file,
 )
-from engine.journal.snapshot import Footing
 from engine.journal.store import RowStore, Selection
 from engine.seams.disk import Disk
 from engine.values.time import rfc3339

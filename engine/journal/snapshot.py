@@ -35,7 +35,7 @@ class Strand(msgspec.Struct, frozen=True):
         """Return the strand with these rows at its end."""
         count, last, head = self.rows, self.last, self.hash
         for row in rows:
-            count, last, head = count + 1, row.seq, row_hash(head, row)
+            count, last, head = count + 1, row.seq, row_hash(head + row.hash, row)
         return Strand(count, last, head)
 
 
@@ -71,7 +71,7 @@ def read_snapshot(row: Row) -> Snapshot:
     """Return the snapshot in a row. Raises JournalCorrupt for one that no engine has written."""
     try:
         snapshot = row.decode(Snapshot)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise JournalCorrupt(f"the snapshot in row {row.seq} cannot be read: {error}", row.seq) from error
     if not 0 < snapshot.upto < row.seq or OF_NO_SIGNAL not in snapshot.strands:
         raise JournalCorrupt(f"the snapshot in row {row.seq} is none of row {snapshot.upto}", row.seq)

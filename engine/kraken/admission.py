@@ -272,9 +272,10 @@ class Admission:
 
     def _learn(self, request: Request, answer: Answer, now_s: float) -> None:
         rests, outcome = self._counters.open_orders, answer.outcome
-        if answer.code == "RATE_LIMIT":  # the venue counts more than we do
-            counter = self._counters.of(request.symbol)
-            counter.correct(max(counter.level(now_s), counter.threshold), now_s)
+        if answer.code == "RATE_LIMIT":
+            self._counters.of(request.symbol).refuse(now_s)
+        elif outcome is Outcome.ACCEPTED:
+            self._counters.of(request.symbol).accept()
         if isinstance(request, NewOrder):
             if outcome is Outcome.ACCEPTED:
                 rests.accepted(request.cl_ord_id)

@@ -56,6 +56,11 @@ def cost(transaction: Transaction, age_s: float) -> int:
     return _FIXED[transaction] + _BY_AGE[transaction][step]
 
 
+def amend_points(age_s: float) -> int:
+    """Return the points of an amend on an order ``age_s`` after it was created or last amended: young ones are dear."""
+    return cost("amend", age_s)
+
+
 def batch_add_cost(orders: int) -> float:
     """Return the points of one batch of new orders: half a point each."""
     return orders / 2
@@ -78,6 +83,7 @@ class Counter:
         self._level, self._at = 0.0, 0.0
         self._held: dict[int, float] = {}
         self._numbers = itertools.count(1)
+        self._refusals = 0  # in a row
 
     def level(self, now_s: float) -> float:
         """Return the points that count now, those of unanswered requests included."""
@@ -105,6 +111,20 @@ class Counter:
     def correct(self, level: float, now_s: float) -> None:
         """Take the venue's own count. Unanswered requests stay on top of it: it may not know them yet."""
         self._level, self._at = level, now_s
+
+    def refuse(self, now_s: float) -> None:
+        """Learn that the venue counts more than we do: by how much, nobody says.
+
+        A refusal is charged as well, so whoever tries again with every point that decays may keep it full for ever.
+        Each refusal in a row doubles what is taken to stand above the threshold, up to as much again.
+        """
+        above = min(2.0 ** (self._refusals - 1), self.threshold) if self._refusals else 0.0
+        self._refusals += 1
+        self.correct(max(self._settled(now_s), self.threshold + above), now_s)
+
+    def accept(self) -> None:
+        """Learn that the venue has room: the row of refusals has ended."""
+        self._refusals = 0
 
     def wait_s(self, points: float, now_s: float, reserve: float = 0) -> float:
         """Return how long to wait until ``points`` more leave ``reserve`` below the threshold; 0 when they do now.

@@ -16,6 +16,7 @@ from engine.errors import VenueProtocolError, VenueRefused
 from engine.kraken import validate
 from engine.kraken.call_budget import Urgency
 from engine.kraken.errors import rule_of
+from engine.kraken.fee_currency import FeeCurrency
 from engine.kraken.key_info import KeyInfo
 from engine.kraken.rest import COST_HISTORY, READ_ATTEMPTS, RestClient
 from engine.kraken.rest_key import RestKey
@@ -98,6 +99,7 @@ class Queries:
 
     def __init__(self, rest: RestClient, symbols: Symbols, clock: Clock, venue_time: VenueTime) -> None:
         self._rest, self._symbols, self._clock, self._venue_time = rest, symbols, clock, venue_time
+        self._fees = FeeCurrency()
 
     async def measure_clock(self) -> None:
         """Compare the venue's clock with ours (to the second, which is all REST tells)."""
@@ -204,9 +206,10 @@ class Queries:
         found: dict[str, TradeObject] = {}
         for page in range(MOST_PAGES):
             trades = (await self._page("TradesHistory", fields, page, _Trades, urgency)).trades
+            await self._clear_fees(trades, urgency or Urgency.QUESTION)
             found.update(trades)
             # The venue lists newest first and cuts times to 0.1 ms: reversed, fills of one moment keep their order.
-            reports = [trade_report(key, trade, self._symbols) for key, trade in reversed(found.items())]
+            reports = [self._trade(key, trade) for key, trade in reversed(found.items())]
             yield sorted((r for r in reports if r.ts_ns >= since_ns), key=lambda report: report.ts_ns)
             if len(trades) < PAGE:
                 return
@@ -227,7 +230,8 @@ class Queries:
         for at in range(0, len(exec_ids), TRADES_PER_QUERY):
             ids = ",".join(exec_ids[at : at + TRADES_PER_QUERY])
             found.update(await self._rest.ask("QueryTrades", {"txid": ids}, dict[str, TradeObject]))
-        return [trade_report(key, trade, self._symbols) for key, trade in found.items()]
+        await self._clear_fees(found, Urgency.QUESTION)
+        return [self._trade(key, trade) for key, trade in found.items()]
 
     async def movements_since(self, since_ns: int) -> list[Movement]:
         """Return the account's ledger entries from a moment on, oldest first. Needs the permission to query ledgers.
@@ -273,7 +277,17 @@ class Queries:
             raise VenueProtocolError(f"TradeVolume: no fees for {pair}")
         return FeeRates(taker, _only(answer.fees_maker) or taker)
 
+    async def _clear_fees(self, trades: Mapping[str, TradeObject], urgency: Urgency) -> None:
+        """Ask for the orders whose flags must say in which asset these trades paid."""
+        unclear = self._fees.unclear(trades)
+        for at in range(0, len(unclear), ORDERS_PER_QUERY):
+            self._fees.learn(await self._known_orders(unclear[at : at + ORDERS_PER_QUERY], urgency))
+
+    def _trade(self, trade_id: str, trade: TradeObject) -> OrderReport:
+        return trade_report(trade_id, trade, self._symbols, fee_in_base=self._fees.in_base(trade))
+
     def _orders(self, orders: Mapping[str, OrderObject]) -> list[OrderReport]:
+        self._fees.learn(orders)
         return [order_report(key, order, self._symbols) for key, order in orders.items()]
 
 

@@ -41,6 +41,7 @@ class OrderObject(msgspec.Struct, frozen=True):
     refid: str | None = None
     reason: str | None = None
     misc: str = ""
+    oflags: str = ""
     reduce_only: bool | None = None
 
 
@@ -99,15 +100,15 @@ def order_report(order_id: str, order: OrderObject, symbols: Symbols) -> OrderRe
     )
 
 
-def trade_report(trade_id: str, trade: TradeObject, symbols: Symbols) -> OrderReport:
-    """Return one fill as a TRADE report.
+def trade_report(trade_id: str, trade: TradeObject, symbols: Symbols, *, fee_in_base: bool = False) -> OrderReport:
+    """Return one fill as a TRADE report; in which asset its fee was paid is not in the row.
 
     A trade row knows nothing of its order's quantities: the status says only that some of it is filled. Raises
     VenueProtocolError for numbers that are none.
     """
     _check_trade(trade)
     instrument = symbols.instrument(trade.pair)
-    fee_asset = instrument.quote if instrument is not None else ""
+    fee_asset = "" if instrument is None else instrument.base if fee_in_base else instrument.quote
     ts_ns = _ns(trade.time)
     return OrderReport(
         report_type=ReportType.TRADE,

@@ -213,19 +213,12 @@ class Order:
 
     def shown(self, report: OrderReport) -> list[OrderEvent]:
         """Take a state asked for late enough that an unanswered amend or cancel must show in it, or was not applied."""
-        events = self.reported(report)
-        if report.ord_status in ("new", "partially_filled", "pending_new"):
-            if self.state == "pending_amend" and isinstance(self.pending, AmendOrder):
-                if _has_terms(report, self.pending, self.done_qty):
-                    events += self._amended_as_asked(report.ts_ns, self.pending)
-                else:
-                    events += self._not_applied(report.ts_ns)
-            elif self.state == "pending_cancel":
-                events += self._not_applied(report.ts_ns)
+        events = self.reported(report)  # ends an amend whose values it shows
+        resting = report.ord_status in ("new", "partially_filled", "pending_new")
+        if resting and self.state in ("pending_amend", "pending_cancel"):
+            why = "the venue shows it unchanged"
+            events.append(self._conclude("refuse_change", report.ts_ns, why=why, code="NOT_APPLIED"))
         return events
-
-    def _not_applied(self, ts_ns: int) -> list[OrderEvent]:
-        return [self._conclude("refuse_change", ts_ns, why="the venue shows it unchanged", code="NOT_APPLIED")]
 
     def doubt(self, why: str, ts_ns: int) -> list[OrderEvent]:
         """Nobody is left who could hear the answer: it may be live."""

@@ -100,6 +100,7 @@ class BracketScope:
         self._entry_ends = ""  # why the entry is to be canceled, once anybody asked
         self._moved = trio.Event()  # set once the stops stand where they are wanted
         self._urgent = False  # its cancels go before all else
+        self._cancel_again = False  # whatever was asked of its entry before
         self._close_why = ""  # why all of it is to go, once anybody asked
         self._wish: CloseWish | None = None
         self._attempts = EntryAttempts(bracket.signal, services.pauses)
@@ -121,10 +122,14 @@ class BracketScope:
         if not self._market_waiting:
             self._market_waiting = self._put(MarketMoved())
 
-    def end_entry(self, why: str, *, urgent: bool = False) -> None:
-        """Cancel what is left of the entry; what has filled stays protected. ``urgent`` cancels wait for no room."""
+    def end_entry(self, why: str, *, urgent: bool = False, again: bool = False) -> None:
+        """Cancel what is left of the entry; what has filled stays protected. ``urgent`` cancels wait for no room.
+
+        ``again``: asked anew, by a person or a halt. A cancel that failed and waits for its next try is not waited for.
+        """
         self._entry_ends = self._entry_ends or why  # survives a full inbox: the next turn sees it
         self._urgent |= urgent
+        self._cancel_again |= again
         self._put(EndEntry(why))
 
     def close(self, why: str, wish: CloseWish | None = None) -> None:
@@ -447,8 +452,10 @@ class BracketScope:
                 self._cancel_entries(step)
 
     def _cancel_entries(self, step: CancelEntry) -> None:
+        again, self._cancel_again = self._cancel_again, False
         for view in list(self.bracket.orders.values()):
-            if view.role == "entry" and not view.ended and not self._commands.get(view.cl_ord_id):
+            asked = self._commands.get(view.cl_ord_id) and not again
+            if view.role == "entry" and not view.ended and not asked:
                 self._command(view.cl_ord_id, Cancel(step.why, self._urgent), step)
 
     def _open(

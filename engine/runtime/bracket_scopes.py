@@ -106,7 +106,7 @@ class BracketScopes:
             if strategy_id in ("", signal.strategy_id):
                 reduces = risk.reduces(signal)
                 if trading.denial(signal.strategy_id, reduces=reduces) is not None:
-                    scope.end_entry(why, urgent=True)
+                    scope.end_entry(why, urgent=True, again=True)
 
     def living_entries(self, strategy_id: str = "") -> tuple[str, ...]:
         """Return the signals, of one strategy or of all, whose entry lives or is still to be sent."""

@@ -81,7 +81,7 @@ class Close:
             if scope.signal_id in living:
                 self._entries.append(scope.signal_id)
             self._closed[scope.signal_id] = scope.bracket
-            scope.end_entry(self._why, urgent=True)
+            scope.end_entry(self._why, urgent=True, again=True)
 
     async def run(self) -> CloseReport:
         """Trade everything away, then ask the venue; return what it came to, within the bound."""

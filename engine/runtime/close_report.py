@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from engine.journal.row import Row
+from engine.runtime.entry_gate import EVERYWHERE
 from engine.values.money import Qty, Side, trimmed
 
 CLOSE_ROW, CLOSED_ROW = "close", "close_report"
@@ -33,6 +34,11 @@ class CloseAsked(msgspec.Struct, frozen=True):
     wish_ns: int = 0
     max_slippage_bps: Decimal | None = None
     include_holdings: bool = False
+
+    @property
+    def where(self) -> str:
+        """Say what it keeps entries back from: a symbol, a signal, or ``EVERYWHERE``."""
+        return self.name if self.scope != "all" else EVERYWHERE
 
     @property
     def words(self) -> str:

@@ -11,7 +11,7 @@ import trio
 from engine.errors import VenueUnavailable
 from engine.runtime.close import Brackets, Close
 from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, CloseAsked, CloseReport, CloseScope
-from engine.runtime.entry_gate import EVERYWHERE
+from engine.runtime.counting import Counting
 from engine.runtime.services import Services
 from engine.values.time import NS
 
@@ -81,9 +81,9 @@ class CloseDesk:
     def _start(self, asked: CloseAsked) -> Close:
         close = Close(self._services, self._brackets, asked)
         self._running.add(close)
-        self._closers.setdefault(_where(asked), set()).add(asked.close_id)
+        self._closers.setdefault(asked.where, set()).add(asked.close_id)
         if asked.scope != "signal":
-            self._services.gate.close("CLOSING", f"close of {asked.words}: {asked.reason}", _where(asked))
+            self._services.gate.close("CLOSING", f"close of {asked.words}: {asked.reason}", asked.where)
         close.end_entries()
         self._nursery.start_soon(self._run, close, name=f"close/{asked.close_id[:8]}")
         return close
@@ -104,7 +104,7 @@ class CloseDesk:
             close.done.set()
 
     def _let_pass(self, asked: CloseAsked, *, flat: bool) -> None:
-        where, gate = _where(asked), self._services.gate
+        where, gate = asked.where, self._services.gate
         self._closers[where].discard(asked.close_id)
         if asked.scope == "signal":
             return
@@ -119,21 +119,10 @@ class CloseDesk:
     def _replay(self) -> list[CloseAsked]:
         """Read what is unfinished, and keep entries back where a close did not end flat."""
         journal = self._services.journal
-        left: dict[str, CloseAsked] = {}
-        last: dict[str, bool] = {}
-        for row in journal.rows(kind=CLOSE_ROW):
-            left[row.signal_id] = row.decode(CloseAsked)
-        for row in journal.rows(kind=CLOSED_ROW):
-            asked = left.pop(row.signal_id, None)
-            if asked is not None and asked.scope != "signal":
-                last[_where(asked)] = row.decode(CloseReport).flat
-        for where, flat in last.items():
-            if not flat:
-                self._services.gate.close(
-                    "NOT_FLAT", "an earlier close did not end flat: close again, or resume", where
-                )
-        return list(left.values())
-
-
-def _where(asked: CloseAsked) -> str:
-    return asked.name if asked.scope != "all" else EVERYWHERE
+        counting = Counting(journal)
+        for kind in (CLOSE_ROW, CLOSED_ROW):
+            for row in journal.live_rows(kind):
+                counting.take(row)
+        for where in counting.not_flat:
+            self._services.gate.close("NOT_FLAT", "an earlier close did not end flat: close again, or resume", where)
+        return list(counting.closes.values())

@@ -20,10 +20,10 @@ def halt_if_corrupt(journal: Journal, clock: Clock) -> None:
     What the lost rows said is unknown, so every start that finds the row and no halt behind it halts: also one after a
     process that died between the two.
     """
-    found = list(journal.rows(kind=CORRUPTION))
-    if not found:
+    last = journal.newest(CORRUPTION)
+    if last is None:
         return
-    last, moves = found[-1], [(row.seq, row.decode(TradingEvent)) for row in journal.rows(kind=TRADING_ROW)]
+    moves = [(row.seq, row.decode(TradingEvent)) for row in journal.rows(kind=TRADING_ROW, signal_id="")]
     if any(seq > last.seq and event.code == JOURNAL_CORRUPT for seq, event in moves):
         return
     what = last.decode(Corruption)

@@ -10,7 +10,7 @@ from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, CloseAsked, Close
 
 
 class Counting:
-    """Takes rows in journal order. What it holds is a function of the rows that it says still count, and of those alone.
+    """Takes rows in journal order. What it holds follows from the rows that it says still count, and from those alone.
 
     ``brackets`` are the living: signal_id and first row. ``closes`` are asked for and not told of; ``not_flat`` are the
     closes that ended short of flat, by where, until a later one there ends flat. ``upto`` is the last row it was told.

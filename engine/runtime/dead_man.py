@@ -60,8 +60,8 @@ class DeadManSwitch:
         self._alarms, self._timeout_s = alarms, timeout_s
         self._one_at_a_time = trio.Lock()
         self._renewed_s = 0.0
-        last = list(journal.rows(kind=DEAD_MAN_ROW))[-1:]
-        self.armed = bool(last and last[0].decode(SwitchMoved).timeout_s)
+        last = journal.newest(DEAD_MAN_ROW)
+        self.armed = last is not None and bool(last.decode(SwitchMoved).timeout_s)
         """Whether it may be armed at the venue."""
 
     @property

@@ -14,8 +14,9 @@ from engine.errors import ConfigError
 from engine.journal.journal import Journal
 from engine.orders.events import ExecutionReport
 from engine.orders.order import OrderView
-from engine.orders.replay import rebuild_orders
+from engine.orders.replay import Refused, rebuild_bracket, rebuild_orders
 from engine.orders.signal import Signal
+from engine.risk.trading_state import TradingStateName
 from engine.runtime.alarm_desk import AlarmDesk
 from engine.runtime.amending import Amended, Amending
 from engine.runtime.bracket_scopes import BracketScopes
@@ -25,7 +26,7 @@ from engine.runtime.closing import CloseDesk
 from engine.runtime.cover import CoverView
 from engine.runtime.executions import MAX_EXECUTIONS, executions
 from engine.runtime.history import facts_of
-from engine.runtime.intake import Intake, Submitted
+from engine.runtime.intake import Intake, Submitted, known_signal
 from engine.runtime.market_data import MarketData
 from engine.runtime.messages import Cancel, DeclaredLive, ProvenDead
 from engine.runtime.money_desk import MoneyDesk
@@ -34,9 +35,9 @@ from engine.runtime.recovery import Unfinished
 from engine.runtime.releasing import Resumed, release
 from engine.runtime.reloading import Reloaded, Reloading, SettingsSource
 from engine.runtime.services import Services
-from engine.runtime.views import BracketView, bracket_view
+from engine.runtime.views import BracketView, SignalView, bracket_view
 from engine.values.money import Price, Qty, Side
-from engine.venue.protocol import RestartBound
+from engine.venue.protocol import Headroom, RestartBound
 
 log = structlog.get_logger()
 
@@ -105,7 +106,7 @@ class Engine:
         """Cancel what is left of a signal's entry; what has filled stays protected. False when it is not active."""
         scope = self.brackets.active.get(signal_id)
         if scope is not None:
-            scope.end_entry(why)
+            scope.end_entry(why, again=True)
         return scope is not None
 
     async def close(
@@ -219,6 +220,29 @@ class Engine:
             return handle.view
         order = rebuild_orders(facts_of(self.journal, cl_ord_id=cl_ord_id)).get(cl_ord_id)
         return None if order is None else order.view()
+
+    def signal(self, signal_id: str) -> SignalView | None:
+        """Return what became of a signal: its bracket from its scope while it lives, else from the journal.
+
+        None when it never came.
+        """
+        known = known_signal(self.journal, signal_id)
+        if known is None:
+            return None
+        if isinstance(known, Refused):
+            return SignalView(known.signal, "denied", known.code, known.reason)
+        scope = self.brackets.active.get(signal_id)
+        policy = self._services.settings.policy
+        bracket = scope.bracket if scope else rebuild_bracket(facts_of(self.journal, signal_id=signal_id), policy)
+        return SignalView(known.signal, "accepted", bracket=None if bracket is None else bracket_view(bracket))
+
+    def headroom(self, symbol: str) -> Headroom | None:
+        """Return how full the venue's counters of a market are; None while nothing was sent on it."""
+        return next((one for one in self._services.link.headroom() if one.symbol == symbol), None)
+
+    def trading_state(self, strategy_id: str = "") -> TradingStateName:
+        """Return what the halt latch lets pass of a strategy: everything, what reduces, or nothing."""
+        return self._services.trading.state_of(strategy_id)
 
     def active(self) -> list[BracketView]:
         """Return the brackets that have not ended."""

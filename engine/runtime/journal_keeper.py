@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from engine.journal.journal import Journal
+from engine.runtime.snapshots import Snapshots
 
 log = structlog.get_logger()
 
@@ -23,8 +24,14 @@ LOOK_EVERY_S = 1.0
 class JournalKeeper:
     """``busy`` tells whether requests are out: then the disk is left to their commits."""
 
-    def __init__(self, journal: Journal, busy: Callable[[], bool], look_every_s: float = LOOK_EVERY_S) -> None:
-        self._journal, self._busy, self._look_every_s = journal, busy, look_every_s
+    def __init__(
+        self,
+        journal: Journal,
+        busy: Callable[[], bool],
+        look_every_s: float = LOOK_EVERY_S,
+        snapshots: Snapshots | None = None,
+    ) -> None:
+        self._journal, self._busy, self._look_every_s, self._snapshots = journal, busy, look_every_s, snapshots
         self.checkpoints = 0
 
     async def run(self) -> None:
@@ -42,6 +49,8 @@ class JournalKeeper:
             rows = self._journal.statistics().since_checkpoint
             if rows >= (BUSY_ROWS if self._busy() else CHECKPOINT_ROWS):
                 await self._keep(rows)
+            if self._snapshots is not None:
+                await self._snapshots.look()
 
     async def _keep(self, rows: int) -> None:
         done = await self._journal.checkpoint_aside()

@@ -8,6 +8,7 @@ from engine.accounts.ledger import EMPTY_BOOKS, Books, Fact, Ledger, Rates
 from engine.accounts.results import Result
 from engine.journal.reader import JournalReader
 from engine.journal.row import Row
+from engine.journal.snapshot import OF_NO_SIGNAL
 from engine.orders.events import OrderEvent
 from engine.orders.replay import Intent, Opened
 from engine.orders.reports import Fill
@@ -17,8 +18,6 @@ from engine.values.money import Side
 
 LEDGER_ROW: Final = "ledger"
 """The journal's kind for Books: they hold every fill of the rows before them."""
-OF_NO_SIGNAL: Final = ""
-"""Rows that belong to no signal are few, and the journal finds them without reading the others."""
 _FILL: Final = b'"fill":'
 """Stands in every order row that tells of a fill, and in few others: those are read in full."""
 
@@ -42,7 +41,7 @@ def fact_of(signal: Signal, instrument: Instrument, side: Side, fill: Fill, ts_n
 def read_ledger(journal: JournalReader, rates: Rates) -> tuple[Ledger, int]:
     """Fold every fill behind the last books; returns the ledger, and how many fills were folded."""
     books, after = EMPTY_BOOKS, 0
-    last = last_row(journal, LEDGER_ROW)
+    last = journal.newest(LEDGER_ROW)
     if last is not None:
         books, after = last.decode(Books), last.seq
     ledger, folded = Ledger(books), 0
@@ -66,14 +65,6 @@ def read_days(journal: JournalReader) -> list[Result]:
     """Return the result of every day that the journal's books have closed, oldest first."""
     rows = journal.rows(kind=LEDGER_ROW, signal_id=OF_NO_SIGNAL)
     return [one for row in rows for one in row.decode(Books).ended]
-
-
-def last_row(journal: JournalReader, kind: str) -> Row | None:
-    """Return the newest row of a kind that belongs to no signal."""
-    last: Row | None = None
-    for row in journal.rows(kind=kind, signal_id=OF_NO_SIGNAL):
-        last = row
-    return last
 
 
 class _Facts:

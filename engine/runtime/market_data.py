@@ -24,6 +24,7 @@ from engine.market.updates import (
 from engine.runtime.market_bus import Kind, MarketBus, Told
 from engine.runtime.readers import Conflated, Every
 from engine.runtime.settings import MarketSettings
+from engine.values.instrument import Instrument
 from engine.venue.protocol import MarketLink
 
 log = structlog.get_logger()
@@ -135,6 +136,10 @@ class MarketData:
         """Return a held symbol's book as it is now; look at ``usable`` before resting anything on it."""
         book = self._link.book(symbol)
         return None if book is None else view_of(book, depth)
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """Return tick, lot, minima and status of a market in any spelling; None when the venue does not list it."""
+        return self._link.instrument(symbol)
 
     def ticker(self, symbol: str) -> Ticker | None:
         """Return the last ticker of a symbol whose ticker is held."""

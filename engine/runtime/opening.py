@@ -24,6 +24,7 @@ from engine.runtime.alarm_watch import AlarmWatch
 from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.bus import Bus
 from engine.runtime.corruption import halt_if_corrupt
+from engine.runtime.counting import Counting
 from engine.runtime.dead_man import DeadManSwitch
 from engine.runtime.engine import Engine
 from engine.runtime.entry_gate import EntryGate
@@ -52,6 +53,7 @@ from engine.runtime.sender import Sender
 from engine.runtime.services import Services
 from engine.runtime.settings import EngineSettings
 from engine.runtime.sink import Sink
+from engine.runtime.snapshots import Snapshots, believing
 from engine.runtime.strays import Strays
 from engine.runtime.trading_desk import TradingDesk
 from engine.runtime.vital_signs import VitalSigns
@@ -184,7 +186,8 @@ class _Core:
         engine: Engine | None = None
         with self._open_journal() as journal:
             halt_if_corrupt(journal, self._clock)
-            left = load_unfinished(journal, self._settings.policy)
+            counting = Counting.of(journal)
+            left = load_unfinished(journal, self._settings.policy, counting)
             metrics = Metrics(journal, SteadyClock(self._clock))
             async with (
                 self._vital_signs.last_word(),
@@ -206,7 +209,8 @@ class _Core:
                 service_nursery.start_soon(poll.run, name="poll/orders")
                 service_nursery.start_soon(Investigator(self._settings, desk, link).run, name="poll/unknown")
                 service_nursery.start_soon(services.money_bus.run, name="money/bus")
-                keeper = JournalKeeper(journal, lambda: services.sender.in_flight > 0)
+                snapshots = Snapshots(journal, counting, services.clock, self._settings.snapshot_rows)
+                keeper = JournalKeeper(journal, lambda: services.sender.in_flight > 0, snapshots=snapshots)
                 service_nursery.start_soon(keeper.run, name="journal/keeper")
                 async with trio.open_nursery() as bracket_nursery:
                     engine = Engine(services, bracket_nursery, left, self._source)
@@ -226,6 +230,8 @@ class _Core:
                     if dead_man.has_work:
                         service_nursery.start_soon(dead_man.run, name="dead_man")
                     bracket_nursery.start_soon(strays.run, name="strays")
+                    if journal.footing.snapshot is not None:
+                        service_nursery.start_soon(snapshots.prove, services.trading, name="journal/proof")
                     yield engine
                     bracket_nursery.cancel_scope.cancel("the engine has shut down")
                 await services.sender.drain(LAST_ANSWERS_S)
@@ -242,8 +248,9 @@ class _Core:
     @contextmanager
     def _open_journal(self) -> Iterator[Journal]:
         if self._journal is not None:
-            self._journal.verify()
-            yield self._journal
+            self._journal.find_footing()
+            with believing(self._journal, self._clock):
+                yield self._journal
             return
         if self._settings.data_dir is None:
             raise ConfigError("open_engine needs settings.data_dir or a journal")
@@ -252,6 +259,7 @@ class _Core:
         with (
             self._hold_key(identity.account, self._settings.data_dir),
             open_sound_journal(path, identity, self._clock, durability=durability) as journal,
+            believing(journal, self._clock),
         ):
             yield journal
 

@@ -42,6 +42,8 @@ from engine.venue.protocol import Lane
 log = structlog.get_logger()
 
 MAX_CANCEL_PAUSE_S = 30.0
+LOOK_S = 1.0
+"""How often an entry's cancel that found no way looks for one."""
 
 LANE_OF_ROLE: dict[Role, Lane] = {
     "entry": Lane.ENTRY,
@@ -77,6 +79,7 @@ class OrderScope:
         self._taken = 0
         self._why = ""  # of the change under way
         self._entry_cancels = 0
+        self._cancel_at_s = -math.inf  # when one that failed is tried again
         self._urgent = False  # its cancel goes before all else
         self._unwanted = False  # an entry that is to go
         self._wish: AmendEntry | None = None  # an operator's change that is still to be sent
@@ -109,8 +112,7 @@ class OrderScope:
         events: list[OrderEvent] = []
         barriers: list[Barrier] = []
         if message is None and waiting.cancelled_caught:
-            self._deadline_s = math.inf
-            events += self._ask_cancel(self._why or "entry timed out")
+            events += self._due()
         while message is not None:
             if isinstance(message, Barrier):
                 barriers.append(message)
@@ -260,14 +262,30 @@ class OrderScope:
         """A cancel of an entry that was refused, or could not be sent, is looked into and asked again.
 
         An entry once unwanted stays unwanted; an amend of one that is wanted is asked for once. (Exits are the
-        planner's: it may want them again by now.) The pause doubles up to MAX_CANCEL_PAUSE_S.
+        planner's: it may want them again by now.) The pause doubles up to MAX_CANCEL_PAUSE_S, and begins anew when the
+        venue was seen to have the order as it was; while the stream is away it ends with its return.
         """
         fell = any(e.move == "refuse_change" or (not e.move and e.code) for e in events)
         unwanted = self._unwanted or any(e.from_state == "pending_cancel" for e in events)
         if fell and unwanted and self._order.role == "entry" and not self._order.ended:
             self.handle.suspect = True
-            self._deadline_s = trio.current_time() + min(2.0**self._entry_cancels, MAX_CANCEL_PAUSE_S)
+            self._entry_cancels = 0 if any(e.code == "NOT_APPLIED" for e in events) else self._entry_cancels
+            self._cancel_at_s = trio.current_time() + min(2.0**self._entry_cancels, MAX_CANCEL_PAUSE_S)
             self._entry_cancels += 1
+            self._wait_to_cancel()
+
+    def _wait_to_cancel(self) -> None:
+        """Wait until a failed cancel is tried again; without the stream look each second whether it is back."""
+        look_s = math.inf if self._services.stream_up() else trio.current_time() + LOOK_S
+        self._deadline_s = min(self._cancel_at_s, look_s)
+
+    def _due(self) -> list[OrderEvent]:
+        """The entry has had its time, or its cancel is tried again."""
+        if trio.current_time() < self._cancel_at_s and not self._services.stream_up():
+            self._wait_to_cancel()
+            return []
+        self._deadline_s = math.inf
+        return self._ask_cancel(self._why or "entry timed out")
 
     def _try_amend(self, wish: Amend) -> None:
         order = self._order

@@ -7,7 +7,7 @@ import structlog
 import trio
 
 from engine.journal.reader import JournalReader
-from engine.orders.brackets import Bracket, BracketEvent, Policy
+from engine.orders.brackets import Bracket, Policy
 from engine.orders.claims import ORPHAN
 from engine.orders.commands import NewOrder
 from engine.orders.events import OrderEvent
@@ -15,6 +15,7 @@ from engine.orders.order import Order
 from engine.orders.replay import Fact, Requested, rebuild_bracket, rebuild_orders
 from engine.orders.reports import Answer, OrderReport, Outcome
 from engine.orders.specs import made_by_venue
+from engine.runtime.counting import Counting
 from engine.runtime.history import facts_of
 from engine.runtime.messages import Barrier
 from engine.runtime.order_desk import OrderDesk, OrderHandle
@@ -65,10 +66,13 @@ class Unfinished(msgspec.Struct, frozen=True):
     opened_ns: int
 
 
-def load_unfinished(journal: JournalReader, policy: Policy) -> list[Unfinished]:
-    """Rebuild every bracket that opened and was not closed. Raises OrderInvariantError for rows that cannot follow."""
+def load_unfinished(journal: JournalReader, policy: Policy, counting: Counting | None = None) -> list[Unfinished]:
+    """Rebuild every bracket that opened and was not closed. Raises OrderInvariantError for rows that cannot follow.
+
+    ``counting`` has counted the journal's rows; without one they are counted here.
+    """
     found = []
-    for signal_id, row in unfinished(journal).items():
+    for signal_id, row in (counting or Counting.of(journal)).brackets.items():
         facts = facts_of(journal, signal_id=signal_id)
         bracket = rebuild_bracket(facts, policy)
         if bracket is not None:
@@ -83,20 +87,6 @@ def load_unfinished(journal: JournalReader, policy: Policy) -> list[Unfinished]:
 def opened_ns(journal: JournalReader, signal_id: str) -> int:
     """Return when a bracket opened (our wall clock): nothing of it was sent before."""
     return next(row.ts_ns for row in journal.rows(signal_id=signal_id, kind="signal"))
-
-
-def unfinished(journal: JournalReader) -> dict[str, int]:
-    """Return signal id and first row of every bracket that opened and was not closed, or was opened again."""
-    rows: dict[str, int] = {}
-    living: dict[str, int] = {}
-    for row in journal.rows():
-        if row.kind == "signal":
-            rows[row.signal_id] = living[row.signal_id] = row.seq
-        elif row.kind == "closed":
-            living.pop(row.signal_id, None)
-        elif row.kind == "bracket" and row.signal_id not in living and row.decode(BracketEvent).move == "reopen":
-            living[row.signal_id] = rows[row.signal_id]
-    return living
 
 
 def _loose(order: Order, facts: list[tuple[str, Fact]], since_ns: int) -> Loose:

@@ -72,6 +72,9 @@ class EngineSettings(msgspec.Struct, frozen=True):
     bracket_inbox: int = 1024
     """At most MAX_STOPS + 3 live orders tell a bracket, each bounded by its own inbox."""
     subscriber_queue: int = 4096
+    snapshot_rows: int | None = 20_000
+    """So many rows behind the last snapshot are proved and replayed at a start, in a second or so; None: every row of
+    the journal is. It takes some kilobytes to keep."""
     market: MarketSettings = MarketSettings()
     margin: MarginSettings = MarginSettings()
     alarms: AlarmSettings = AlarmSettings()

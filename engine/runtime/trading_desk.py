@@ -43,7 +43,9 @@ class TradingDesk:
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal, self._clock = journal, clock
-        self._latch = TradingState.replayed(row.decode(TradingEvent) for row in journal.rows(kind=TRADING_ROW))
+        self._latch = TradingState.replayed(
+            row.decode(TradingEvent) for row in journal.rows(kind=TRADING_ROW, signal_id="")
+        )
         self.on_tightened: Callable[[str, str], object] = _nobody
         if self._latch.causes():
             log.error("trading.still_halted", state=self._latch.overall, causes=_told(self._latch.causes()))

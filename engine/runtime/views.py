@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +22,16 @@ class BracketView(msgspec.Struct, frozen=True):
     uncovered: Qty
     uncovered_qty_s: Decimal
     orders: tuple[OrderView, ...]
+
+
+class SignalView(msgspec.Struct, frozen=True):
+    """One signal that came: its verdict, and its bracket, living or ended. ``code`` and ``reason``: of a denial."""
+
+    signal: Signal
+    status: Literal["accepted", "denied"]
+    code: str = ""
+    reason: str = ""
+    bracket: BracketView | None = None
 
 
 def bracket_view(bracket: Bracket) -> BracketView:

@@ -9,7 +9,7 @@ import trio.testing
 
 from engine.errors import VenueUnavailable
 from engine.kraken.admission import Admission
-from engine.kraken.limits import EngineCounters
+from engine.kraken.limits import Counter, EngineCounters
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
 from engine.orders.reports import Answer, OrderReport, Outcome, ReportType
 from engine.venue.protocol import Lane
@@ -299,6 +299,24 @@ async def test_unsent_request_costs_nothing_and_a_refused_rate_fills_the_counter
     assert desk.counters.of(BTC).level(trio.current_time()) == 0
     leave = await desk.limiter.enter(Lane.REDUCING, [new()])
     desk.limiter.settle(leave, [answer(Outcome.REFUSED, "RATE_LIMIT")])
+    assert desk.counters.of(BTC).level(trio.current_time()) == 60
+
+
+async def test_refusals_in_a_row_leave_the_counter_time_to_run_empty(autojump_clock):
+    """The venue stands thirty points above the threshold and charges refusals: tries must not keep it there."""
+    desk, venue = Desk(timeout_s=100), Counter(60, 1.0)
+    venue.charge(90, trio.current_time())
+    for tries in range(1, 12):
+        leave = await desk.limiter.enter(Lane.EMERGENCY, [new()])
+        venue.charge(1, trio.current_time())
+        if venue.level(trio.current_time()) <= venue.threshold:
+            break
+        desk.limiter.settle(leave, [answer(Outcome.REFUSED, "RATE_LIMIT")])
+    desk.limiter.settle(leave, [answer(Outcome.ACCEPTED)])
+    assert tries == 7
+    assert desk.now <= 2 * (30 + tries)
+    refused_again = await desk.limiter.enter(Lane.EMERGENCY, [new()])
+    desk.limiter.settle(refused_again, [answer(Outcome.REFUSED, "RATE_LIMIT")])
     assert desk.counters.of(BTC).level(trio.current_time()) == 60
 
 

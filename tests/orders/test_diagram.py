@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from statemachine import StateMachine
 
+from engine.algos import ChaseMachine, IcebergMachine, TwapMachine
 from engine.net.link import LinkMachine
 from engine.orders.brackets import BracketMachine
 from engine.orders.diagram import diagram_of, dot, mermaid, outline, state_table, table
@@ -21,7 +22,13 @@ WALK = [
 ]
 
 
-@pytest.mark.parametrize("machine", [OrderMachine, BracketMachine, LinkMachine, BreakerMachine, TradingMachine])
+@pytest.mark.parametrize(
+    "machine",
+    [
+        *(OrderMachine, BracketMachine, LinkMachine, BreakerMachine, TradingMachine),
+        *(ChaseMachine, TwapMachine, IcebergMachine),
+    ],
+)
 def test_every_state_and_transition_is_drawn(machine: type[StateMachine]) -> None:
     """Nothing of the machine is missing from the picture, and nothing else is in it."""
     transitions = {

@@ -95,15 +95,21 @@ class WithinOwnCounters(Invariant):
         if b"Exceeded msg rate" in data:
             self.broken(f"more messages than a connection may send: {told}")
         elif b"EOrder:Rate limit exceeded" in data and self._order_counter() and not self._lately(*_FOREIGN_LOAD):
-            self.broken(f"refused for its rate: {told}")
+            if not self._invented("rate_limited"):
+                self.broken(f"refused for its rate: {told}")
         elif b"EAPI:Rate limit exceeded" in data and self._call_counter() and not self._lately(*_FOREIGN_CALLS):
-            self.broken(f"refused for the rate of its calls: {told}")
+            if not self._invented("rest_rate_limited"):
+                self.broken(f"refused for the rate of its calls: {told}")
         elif b"EOrder:Orders limit exceeded" in data and not self._lately("slots_taken", "foreign_order"):
             self.broken(f"more open orders than there may be: {told}")
 
     def _lately(self, *kinds: str) -> bool:
         """A full counter takes about a minute to run empty, and a new engine learns its level as it goes."""
         return self.ledger.had_since(self.court.now_s - RUNS_EMPTY_S, *kinds)
+
+    def _invented(self, kind: str) -> bool:
+        """The weather refuses in the instant in which it strikes; counters may stand nearly full beside that."""
+        return self.ledger.had_since(self.court.now_s, kind)
 
     def _order_counter(self) -> bool:
         core = self.court.world.exchange._venue.core

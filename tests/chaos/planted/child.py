@@ -6,6 +6,7 @@ engine is sound, is never changed.
 
 from __future__ import annotations
 
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -114,6 +115,7 @@ def _read(answers: BinaryIO, trial: Trial, bound_s: float) -> Outcome:
 def _serve(out: BinaryIO, texts: Mapping[str, str], trials: Sequence[Trial]) -> None:
     """Be the child: it never returns, so nothing of the parent's runs twice."""
     try:
+        gc.set_threshold(50_000, 20, 100)  # a run is short, and most of what it makes dies with it
         _load_anew(texts)
         for trial in trials:
             began_s = time.process_time()

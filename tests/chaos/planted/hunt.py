@@ -79,6 +79,5 @@ def hunt_all(quarries: list[Quarry], jobs: int) -> Iterator[Hunted]:
 def begin() -> None:
     """Make ready a process whose children run the trials."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
-    gc.set_threshold(50_000, 20, 100)  # a run is short, and most of what it makes dies with it
     preload()
     gc.freeze()

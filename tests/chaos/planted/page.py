@@ -20,8 +20,8 @@ def written(hunted: Sequence[Hunted], first: int, most: int, weathers: str) -> s
             "# The planted bugs, found from fresh seeds",
             "",
             f"**{len(found)} of {len(hunted)} found**, the median after **{middle} seeds**.",
-            f"From seed {first} on, at most {most} under each of {weathers.replace(',', ', ')};"
-            + f" revision `{revision()}`, {sum(one.cpu_s for one in hunted):.0f} s of processor time.",
+            f"From seed {first} on, at most {most} under each of {weathers.replace(',', ', ')}.",
+            f"Revision `{revision()}`, {sum(one.cpu_s for one in hunted):.0f} s of processor time.",
             "Every seed that shows one holds every rule in the sound engine. Written by `just planted`.",
             "",
             "| planted bug | its mistake | seeds | found in | rule that broke |",

@@ -132,3 +132,36 @@ async def test_cancel_that_could_not_be_sent_is_sent_when_there_is_a_way_again(o
         assert case.sent("entry")[0].is_open
         await come(story, lambda: case.outcome, within_s=60)
     assert case.outcome == "abandoned"
+
+
+async def test_cancel_asked_for_again_by_a_person_waits_for_no_pause(open_story, autojump_clock):
+    """Storm 134: three refusals have made the pause four seconds long; who asks anew does not wait for its end."""
+    async with open_story() as story:
+        faults = ScriptedFaults()
+        for number in (1, 2, 3):
+            faults.at("cancel_order", number, refuse_with("EOrder:Domain rate limit exceeded"))
+        story.world.exchange.faults = faults
+        story.market()
+        case = await story.submit()
+        await story.until(lambda: case.entry_is("open"))
+        story.engine.cancel(case.signal_id)
+        await story.until(lambda: case.entry().states().count("pending_cancel") == 3)
+        await story.wait(0.5)
+        assert case.sent("entry")[0].is_open
+        story.engine.cancel(case.signal_id)
+        await story.until(lambda: case.outcome, within_s=1)
+
+
+async def test_cancel_that_found_no_way_goes_as_soon_as_the_stream_is_back(open_story, autojump_clock):
+    """Storm 134: tries that found no way have made the pause long; it ends with the outage."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(entry_timeout_s=3)
+        await story.until(lambda: case.entry_is("open"))
+        story.world.wire.refuse(22)
+        for connection in story.world.wire.connections:
+            connection.reset()
+        await story.wait(21)
+        await story.until(story.engine.services.stream_up)
+        await story.until(lambda: case.outcome, within_s=1.5)
+    assert case.outcome == "abandoned"

@@ -1,0 +1,288 @@
+"""What an order writes into the journal for each step, and that the rows give the same order again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from engine.errors import OrderInvariantError
+from engine.orders.events import Numbers, OrderEvent
+from engine.orders.order import Order
+from engine.orders.replay import Fact, Intent, Requested, rebuild_orders
+from engine.orders.reports import Outcome, ReportType, VenueStatus
+from tests.orders.conftest import (
+    CL,
+    OID,
+    a_cancel,
+    accepted,
+    alarms,
+    amend,
+    an_open_order,
+    an_order,
+    answer,
+    canceled,
+    filled,
+    new_order,
+    px,
+    qty,
+    refused,
+    report,
+    standing,
+    trade,
+)
+from tests.orders.test_order import replayed
+
+RESTING: tuple[VenueStatus, ...] = ("pending_new", "new", "partially_filled")
+
+
+def test_denial_keeps_why_code_and_numbers() -> None:
+    """Nothing was sent; what was compared is written down."""
+    order = Order(new_order(), "entry")
+    order.outgoing = order.spec
+    numbers = Numbers(Decimal(1), Decimal(2))
+    assert order.deny("too much", "LIMIT", 7, numbers) == [
+        OrderEvent("deny", "new", "denied", 7, why="too much", code="LIMIT", numbers=numbers)
+    ]
+    assert (order.outgoing, order.reason, order.code) == (None, "too much", "LIMIT")
+    (plain,) = Order(new_order(), "entry").deny("halted", "HALTED", 8)
+    assert (plain.numbers, plain.ts_ns) == (None, 8)
+
+
+def test_doubt_alarms_and_keeps_its_reason() -> None:
+    """Nobody is left who could hear the answer."""
+    order = an_order()
+    assert order.doubt("we stopped", 7) == [
+        OrderEvent("doubt", "pending", "unknown", 7, why="we stopped", alarm="ORDER_UNKNOWN")
+    ]
+    assert order.in_doubt
+
+
+def test_operators_word_opens_an_unknown_order_alone() -> None:
+    """Of any other state the venue has said more than an operator can."""
+    order = an_order()
+    assert order.declare_live("seen on the web page", 7) == []
+    order.doubt("we stopped", 7)
+    assert order.declare_live("seen on the web page", 8) == [
+        OrderEvent("accept", "unknown", "open", 8, why="seen on the web page")
+    ]
+    assert (order.in_doubt, order.declare_live("again", 9)) == (True, [])
+
+
+def test_order_is_proved_dead_only_while_in_doubt() -> None:
+    """What the venue has shown is not dead, whatever the proofs say."""
+    order = an_order()
+    order.doubt("we stopped", 7)
+    assert order.prove_dead("all proofs hold", 8) == [
+        OrderEvent("prove_dead", "unknown", "rejected", 8, why="all proofs hold")
+    ]
+    with pytest.raises(OrderInvariantError, match=f"{CL}: the venue has shown it.*all proofs hold"):
+        an_open_order().prove_dead("all proofs hold", 8)
+
+
+def test_order_live_by_word_alone_can_still_be_proved_dead() -> None:
+    """The operator was wrong."""
+    order = an_order()
+    order.doubt("we stopped", 7)
+    order.declare_live("I saw it", 8)
+    (event,) = order.prove_dead("all proofs hold", 9)
+    assert (event.from_state, event.to_state) == ("open", "rejected")
+
+
+# --- asked late enough ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", RESTING)
+def test_amend_that_does_not_show_was_not_applied(status: VenueStatus) -> None:
+    """The order stands with its old terms and may be asked again."""
+    order = an_open_order()
+    order.ask(amend("12"), 4, "more")
+    assert order.shown(report(ReportType.STATUS, status, source="rest", order_qty="10", ts_ns=9)) == [
+        OrderEvent("refuse_change", "pending_amend", "open", 9, why="the venue shows it unchanged", code="NOT_APPLIED")
+    ]
+    assert (order.order_qty, order.pending, order.code) == (10, None, "NOT_APPLIED")
+
+
+@pytest.mark.parametrize("status", RESTING)
+def test_cancel_that_does_not_show_was_not_applied(status: VenueStatus) -> None:
+    """It rests still: what it has filled meanwhile is booked first."""
+    order = an_open_order()
+    order.ask(a_cancel(), 4, "enough")
+    events = order.shown(report(ReportType.STATUS, status, source="rest", cum_qty="4", ts_ns=9))
+    assert [(event.move, event.to_state, event.ts_ns) for event in events] == [
+        ("", "pending_cancel", 9),
+        ("refuse_change", "partial", 9),
+    ]
+    assert (events[0].venue_cum, order.done_qty) == (4, 4)
+
+
+def test_amend_that_shows_was_applied() -> None:
+    """Its values end it, and nothing is refused."""
+    order = an_open_order()
+    order.ask(amend("12"), 4, "more")
+    (event,) = order.shown(report(ReportType.STATUS, "new", source="rest", order_qty="12", ts_ns=9))
+    assert (event.move, event.order_qty, order.state, order.order_qty) == ("amended", 12, "open", 12)
+
+
+def test_state_without_a_change_in_flight_says_nothing_new() -> None:
+    """An order that only rests has nothing to be refused."""
+    order = an_open_order()
+    assert order.shown(report(ReportType.STATUS, "new", source="rest", order_qty="10")) == []
+    assert order.state == "open"
+
+
+def test_order_that_ended_meanwhile_is_not_refused_anything() -> None:
+    """The change came too late or was the end of it."""
+    order = an_open_order()
+    order.ask(a_cancel(), 4, "enough")
+    (event,) = order.shown(report(ReportType.STATUS, "canceled", source="rest"))
+    assert (event.move, order.state) == ("cancel", "canceled")
+
+
+# --- refused, and yet it lives ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", RESTING)
+def test_refused_order_that_rests_is_open_and_alarms(status: VenueStatus) -> None:
+    """What rests is the truth."""
+    order = an_order()
+    order.answered(refused())
+    (event,) = order.reported(report(ReportType.STATUS, status, source="snapshot"))
+    assert (event.move, event.alarm, event.order_id, order.state) == ("accept", "REFUSED_BUT_LIVE", OID, "open")
+
+
+@pytest.mark.parametrize("status", RESTING)
+def test_settled_refusal_that_rests_is_opened_again(status: VenueStatus) -> None:
+    """Even after its scope has ended."""
+    order = an_order()
+    order.answered(refused())
+    order.settle(5)
+    assert alarms(order.reported(report(ReportType.STATUS, status, source="snapshot"))) == ["REFUSED_BUT_LIVE"]
+    assert order.state == "open"
+
+
+def test_refused_order_that_trades_is_told_by_its_trade() -> None:
+    """The fill itself opens it: one alarm, not two."""
+    order = an_order()
+    order.answered(refused())
+    events = order.reported(trade("e1", "4"))
+    assert [(event.move, event.alarm) for event in events] == [("", ""), ("trade", "REFUSED_BUT_LIVE")]
+    assert (order.order_id, order.state) == (OID, "partial")
+
+
+# --- replay -----------------------------------------------------------------------------------------------------------
+
+
+def test_note_on_a_settled_order_leaves_it_settled() -> None:
+    """A refusal that comes after everything is noted, and the replay does not reopen for it."""
+    order = an_order()
+    events = order.reported(trade("e1", "10", "filled")) + order.settle(5)
+    events += order.answered(refused())
+    assert (events[-1].alarm, order.state) == ("REFUSED_BUT_LIVE", "settled")
+    again = an_order()
+    for event in events:
+        again.apply(event)
+    assert (again.state, again.walk) == ("settled", order.walk)
+
+
+def test_amend_down_to_the_fill_is_replayed_as_filled() -> None:
+    """Whether it is complete is judged by the new total."""
+    order = Order(new_order(), "entry")
+    events = order.dispatched(1) + order.answered(accepted()) + order.reported(trade("e1", "4"))
+    events += order.ask(amend("4"), 5, "less") + order.answered(answer(Outcome.ACCEPTED, "amend"))
+    assert standing(order) == ("filled", "4", "0")
+    assert replayed(order, events).view() == order.view()
+
+
+def lived(*facts: Fact) -> Order:
+    """Fold rows after those of an order that has been accepted."""
+    order = Order(new_order(), "entry")
+    events: list[Fact] = [*order.dispatched(1), *order.answered(accepted())]
+    spec = order.spec
+    rows: list[Fact] = [Intent(spec, "entry", ""), Requested(spec, "ws", ""), *events, *facts]
+    return rebuild_orders((CL, row) for row in rows)[CL]
+
+
+@pytest.mark.parametrize(("move", "state"), [("ask_amend", "pending_amend"), ("ask_cancel", "pending_cancel")])
+def test_request_survives_a_fill_between_its_row_and_its_event(move: str, state: str) -> None:
+    """The fill came first: the order still knows what it has asked, and its doubt is as wide."""
+    request = amend("12") if move == "ask_amend" else a_cancel()
+    (fill,) = an_open_order().reported(trade("e1", "4"))
+    order = lived(Requested(request, "ws", ""), fill, OrderEvent(move, "partial", state, 5))
+    assert (order.state, order.pending, order.outgoing) == (state, request, request)
+    assert order.bounds() == ((6, 8) if move == "ask_amend" else (0, 6))
+
+
+def test_fill_beside_a_request_that_is_not_asked_yet_leaves_no_pending_one() -> None:
+    """Written down, not yet asked: it is on its way, and nothing more."""
+    (fill,) = an_open_order().reported(trade("e1", "4"))
+    order = lived(Requested(amend("12"), "ws", ""), fill)
+    assert (order.pending, order.outgoing, order.state) == (None, amend("12"), "partial")
+
+
+def test_answer_alone_takes_the_request_off_its_way() -> None:
+    """We stopped between the answer's row and its event."""
+    order = lived(Requested(a_cancel(), "ws", ""), answer(Outcome.NOT_SENT, "cancel"))
+    assert (order.outgoing, order.view().busy) == (None, False)
+
+
+def test_request_for_the_order_itself_is_no_change_of_it() -> None:
+    """The new-order request says only that it may have been sent."""
+    order = lived()
+    assert (order.pending, order.outgoing, order.view().busy) == (None, None, False)
+
+
+def test_row_before_its_intent_is_refused() -> None:
+    """Requests, answers and events of an order nobody has decided: each names it."""
+    rows: list[Fact] = [Requested(amend("1"), "ws", ""), accepted(), OrderEvent("dispatch", "new", "pending", 1)]
+    for row in rows:
+        with pytest.raises(OrderInvariantError, match=f"a row of order {CL} stands before its intent"):
+            rebuild_orders([(CL, row)])
+
+
+def test_replay_of_a_wrong_row_says_what_stood_and_what_was_told() -> None:
+    """Two messages a person can act on."""
+    order = an_open_order()
+    with pytest.raises(OrderInvariantError, match=f"{CL}: 'dispatch' starts in new, the replay stands in open"):
+        order.apply(OrderEvent("dispatch", "new", "pending", 1))
+    with pytest.raises(
+        OrderInvariantError, match=f"{CL}: replay of 'cancel' ends in canceled, the journal says filled"
+    ):
+        order.apply(OrderEvent("cancel", "open", "filled", 1))
+
+
+def test_settled_order_is_reopened_by_the_row_that_follows() -> None:
+    """A reopening leaves no row of its own."""
+    order = Order(new_order(), "entry")
+    events = order.dispatched(1) + order.answered(accepted()) + order.reported(canceled()) + order.settle(5)
+    events += order.reported(trade("e1", "4")) + order.settle(6)
+    again = replayed(order, events)
+    assert (again.view(), again.walk) == (order.view(), order.walk)
+    assert [event.from_state for event in events[-2:]] == ["canceled", "canceled"]
+
+
+def test_view_is_the_order_as_it_stands() -> None:
+    """Every member, of an order that was amended and has traded."""
+    order = an_open_order(role="stop", order_type="stop-loss-limit", trigger_price=px(90))
+    order.ask(amend("12", limit_price=px(88), trigger_price=px(89)), 4, "tighter")
+    order.answered(answer(Outcome.ACCEPTED, "amend"))
+    order.reported(trade("e1", "4"))
+    order.cancel_wanted = True
+    view = order.view()
+    assert (view.cl_ord_id, view.role, view.state, view.spec, view.order_id) == (CL, "stop", "partial", order.spec, OID)
+    assert (view.order_qty, view.cum_qty, view.done_qty, view.leaves_qty) == (12, 4, 4, 8)
+    assert (view.least, view.most, view.busy, view.triggered, view.cancel_wanted) == (8, 8, False, True, True)
+    assert (view.cum_cost, view.avg_px, view.fees) == (400, 100, {})
+    assert (view.limit_price, view.trigger_price, view.changed_ns, view.dispatched_ns) == (88, 89, 2, 1)
+    assert (view.reason, view.code, view.states) == (
+        "tighter",
+        "",
+        ("new", "pending", "open", "pending_amend", "open", "partial"),
+    )
+
+
+def test_filled_word_ends_an_order_with_a_row_of_its_own() -> None:
+    """Without numbers the whole of it counts."""
+    order = an_open_order()
+    (event,) = order.reported(filled(reason="done"))
+    assert event == OrderEvent("fill_out", "open", "filled", 3, why="done", venue_cum=qty(10))
