@@ -24,6 +24,10 @@ kill-test kills="20" *args:
 chaos seeds="1-300" *args:
     python -m engine chaos --seeds {{ seeds }} --corpus tests/chaos/corpus/seeds.txt {{ args }}
 
+# find each planted bug from fresh seeds (--first SEED), or only those whose kept seed is lost (--renew)
+planted *args:
+    python -m tests.chaos.planted {{ args }}
+
 # search for so many hours: seeds in every weather, deaths at every act, mutants; failing seeds go into the corpus
 night hours="8" *args:
     python -m tests.night --hours {{ trim_start_match(hours, "hours=") }} {{ args }}

@@ -66,12 +66,12 @@ class Parent:
         """
         if self.signal.time_in_force != "gtc":
             return {}
-        left_s = Decimal(max(1, until_ns - now_ns)) / NS
+        left_ms = max(1, -(-(until_ns - now_ns) // 1_000_000))
         expires_ns = -(-until_ns // NS) * NS + BACKSTOP_S * NS  # the venue knows whole seconds
         return {
             "time_in_force": "gtd",
             "expire_time": moment(expires_ns),
-            "entry_timeout_s": f"{left_s.quantize(Decimal('0.001'), ROUND_UP):f}",
+            "entry_timeout_s": left_ms / 1000,
         }
 
     def least(self, instrument: Instrument) -> Decimal:

@@ -47,9 +47,15 @@ _REQUESTS: dict[str, Callable[[Random], tuple[tuple[str, ...], Action]]] = {
         accept_late(rng.uniform(0.2, 6)) if rng.random() < 0.5 else fail_then_accept(rng.uniform(0.2, 6)),
     ),
     "late_answer": lambda rng: (rng.choice((ORDERS, READS)), answer_late(rng.uniform(0.5, 8))),
-    "http_5xx_before": lambda rng: (READS + BY_REST, http_error(rng.choice((500, 502, 503, 504, 520)), "")),
-    "http_5xx_after": lambda rng: (READS + BY_REST, http_error(rng.choice((500, 502, 503, 520)), "", done=True)),
-    "html": lambda rng: (READS + BY_REST, http_error(rng.choice((200, 403, 502)), HTML)),
+    "http_5xx_before": lambda rng: (
+        rng.choice((READS, BY_REST)),
+        http_error(rng.choice((500, 502, 503, 504, 520)), ""),
+    ),
+    "http_5xx_after": lambda rng: (
+        rng.choice((READS, BY_REST)),
+        http_error(rng.choice((500, 502, 503, 520)), "", done=True),
+    ),
+    "html": lambda rng: (rng.choice((READS, BY_REST)), http_error(rng.choice((200, 403, 502)), HTML)),
     "rate_limited": lambda _: (ORDERS, refuse_with("EOrder:Rate limit exceeded")),
     "rest_rate_limited": lambda _: (READS, refuse_with("EAPI:Rate limit exceeded")),
     "invalid_nonce": lambda _: (READS, refuse_with("EAPI:Invalid nonce")),

@@ -108,6 +108,7 @@ def draw_scenario(
     habits = SeededChance(seed).stream(
         "habits"
     )  # what came later draws apart, so that seeds of before keep their sense
+    times = _bunched(habits, times)
     if not given:
         signals = [_dated(habits, at_s, one) for at_s, one in zip(times, signals, strict=True)]
     handed = tuple(zip(times, signals, strict=True))
@@ -125,6 +126,14 @@ def draw_scenario(
         slow=slow,
         repeats=tuple((at_s + habits.uniform(0.5, 12), one) for at_s, one in handed if habits.random() < 0.15),
     )
+
+
+def _bunched(rng: Random, times: list[float]) -> list[float]:
+    """Many strategies decide in the same moment: what one asks for is still under way when the next one comes."""
+    for at in range(1, len(times)):
+        if rng.random() < 0.25:
+            times[at] = times[at - 1] + rng.uniform(0, 0.02)
+    return times
 
 
 def _dated(rng: Random, at_s: float, signal: Signal) -> Signal:

@@ -25,9 +25,13 @@ WORKS_S: Final[Mapping[str, float]] = {
     "late_answer": 8.0,
     "missing_frame": 32.0,
     "counter_filled": 75.0,
+    "rest_rate_limited": 30.0,
 }
 """How long after its strike a fault may still show: what is done or told late, a gap that no later frame tells of until
-resting orders are asked for all the same (``silent_resting_s``), a counter that runs empty."""
+resting orders are asked for all the same (``silent_resting_s``), a counter that runs empty. Refused for their rate,
+calls pause for five seconds and then leave tokens their room: at the smallest tier two questions take half a minute."""
+BELIEVED_S = 32.0
+"""What REST told of too old a moment is believed until a resting order is asked for again (``silent_resting_s``)."""
 
 
 class Sky:
@@ -205,6 +209,7 @@ class Sky:
     async def _lag_beyond(self, hold_s: float) -> None:
         bound_s = self._world.settings.visibility_lag_s
         await self._lag("lag_beyond", self._rng.uniform(bound_s * 1.5, bound_s * 6), hold_s)
+        self._ledger.disturb(self._trace.now_s + BELIEVED_S)
 
     async def _inconsistent_snapshot(self, hold_s: float) -> None:
         living = [t for t in self._ledger.orders.values() if t.venue is not None and t.venue.is_open]

@@ -166,6 +166,12 @@ VERBS = {
         "Change a resting entry's price, or move a living bracket's stop and target in place.",
         "amend --signal 6f1c2a4e --stop 49500 --target 52000",
     ),
+    "algo": Verb(
+        "engine.cli.algo:algo",
+        "Work a limit signal in parts on the running engine: chase, twap or iceberg. The same line again goes on with"
+        " it.",
+        "algo twap --signal parent.json --slices 6 --over 600",
+    ),
     "protect": Verb(
         "engine.cli.amending:protect",
         "Put coins that are there already under a stop, and a target: a bracket without an entry.",

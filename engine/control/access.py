@@ -50,15 +50,21 @@ def make_token(chance: Chance, given: str | None = None) -> str:
 
 
 def keep_access(data_dir: Path, access: Access) -> None:
-    """Leave word of the door for this user's programs; a directory that takes no file is logged, and no fault."""
+    """Leave word of the door for this user's programs; a directory that takes no file is logged, and no fault.
+
+    Whoever looks finds the word whole, or none: not half of it, nor that of an engine that was killed.
+    """
     path = data_dir / ACCESS_NAME
+    fresh = path.with_name(f"{ACCESS_NAME}.new")
     try:
-        path.unlink(missing_ok=True)  # never written through what another left there
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        for left in (path, fresh):  # never written through what another left there
+            left.unlink(missing_ok=True)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.write(handle, msgspec.json.encode(access))
         finally:
             os.close(handle)
+        fresh.replace(path)
     except OSError as error:
         log.warning("control.access_not_kept", path=str(path), error=error.strerror)
 

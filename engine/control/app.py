@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import structlog
 import trio
 from litestar import HttpMethod, Litestar, Request
 from litestar.connection import WebSocket
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from litestar.response import Response
 from litestar.types import ASGIApp
@@ -136,7 +137,10 @@ def _once(given: dict[str, list[str]]) -> dict[str, Any]:
 
 async def _body(request: Request[Any, Any, Any]) -> bytes:
     with trio.move_on_after(BODY_BOUND_S):
-        return await request.body()
+        try:
+            return await request.body()
+        except InternalServerException:  # litestar's word for a sender that has gone
+            raise bad_request("the body ended before it was whole") from None
     raise Refusal(408, "SLOW_BODY", f"the body took longer than {BODY_BOUND_S:g} s", "send it at once", USAGE)
 
 
@@ -161,7 +165,8 @@ def complain(request: Request[Any, Any, Any], error: Exception) -> Response[byte
     """Turn whatever ended a request into the one form of errors. What was not foreseen is logged, not told."""
     refusal = _refusal(error, request.url.path)
     if refusal.status == 500:
-        log.error("control.failed", path=request.url.path, exc_info=error)
+        # as text: a logger that shows the locals of every frame would show the request's token among them
+        log.error("control.failed", path=request.url.path, trace="".join(traceback.format_exception(error)))
     headers = {name.decode(): value.decode() for name, value in refusal.headers}
     return Response(ENCODER.encode(refusal.complaint), status_code=refusal.status, media_type=JSON, headers=headers)
 

@@ -1,7 +1,8 @@
 """What stands before the application on TCP: whose address was asked for, from which page, and with which token.
 
 A page from elsewhere can make a browser send requests here, under a name of its own (DNS rebinding) or under ours
-(CSRF): the first has a foreign Host, the second a foreign Origin, and neither knows the token.
+(CSRF): the first has a foreign Host, the second a foreign Origin or says by ``Sec-Fetch-Site`` that it is no page of
+ours, and neither knows the token.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
 
 from engine.control.access import Access
-from engine.control.refusal import USAGE, Refusal, forbidden, no_such_route, unauthorized
+from engine.control.pace import Pace
+from engine.control.refusal import USAGE, Refusal, bad_request, forbidden, no_such_route, unauthorized
 
 HEAD_BYTES_MOST = 16 * 1024
 
 OPEN_PATHS = ("/", "/metrics", "/metrics/")
 OPEN_FOLDER = "/static/"
 """Answered without a token: the page's shell and its files, which hold no data, and the metrics."""
+
+REFUSED_PER_S, REFUSED_BURST = 100.0, 300.0
+"""Refusals here: whoever has no token, such as a page that asks in a loop, shall not take the engine's time."""
 
 BEARER = "bearer."
 """Before the token among a WebSocket's subprotocols: a browser can set no header there."""
@@ -38,6 +43,7 @@ class Gate:
         self._app, self._access = app, access
         self._hosts = frozenset(host.lower() for host in hosts)
         self._origins = frozenset(f"http://{host}" for host in self._hosts)
+        self._refused = Pace(REFUSED_PER_S, REFUSED_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -45,6 +51,7 @@ class Gate:
         if refusal is None:
             await self._app(scope, receive, _marked(send))
         else:
+            await self._refused.turn()
             await refuse(refusal, scope, send)
 
     def _refusal(self, scope: HTTPScope | WebSocketScope) -> Refusal | None:
@@ -58,6 +65,10 @@ class Gate:
             return forbidden("FOREIGN_HOST", "this door is not known by that name", "use the address that run printed")
         if any(name == b"origin" and value.lower() not in self._origins for name, value in headers):
             return forbidden("FOREIGN_ORIGIN", "pages of other sites may not ask", "use the address that run printed")
+        if _from_another_site(scope, headers):
+            return forbidden("FOREIGN_ORIGIN", "pages of other sites may not ask", "use the address that run printed")
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:  # two readers, two lengths
+            return bad_request("a body has one length: Content-Length or Transfer-Encoding")
         if _crooked(scope):
             return no_such_route()
         if _is_open(scope):
@@ -67,6 +78,14 @@ class Gate:
             scope["state"]["connection"].admitted = True
             return None
         return unauthorized("no token, or not this start's")
+
+
+def _from_another_site(scope: HTTPScope | WebSocketScope, headers: list[tuple[bytes, str]]) -> bool:
+    """Tell by the browser's word; it sends no Origin with a plain GET. A link from elsewhere may lead to the shell."""
+    said = dict(headers)
+    if said.get(b"sec-fetch-site", "none") in ("none", "same-origin"):
+        return False
+    return said.get(b"sec-fetch-mode") != "navigate" or scope["path"] != "/"
 
 
 def _is_open(scope: HTTPScope | WebSocketScope) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest, openmetrics
 from prometheus_client.core import (
     CounterMetricFamily,
     HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 import engine as package
@@ -27,6 +27,13 @@ from engine.runtime.histogram import Histogram, Named, NamedHistograms
 from engine.runtime.metrics import Metrics
 
 PREFIX: Final = "engine_"
+OPENMETRICS: Final = openmetrics.exposition.CONTENT_TYPE_LATEST
+PLAIN: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+
+def form_of(accept: str) -> str:
+    """Return the content type for an Accept header. Anybody may write one, so nothing else of it is looked at."""
+    return OPENMETRICS if "application/openmetrics-text" in accept else PLAIN
 
 
 def expose(engine: Engine, accept: str = "") -> tuple[str, bytes]:
@@ -37,8 +44,10 @@ def expose(engine: Engine, accept: str = "") -> tuple[str, bytes]:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine))
     ProcessCollector(registry=registry)  # CPU, memory, descriptors of this process under their usual names
-    encode, content_type = choose_encoder(accept)
-    return content_type, encode(registry)
+    form = form_of(accept)
+    if form == OPENMETRICS:
+        return form, openmetrics.exposition.generate_latest(registry)  # type: ignore[no-untyped-call]  # the library's
+    return form, generate_latest(registry)
 
 
 class EngineCollector(Collector):

@@ -59,7 +59,9 @@ class Door:
         try:
             await self.http.serve(connection)
         except Exception as error:  # one connection's end, whatever it was, ends no other and not the engine
-            log.warning("control.connection_failed", error=repr(error))
+            # names alone: the text may hold a header; and a stranger may do this as often as he likes
+            tell = log.warning if connection.admitted else log.debug
+            tell("control.connection_failed", errors=_names(error))
         finally:
             self.connections.pop(connection, None)
 
@@ -71,6 +73,12 @@ class Door:
                 connection.close()
                 return True
         return False
+
+
+def _names(error: BaseException) -> list[str]:
+    if isinstance(error, BaseExceptionGroup):
+        return [name for one in error.exceptions for name in _names(one)]
+    return [type(error).__name__]
 
 
 class Control:

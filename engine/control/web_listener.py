@@ -15,6 +15,7 @@ from engine.errors import ConfigError
 BACKLOG = 64
 PORT = 8790
 """Where the door is looked for; nobody has registered it."""
+HTTP_PORT = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +59,9 @@ def _bind(listener: socket.socket, settings: WebSettings) -> None:
 
 
 def names_of(host: str, port: int) -> tuple[str, ...]:
-    """Return the names, port included, under which a browser on this machine may ask."""
-    return (f"{_bracketed(host)}:{port}", f"localhost:{port}")
+    """Return the names, port included, under which a browser on this machine may ask; it leaves out HTTP's own port."""
+    names = (_bracketed(host), "localhost")
+    return tuple(f"{name}:{port}" for name in names) + (names if port == HTTP_PORT else ())
 
 
 def url_of(host: str, port: int) -> str:
@@ -68,4 +70,6 @@ def url_of(host: str, port: int) -> str:
 
 
 def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    """Write an address as browsers do, whatever way it was set: they send ``[::1]`` for ``0:0:0:0:0:0:0:1``."""
+    address = ipaddress.ip_address(host)
+    return f"[{address}]" if address.version == 6 else str(address)

@@ -28,6 +28,7 @@ class JournalReader:
         self._header = header
         self.footing = Footing()
         """What ``live_rows`` leaves out; from the first row on until ``find_footing`` or ``stand_on`` was called."""
+        self._unproved = 0
 
     @property
     def identity(self) -> VenueIdentity:
@@ -51,15 +52,18 @@ class JournalReader:
     ) -> Iterator[Row]:
         """Yield the rows behind ``after`` that match, oldest first, up to ``upto`` or the head at the time of the call.
 
-        Raises JournalCorrupt at a row that cannot be read; whether the rows fit together, only verify() tells.
+        Raises JournalCorrupt at a row that cannot be read; whether the rows fit together, only verify() tells. A row
+        that the start has left unproved is compared with its hash and the one before it.
         """
         if upto is None:
             upto, _ = self.head
-        return self._store.rows(Selection(after, upto, signal_id, cl_ord_id, kind))
+        found = self._store.rows(Selection(after, upto, signal_id, cl_ord_id, kind))
+        return found if after >= self._unproved else self._fitting(found)
 
     def newest(self, kind: str) -> Row | None:
         """Return the newest row of a kind among those of no signal, found without reading the others."""
-        return self._store.newest(kind)
+        found = self._store.newest(kind)
+        return None if found is None else next(self._fitting(iter((found,))))
 
     def live_rows(self, kind: str | None = None) -> Iterator[Row]:
         """Yield the rows of signals from which a start replays, oldest first: all of them, or what a snapshot left.
@@ -80,7 +84,7 @@ class JournalReader:
 
         Raises JournalCorrupt as ``verify`` does. Rows that a snapshot leaves out are not looked at.
         """
-        refused = ""
+        refused, self._unproved = "", 0  # what is read here is proved here
         try:
             found = self.newest(SNAPSHOT)
             if found is not None:
@@ -93,7 +97,24 @@ class JournalReader:
     def stand_on(self, footing: Footing) -> Footing:
         """Let ``live_rows`` leave out what this footing does, which was found on this very journal; returns it."""
         self.footing = footing
+        self._unproved = footing.snapshot.upto if footing.snapshot is not None else 0
         return footing
+
+    def all_proved(self) -> None:
+        """Take note that the rows which the footing left unproved have been walked."""
+        self._unproved = 0
+
+    def _fitting(self, rows: Iterator[Row]) -> Iterator[Row]:
+        before: Row | None = None
+        for row in rows:
+            if 1 < row.seq <= self._unproved:
+                if before is None or before.seq != row.seq - 1:
+                    before = next(self._store.rows(Selection(row.seq - 2, row.seq - 1)), None)
+                if before is None:
+                    raise JournalCorrupt(f"journal row {row.seq - 1} is missing", row.seq - 1)
+                next_in_chain(row.seq - 1, before.hash, row)
+            before = row
+            yield row
 
     def _proved(self, found: Row) -> Footing:
         """Return the footing on the snapshot in this row. Raises JournalCorrupt where anything speaks against it."""
@@ -110,6 +131,8 @@ class JournalReader:
         if (seq, head) != (head_seq, head_hash):
             raise JournalCorrupt(f"the journal ends at row {seq}, its head is row {head_seq}", seq + 1)
         for name, strand in snapshot.strands.items():
+            # What is replayed fits its place as well; of no signal there are thousands, and few are read: then it is seen.
+            self._unproved = snapshot.upto if name else 0
             if Strand().extended(self.rows(upto=snapshot.upto, signal_id=name)) != strand:
                 named = f"signal {name}" if name else "no signal"
                 raise JournalCorrupt(f"the rows of {named} do not fit the snapshot in row {found.seq}", found.seq)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import io
 import os
 import shutil
@@ -47,6 +48,7 @@ _OF_NO_SIGNAL = sa.Index("rows_of_no_signal", _rows.c.kind, sqlite_where=_rows.c
 _NOTHING: sa.ColumnElement[str] = sa.literal_column(
     "''"
 )  # spelled out in queries: SQLite proves a partial index only from a literal
+_kinds_of_no_signal = sa.select(_rows.c.kind).distinct().where(_rows.c.signal_id == _NOTHING)
 _insert = _rows.insert()
 _newest = sa.select(_rows).order_by(_rows.c.seq.desc()).limit(1)
 
@@ -204,7 +206,18 @@ class SqliteStore:
             return None if found is None else _row(found)
 
     def rows(self, wanted: Selection) -> Iterator[Row]:
-        """Read page by page, so that no read lock outlives a page and rows may be inserted meanwhile."""
+        """Read page by page, so that no read lock outlives a page and rows may be inserted meanwhile.
+
+        Rows of no signal are merged kind by kind: the index finds each kind's in order, never all of them.
+        """
+        if wanted.signal_id != "" or wanted.kind is not None:
+            return self._paged(wanted)
+        with _as_corruption(self._path, wanted.after + 1):
+            kinds = self._connection.execute(_kinds_of_no_signal).scalars().all()
+        pages = (self._paged(msgspec.structs.replace(wanted, kind=kind)) for kind in kinds)
+        return heapq.merge(*pages, key=lambda row: row.seq)
+
+    def _paged(self, wanted: Selection) -> Iterator[Row]:
         after = wanted.after
         while True:
             with _as_corruption(self._path, after + 1):

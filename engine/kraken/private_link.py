@@ -78,7 +78,7 @@ class PrivateLink:
         self._executions = Executions(queries, sink, counters, self._venue_now_ns)
         self._socket: ws.Socket | None = None
         self._begin()
-        self.standing: Standing | None = None
+        self._standing: Standing | None = None
         self.refused: VenueRefused | None = None
         self.decided = trio.Event()
         """Set once the stream has been up, or once it is certain that it never will be (``refused``)."""
@@ -91,7 +91,15 @@ class PrivateLink:
     @property
     def up(self) -> bool:
         """Whether the stream is complete up to now."""
-        return self.standing is not None
+        return self._standing is not None
+
+    @property
+    def standing(self) -> Standing | None:
+        """See VenueLink."""
+        standing, socket = self._standing, self._socket
+        if standing is None or socket is None:
+            return standing
+        return msgspec.structs.replace(standing, heard_ns=self._venue_time.certain_ns(socket.last_frame_s))
 
     @property
     def usable(self) -> bool:
@@ -121,11 +129,11 @@ class PrivateLink:
 
     async def reach_back(self, since_ns: int) -> None:
         """Have every fill since a moment (venue time) told, if a stream stands; returns when that is done."""
-        if self.standing is not None:
+        if self.up:
             await self._executions.reach_back(since_ns)
-        if self.standing is not None:
+        if self._standing is not None:
             known_ns = self._executions.fills_since_ns
-            self.standing = msgspec.structs.replace(self.standing, fills_since_ns=known_ns)
+            self._standing = msgspec.structs.replace(self._standing, fills_since_ns=known_ns)
 
     async def name_orders(self) -> None:
         """Ask for orders that the stream named without saying what they are, until cancelled."""
@@ -158,7 +166,7 @@ class PrivateLink:
             if tracker.last is not None:
                 self._monitor.away(name, tracker.last + 1, None, now_s)
         if self.up:
-            self.standing = None
+            self._standing = None
             self._executions.lose(now_s - socket.last_frame_s if socket is not None else 0.0)
             self._sink.on_private_link(up=False, why=why)
 
@@ -197,7 +205,8 @@ class PrivateLink:
     def _go_up(self) -> None:
         self._executions.complete()
         now_s = trio.current_time()
-        self.standing = Standing(now_s, self._venue_time.certain_ns(now_s), self._executions.fills_since_ns)
+        certain_ns = self._venue_time.certain_ns(now_s)
+        self._standing = Standing(now_s, certain_ns, self._executions.fills_since_ns, certain_ns)
         self._stream.complete()
         self._monitor.heal("executions")
         self._sink.on_private_link(up=True, why="")

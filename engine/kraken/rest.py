@@ -235,6 +235,8 @@ class RestClient:
         try:
             with trio.fail_after(within_s):
                 async with self._slots:
+                    if self._http.is_closed:  # whoever asks an engine that has just ended
+                        return Reply(sent=False, detail=f"{name}: the link has been closed")
                     late.request.extensions = {**late.request.extensions, "trace": watch}
                     response = await self._http.send(late.request)
         except _Withdrawn:

@@ -43,23 +43,26 @@ class RestOrders:
     async def send(self, request: Request, lane: Lane, stands: Callable[[], bool] = always) -> Answer:
         """Send an order-bearing request, deadline stamped; ``lane`` is its place in the nonce line.
 
-        ``stands`` is asked before the first byte, behind that line.
+        ``stands`` is asked before the first byte, behind that line; so is whether the deadline has passed meanwhile.
 
         Never raises for what happens to it.
         """
-        left_s = (request.deadline_ns - self._venue_time.now_ns(self._clock.now_ns())) / NS
+        left_s = self._left_s(request)
         if left_s <= 0:
             return self._answer(request, Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"), "")
         name, fields = self._form(request)
         within_s = min(self._settings.total_timeout_s, left_s + self._settings.answer_grace_s)
-        reply = await self._rest.call(name, fields, lane, within_s, stands=stands)
+        reply = await self._rest.call(
+            name, fields, lane, within_s, stands=lambda: self._left_s(request) > 0 and stands()
+        )
+        if reply.withdrawn and self._left_s(request) <= 0:
+            return self._answer(request, Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"), "")
         verdict, order_id = judge(kind_of(request), reply)
         return self._answer(request, verdict, reply.detail, order_id)
 
     async def send_batch(self, requests: Sequence[Request], lane: Lane) -> list[Judged]:
         """Send one batch (all new orders, or all cancels), deadlines stamped, and judge each member."""
-        deadline_ns = requests[0].deadline_ns
-        left_s = (deadline_ns - self._venue_time.now_ns(self._clock.now_ns())) / NS
+        left_s = self._left_s(requests[0])
         if left_s <= 0:
             return [Judged(Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"))] * len(requests)
         orders = [request for request in requests if isinstance(request, NewOrder)]
@@ -70,7 +73,9 @@ class RestOrders:
         else:
             name, body = "CancelOrderBatch", encode.cancel_batch_body(cancels)
         within_s = min(self._settings.total_timeout_s, left_s + self._settings.answer_grace_s)
-        reply = await self._rest.call(name, body, lane, within_s, as_json=True)
+        reply = await self._rest.call(
+            name, body, lane, within_s, as_json=True, stands=lambda: self._left_s(requests[0]) > 0
+        )
         verdict = unanswered(reply)
         if verdict is not None:
             return [Judged(verdict, None, reply.detail)] * len(requests)
@@ -78,6 +83,9 @@ class RestOrders:
         if orders:
             return judge_adds(orders, reply.errors, result.orders)
         return [judge_cancels(len(cancels), reply.errors, result.count)] * len(cancels)
+
+    def _left_s(self, request: Request) -> float:
+        return (request.deadline_ns - self._venue_time.now_ns(self._clock.now_ns())) / NS
 
     def _form(self, request: Request) -> tuple[str, Form]:
         match request:

@@ -11,6 +11,9 @@ import trio
 class Gate(Protocol):
     """Who is asked before bytes leave. The answer costs about a microsecond."""
 
+    standstills: int
+    """How often the process was found to have stood still, by whoever asked first."""
+
     def lets_out(self) -> bool:
         """Tell whether what is about to be written may leave now."""
         ...
@@ -36,17 +39,18 @@ class FencedStream(trio.abc.HalfCloseableStream):
         """Write everything. Raises BrokenResourceError, also where the gate says no; ClosedResourceError."""
         await trio.lowlevel.checkpoint_if_cancelled()
         with memoryview(data) as view:
-            sent = 0
+            sent, standstills = 0, self._gate.standstills
             while sent < len(view):
-                sent += await self._send_some(view[sent:])
+                sent += await self._send_some(view[sent:], standstills)
         await trio.lowlevel.cancel_shielded_checkpoint()
 
-    async def _send_some(self, rest: memoryview) -> int:
+    async def _send_some(self, rest: memoryview, standstills: int) -> int:
         socket = self._stream.socket
         while True:
             if socket.fileno() < 0:
                 raise trio.ClosedResourceError("this stream was closed")
-            if not self._gate.lets_out():
+            # another task may have been the first to find out: these bytes are as old as before
+            if not self._gate.lets_out() or self._gate.standstills != standstills:
                 raise trio.BrokenResourceError("the process stood still, or is not the one that may send any more")
             try:
                 return os.write(socket.fileno(), rest)

@@ -289,7 +289,7 @@ class Bracket:
 
     def _follow(self, market: MarketFacts, now_ns: int) -> None:
         """Let the stop follow the market: to break-even, or behind the peak."""
-        if market.best is None or not market.usable or self.closing or self.exposure <= 0:
+        if market.best is None or not market.usable or self._closing_for_good or self.exposure <= 0:
             return
         moved = self._exits.follow(market.best, self.entry_px, now_ns)
         if moved is not None:
@@ -306,7 +306,7 @@ class Bracket:
 
     def _judge_end(self, now_ns: int) -> None:
         """Close at market what its time has run out for, or what a target of one-cancels-other has left over."""
-        if (self.closing and self.closing not in PASSING) or self.taken:
+        if self._closing_for_good or self.taken:
             return
         at = self.barrier_ns
         if at is not None and now_ns >= at:
@@ -315,6 +315,10 @@ class Bracket:
             self.signal.contingency == "oco" and self.exposure > 0 and any(_has_traded(o) for o in self.orders.values())
         ):
             self.close(OTHER_EXIT)
+
+    @property
+    def _closing_for_good(self) -> bool:
+        return bool(self.closing) and self.closing not in PASSING
 
     @property
     def barrier_ns(self) -> int | None:

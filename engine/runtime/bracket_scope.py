@@ -196,7 +196,9 @@ class BracketScope:
         False when it is none of this bracket's, or nobody is there to take it.
         """
         desk, entries = self._services.desk, [o for o in self.bracket.orders.values() if o.role == "entry"]
-        parent = next((o for o in entries if o.order_id is not None and o.order_id == report.ord_ref_id), None)
+        ref = report.ord_ref_id or ""
+        named = desk.name_of(ref)  # known a turn before the entry's own view has its id
+        parent = next((o for o in entries if ref and (o.order_id == ref or o.cl_ord_id == named)), None)
         if parent is None or desk.name_of(report.order_id) is not None:
             return False
         spec = child_order(self.bracket.signal, self.bracket.instrument, self._services.new_cl_ord_id(), report)

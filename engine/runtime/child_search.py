@@ -11,6 +11,7 @@ from engine.errors import VenueError
 from engine.orders.brackets import CHILD_NS, Bracket
 from engine.orders.reports import OrderReport
 from engine.orders.specs import stop_order
+from engine.runtime.investigator import HEARD_NS
 from engine.runtime.messages import ChildrenAsked
 from engine.runtime.services import Services
 from engine.values.time import NS
@@ -87,7 +88,7 @@ class ChildSearch:
         """Tell whether a question now would prove absence: by the stream that stands and by how far REST may lag."""
         standing, settings = self._services.link.standing, self._services.settings
         now_s, age_s = trio.current_time(), (self._services.clock.now_ns() - last_ns) / NS
-        if standing is None or now_s < standing.since_s + CHILD_NS / NS:
+        if standing is None or now_s < standing.since_s + CHILD_NS / NS or standing.heard_ns < last_ns + HEARD_NS:
             return False
         whole = standing.since_s <= now_s - age_s or standing.fills_since_ns < last_ns - LONGEST_FLIGHT_NS
         return age_s >= (settings.visibility_lag_s if whole else settings.visibility_lag_broken_s)

@@ -23,11 +23,12 @@ class Children:
     def __init__(self, services: Services, scopes: Callable[[], list[BracketScope]]) -> None:
         self._services, self._scopes = services, scopes
         self._waiting: list[OrderReport] = []
+        self._early: list[OrderReport] = []  # told before the entry that they may come of has its venue id
 
     @property
     def news(self) -> bool:
-        """Whether a report waits whose order could not be asked for yet."""
-        return bool(self._waiting)
+        """Whether a report waits whose order could not be asked for, or given to its bracket, yet."""
+        return bool(self._waiting or self._early)
 
     def hear(self, report: OrderReport) -> bool:
         """Take a report without a name of ours; False when it cannot be of a child.
@@ -37,7 +38,7 @@ class Children:
         if self._known(report):
             return True
         if report.ord_ref_id is not None and report.order_qty is not None:
-            return self._give(report)
+            return self._give(report) or self._keep(report)
         mine = any(self._may_own(scope, report) for scope in self._scopes())
         if not mine or len(self._waiting) >= MAX_WAITING:
             return False
@@ -46,15 +47,17 @@ class Children:
 
     async def place(self) -> list[OrderReport]:
         """Ask for what waits and give it to its bracket; returns the reports that turned out to be nobody's of ours."""
+        early, self._early = self._early, []
+        nobodys = [report for report in early if not self.hear(report)]
         waiting, self._waiting = self._waiting, []
         if not waiting:
-            return []
+            return nobodys
         try:
             asked = await self._services.link.query_orders(sorted({report.order_id for report in waiting}))
         except VenueError as error:
             log.warning("children.not_asked", error=str(error))
             self._waiting = waiting + self._waiting
-            return []
+            return nobodys
         for order in asked:
             if order.cl_ord_id is None and order.ord_ref_id is not None:
                 self._give(order)
@@ -62,10 +65,27 @@ class Children:
         for report in waiting:
             if report.order_id in known:
                 self._services.desk.route(report)
-        return [report for report in waiting if report.order_id not in known]
+        return nobodys + [report for report in waiting if report.order_id not in known]
+
+    def _keep(self, report: OrderReport) -> bool:
+        """Keep an order that may come of an entry in doubt: what names that entry may still be on its way.
+
+        Not a fill: until it has an owner it stands against every proof that an order is dead.
+        """
+        scopes = (scope for scope in self._scopes() if self._may_own(scope, report))
+        entries = (order for scope in scopes for order in scope.bracket.orders.values() if order.role == "entry")
+        doubtful = any(order.order_id is None and not order.ended for order in entries)
+        if report.fill is not None or not doubtful or len(self._early) >= MAX_WAITING:
+            return False
+        self._early.append(report)
+        return True
 
     def _known(self, report: OrderReport) -> bool:
         """Route a report of a child that some bracket has taken in already: an earlier process may have named it."""
+        name = self._services.desk.name_of(report.order_id)
+        if name is not None and name in self._services.desk.live:
+            self._services.desk.route(report)
+            return True
         for scope in self._scopes():
             for view in scope.bracket.orders.values():
                 if view.order_id == report.order_id:

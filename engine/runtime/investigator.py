@@ -1,10 +1,10 @@
 """Looks for proof of what became of an unknown order. It is found, or proved dead, or it stays unknown.
 
 An attempt is dead only when all of this holds: its wire deadline has certainly passed; one private stream stood
-unbroken from before the send until then and never named it, or a snapshot taken after then lacks it; the lists of open
-and of closed orders, asked for after the deadline and the time REST may lag, lack it; and no fill since the send
-that could be its own is without an owner. Whose such a fill is the venue is asked: an order that it shows with another
-name, or with other terms, is somebody else's.
+unbroken from before the send until then, was heard after then and never named it, or a snapshot taken after then
+lacks it; the lists of open and of closed orders, asked for after the deadline and the time REST may lag, lack it; and
+no fill since the send that could be its own is without an owner. Whose such a fill is the venue is asked: an order that
+it shows with another name, or with other terms, is somebody else's.
 
 The long lag is for what REST alone could tell: an order that opened and closed while no stream stood. A snapshot from
 after the deadline whose fills reach back before the send leaves nothing of that kind but an order that ended without
@@ -33,6 +33,9 @@ MOST_PAUSE_S = 16.0
 The list of closed orders costs four points of a REST counter of twenty that refills by half a point a second: asked
 for every two seconds it would keep the question that proves the death waiting, and every other read with it.
 """
+HEARD_NS = 2 * NS
+"""A stream tells nothing by its silence: a frame must have come this long after the deadline, by when what happened
+before it has come too. A quiet stream brings a heartbeat a second, at the least the answer to a ping."""
 REACH_BACK_S = 5.0
 """So long may a look read the history of fills; the next look goes on with it."""
 MOST_SUSPECTS = 50
@@ -119,8 +122,10 @@ class Investigator:
         standing, deadline_ns = self._link.standing, handle.deadline_ns
         if standing is None or not self._link.passed(deadline_ns):
             return False
-        if self._stood_since_the_send(handle) or standing.since_ns > deadline_ns:
+        if standing.since_ns > deadline_ns:
             return True
+        if self._stood_since_the_send(handle):
+            return standing.heard_ns > deadline_ns + HEARD_NS
         if not handle.doubt.refreshed:  # the stream began in between: only a later snapshot can tell
             handle.doubt.refreshed = True
             self._link.refresh()

@@ -190,6 +190,7 @@ class OrderDesk:
             self.stray(report)
             return
         self.framed_s[handle.view.cl_ord_id] = trio.current_time()
+        self.name(report.order_id, handle.view.cl_ord_id)  # what comes of it may be in the same frame
         if not handle.put(report):
             self.counts["inbox_full"] += 1
 

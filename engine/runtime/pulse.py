@@ -111,9 +111,10 @@ class Heart:
     async def run(self) -> None:
         """Beat once a second. A beat that cannot be written is told once, and tried again with the next."""
         while True:
+            stamp_ns = self._fence.uptime.now_ns()  # first of all: a stop from here on makes this beat an old one
             self._fence.passes()  # before the beat, which would hide a standstill from everybody
             self._fence.check()
-            await self._beat("running")
+            await self._beat("running", stamp_ns)
             await trio.sleep(BEAT_S)
 
     async def last(self, state: PulseState) -> None:
@@ -121,11 +122,10 @@ class Heart:
         if self._fence.why:
             return
         with trio.move_on_after(LAST_BEAT_S, shield=True):
-            await self._beat(state)
+            await self._beat(state, self._fence.uptime.now_ns())
 
-    async def _beat(self, state: PulseState) -> None:
+    async def _beat(self, state: PulseState, stamp_ns: int) -> None:
         self._beats += 1
-        stamp_ns = self._fence.uptime.now_ns()
         try:
             await self._slot.put(self._tell(state, self._beats, stamp_ns))
         except OSError as error:

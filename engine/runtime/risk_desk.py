@@ -220,11 +220,17 @@ class RiskDesk:
         return self._last_exit(bracket, request, view)
 
     def still(self, request: Request, view: OrderView, signal_id: str) -> Denial | None:
-        """Ask the latch alone once more, right before the bytes: it may have fallen while the row was synced."""
+        """Ask the latch once more, right before the bytes: it may have fallen while the row was synced.
+
+        A new order's signal may have run out meanwhile, too: a sync takes its time.
+        """
         bracket = self._situations.brackets.get(signal_id)
         if view.role != "entry" or bracket is None or isinstance(request, CancelOrder):
             return None
-        return self._trading.denial(bracket.signal.strategy_id, reduces=self.reduces(bracket.signal))
+        denial = self._trading.denial(bracket.signal.strategy_id, reduces=self.reduces(bracket.signal))
+        if denial is None and isinstance(request, NewOrder):
+            return check_validity(bracket.signal, self._clock.now_ns())
+        return denial
 
     def _last_entry(self, bracket: Bracket, view: OrderView) -> Denial | None:
         signal = bracket.signal

@@ -36,23 +36,23 @@ class Snapshots:
     def __init__(self, journal: Journal, counting: Counting, clock: Clock, every_rows: int | None) -> None:
         self._journal, self._counting, self._clock, self._every_rows = journal, counting, clock, every_rows
         taken = journal.footing.snapshot
-        self._upto = taken.upto if taken is not None else 0
+        self._taken_at = taken.upto if taken is not None else 0
         self._strands = dict(taken.strands) if taken is not None else {}
         self._doubted = False  # rows behind the footing are damaged: nothing more is built on them
 
     async def look(self) -> None:
         """Take one when it is due. Rows that come while it is taken belong to the next. Raises JournalError."""
         upto, head_hash = self._journal.head
-        if self._every_rows is None or not self._believed() or upto - self._upto < self._every_rows:
+        if self._every_rows is None or not self._believed() or upto - self._taken_at < self._every_rows:
             return
         await self._count(upto)
         names = sorted(self._counting.names())
         self._strands = {name: await self._strand(name, upto) for name in names}
         if not self._believed():  # the proof may have found something meanwhile
             return
-        self._journal.append(SNAPSHOT, Snapshot(upto, head_hash, self._strands), ts_ns=self._clock.now_ns())
+        taken = Snapshot(upto, head_hash, self._strands)
+        self._taken_at = self._journal.append(SNAPSHOT, taken, ts_ns=self._clock.now_ns())
         await self._journal.sync()
-        self._upto = upto
         log.debug("journal.snapshot", upto=upto, signals=len(names) - 1)
 
     def _believed(self) -> bool:
@@ -102,6 +102,7 @@ class Snapshots:
             trading.halt(JOURNAL_CORRUPT, reason)
             await self._journal.sync()
             return
+        self._journal.all_proved()
         log.info("journal.proved", rows=seq)
 
 

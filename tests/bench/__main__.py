@@ -26,6 +26,7 @@ from tests.bench import (
     success,
     updates,
     viewers,
+    year,
 )
 from tests.bench.figures import Section, show
 from tests.bench.rig import quiet
@@ -45,6 +46,7 @@ PARTS = {
     "metrics": metrics.measure,
     "api": api.measure,
     "viewers": viewers.measure,
+    "year": year.measure,
 }
 """Each runs in a process of its own, so that none measures the garbage of another."""
 

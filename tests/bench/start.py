@@ -26,7 +26,7 @@ from engine.net.wire import TcpWire  # noqa: E402
 from engine.runtime.engine import Engine  # noqa: E402
 from engine.runtime.opening import open_engine  # noqa: E402
 from engine.runtime.settings import EngineSettings  # noqa: E402
-from engine.seams.chance import SystemChance  # noqa: E402
+from engine.seams.chance import Chance, SystemChance  # noqa: E402
 from engine.seams.clock import SystemClock  # noqa: E402
 from engine.sim import Exchange, SimSettings  # noqa: E402
 from tests.bench import floor  # noqa: E402
@@ -49,9 +49,11 @@ class Parts(msgspec.Struct):
 
 
 @asynccontextmanager
-async def embedded(settings: SimSettings | None = None) -> AsyncIterator[tuple[Exchange, int]]:
-    """Run the exchange in this process, on loopback TCP."""
-    exchange = Exchange(settings or SimSettings(), SystemClock(), SystemChance())
+async def embedded(
+    settings: SimSettings | None = None, chance: Chance | None = None
+) -> AsyncIterator[tuple[Exchange, int]]:
+    """Run the exchange in this process, on loopback TCP; by a seeded ``chance`` its API key is the same each time."""
+    exchange = Exchange(settings or SimSettings(), SystemClock(), chance or SystemChance())
     async with exchange.running(), trio.open_nursery() as nursery:
         yield exchange, await nursery.start(exchange.serve_tcp)
         nursery.cancel_scope.cancel()

@@ -15,6 +15,7 @@ from engine.cli.catalogue import CATALOGUE, KINDS, find, nearest
 from engine.cli.catalogue.venue import ADVICE
 from engine.cli.exits import Exit
 from engine.kraken.errors import RULES
+from engine.orders.steps import SHRUNK
 from engine.runtime.alarm_codes import CODES
 
 ROOM = Path(engine.__file__).parent
@@ -24,8 +25,8 @@ ELSEWHERE = ("sim", "chaos", "testing.py")
 NO_CODES = {
     *("ACTIVE", "HALTED", "REDUCING"),  # states of trading
     *("ALARM", "DAILY", "STRATEGY", "LOSS", "REALIZED_LOSS"),  # parts that codes and lines are put together from
-    *("HEAD", "POST"),  # methods
-    *("FULL", "NORMAL", "DOGE", "STOOD_STILL", "CLOCK_BOOTTIME"),  # SQLite's words, an asset, a log's word, a clock
+    *("HEAD", "POST", "REST", "WARN", "FAIL", "DENIED"),  # methods, a way, marks of lines
+    *("FULL", "NORMAL", "DOGE", "CLOCK_BOOTTIME"),  # SQLite's words, an asset, a clock
     *("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "SIGHUP", "PYTHONPATH"),
     *("ENGINE_API_KEY", "ENGINE_API_SECRET", "ENGINE_VENUE"),  # the environment
 }
@@ -79,7 +80,7 @@ def test_tables_of_other_rooms_are_told_whole() -> None:
     """Alarms, Kraken's rules and exit codes come from where they are used."""
     by_kind = {kind: {one.code for one in CATALOGUE if one.kind == kind} for kind in KINDS}
     assert by_kind["alarm"] == set(CODES)
-    assert by_kind["venue"] == {rule.code for rule in RULES} == set(ADVICE)
+    assert by_kind["venue"] - {SHRUNK} == {rule.code for rule in RULES} == set(ADVICE)
     assert {str(int(code)) for code in Exit} <= by_kind["exit"]
 
 
@@ -90,13 +91,38 @@ def test_tables_of_other_rooms_are_told_whole() -> None:
         ("EOrder:Insufficient funds", {"venue"}),
         ("EOrder:Insufficient funds:with a detail", {"venue"}),
         ("HTTP_502", {"doubt"}),
-        ("MARGIN_MISMATCH", {"denial", "halt", "alarm"}),
+        ("MARGIN_MISMATCH", {"denial", "alarm"}),
         ("5", {"exit"}),
         ("NOBODY_SAYS_SO", set()),
     ],
 )
 def test_a_code_is_found_by_any_spelling_under_every_kind(text: str, kinds: set[str]) -> None:
     assert {one.kind for one in find(text)} == kinds
+
+
+def _said_to(method: str, of: str = "") -> set[str]:
+    """Return the codes that calls of a method (of something whose name ends so) name first."""
+    found: set[str] = set()
+    for path in _sources():
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method:
+                if not ast.unparse(node.func.value).endswith(of):
+                    continue
+                first = node.args[0] if node.args else None
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    found.add(first.value)
+                elif isinstance(first, ast.Name) and first.id.isupper():
+                    found.add(first.id)  # a constant is named as it reads
+    return {one for one in found if LOOKS_LIKE_A_CODE.fullmatch(one)}
+
+
+def test_halts_and_holds_are_those_that_the_engine_sets() -> None:
+    """What halts is released by resume; what only keeps entries back is not told as a halt."""
+    asked_for = {"HALT_CHECK", "HALT_CHECK_FAILED"}
+    losses = {one.code for one in CATALOGUE if one.kind == "halt" and one.code.endswith(("LOSS", "DRAWDOWN"))}
+    assert {one.code for one in CATALOGUE if one.kind == "halt"} == _said_to("halt") | asked_for | losses
+    assert {one.code for one in CATALOGUE if one.kind == "hold"} == _said_to("close", "gate") | {"FOREIGN_NONCE"}
 
 
 def test_a_misspelt_code_names_its_neighbours(capsys: pytest.CaptureFixture[str]) -> None:

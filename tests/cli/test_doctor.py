@@ -15,7 +15,7 @@ from engine.cli.doctor.place import look_at_place
 from engine.cli.exits import Exit
 from engine.sim.keys import TRADING_PERMISSIONS
 from tests.cli.asked import ORDER_BEARING, asked
-from tests.cli.processes import Cli, Ended, quick, signal_line
+from tests.cli.processes import LIMIT_S, Cli, Ended, quick, signal_line
 from tests.cli.venue import SkewedClock, Venue, open_venue
 
 
@@ -129,18 +129,12 @@ async def test_a_running_engine_keeps_its_key_for_itself(cli: Cli) -> None:
 async def _beside_an_engine(cli: Cli, venue: Venue) -> None:
     env, place = venue.environment(), ("--data-dir", str(cli.data_dir))
     (cli.place / "signals.jsonl").write_text(signal_line() + "\n")
-    async with trio.open_nursery() as nursery:
-
-        async def run(task_status: trio.TaskStatus[trio.Process] = trio.TASK_STATUS_IGNORED) -> None:
-            await cli.run_beside("run", "--json", *place, env=env, task_status=task_status)
-
-        process = await nursery.start(run)
-        with trio.fail_after(20):
-            while (await cli.run_beside("status", *place, env=env)).code != 0:  # noqa: ASYNC110 - another process
-                await trio.sleep(0.1)
-        before = asked(venue).count("GetApiKeyInfo")
-        ended = await cli.run_beside("doctor", "--json", *place, env=env)
-        process.terminate()
+    cli.start("run", "--json", *place, env=env)  # the fixture ends it
+    with trio.fail_after(LIMIT_S):
+        while (await cli.run_beside("status", *place, env=env)).code != 0:  # noqa: ASYNC110 - another process
+            await trio.sleep(0.1)
+    before = asked(venue).count("GetApiKeyInfo")
+    ended = await cli.run_beside("doctor", "--json", *place, env=env)
     assert ended.code == 0, ended.out + ended.err
     assert "runs version" in named(ended, "engine")[0]["text"]
     assert named(ended, "key")[0]["text"].startswith("not asked")

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from tests.cli.asked import ORDER_BEARING, asked, forms_sent, orders_sent
-from tests.cli.processes import Cli, Ended, signal_line
+from tests.cli.processes import LIMIT_S, Cli, Ended, signal_line
 from tests.cli.venue import Venue, open_venue
 
 pytestmark = pytest.mark.process
@@ -104,20 +104,14 @@ async def _planned_then_submitted(cli: Cli, venue: Venue, env: dict[str, str]) -
     """Plan at a running engine's door, look that nothing came of it, then give it the signal."""
     place = ("--data-dir", str(cli.data_dir))
     line = signal_line(**PLANNED)
-    async with trio.open_nursery() as nursery:
-
-        async def run(task_status: trio.TaskStatus[trio.Process] = trio.TASK_STATUS_IGNORED) -> None:
-            await cli.run_beside("run", "--json", *place, env=env, task_status=task_status)
-
-        process = await nursery.start(run)
-        with trio.fail_after(20):
-            while (await cli.run_beside("status", *place, env=env)).code != 0:  # noqa: ASYNC110 - another process
-                await trio.sleep(0.1)
-        planned = await cli.run_beside("plan", line, "--json", *place, env=env)
-        assert ORDER_BEARING.isdisjoint(asked(venue))
-        assert (await cli.run_beside("signal", "00000000", *place, env=env)).code == 4, "the journal knows it not"
-        submitted = await cli.run_beside("submit", line, *place, env=env)
-        process.terminate()
+    cli.start("run", "--json", *place, env=env)  # the fixture ends it
+    with trio.fail_after(LIMIT_S):
+        while (await cli.run_beside("status", *place, env=env)).code != 0:  # noqa: ASYNC110 - another process
+            await trio.sleep(0.1)
+    planned = await cli.run_beside("plan", line, "--json", *place, env=env)
+    assert ORDER_BEARING.isdisjoint(asked(venue))
+    assert (await cli.run_beside("signal", "00000000", *place, env=env)).code == 4, "the journal knows it not"
+    submitted = await cli.run_beside("submit", line, *place, env=env)
     assert planned.code == submitted.code == 0, planned.out + planned.err + submitted.err
     assert planned.json["preview"]["notes"] == ["judged by the running engine, as it stands now"]
     assert planned.json["rate"]["fits_now"] is True

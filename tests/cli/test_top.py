@@ -214,7 +214,7 @@ def test_in_a_terminal_it_shows_the_engine_and_q_gives_it_back(cli: Cli) -> None
 
 
 def _wait_for_door(directory: Path) -> None:
-    for _ in range(400):
+    for _ in range(800):
         if (directory / "control.sock").exists() or (directory / "control.path").exists():
             return
         time.sleep(0.05)

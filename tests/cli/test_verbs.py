@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
+from functools import partial
 from io import StringIO
 
 import pytest
+import trio
 from rich.console import Console
 
 from engine.cli.app import app, main
 from engine.cli.exits import Exit
 from engine.cli.verbs import VERBS
-from tests.cli.processes import COMMAND, LIMIT_S, ROOT, Cli
+from tests.cli.processes import COMMAND, LIMIT_S, ROOT, Cli, Ended, signal_line
 
 EXAMPLE = re.compile(r"Example: python -m engine (.+)")
 CODES = {
@@ -165,3 +168,51 @@ def test_every_verb_is_in_the_shell_completion() -> None:
     script = app.generate_completion(prog_name="kraken-order-engine", shell="bash")
     for name, *_ in verbs():
         assert re.search(rf"\b{name}\b", script), name
+
+
+WITHOUT_JSON = {
+    *("top", "completion"),  # a picture; a script
+    *("diagram", "init", "record"),  # a drawing; files, named in words; a file that is JSON itself
+}
+
+
+@pytest.mark.parametrize("words", verbs(), ids=" ".join)
+def test_every_verb_speaks_json_but_those_that_cannot(words: list[str]) -> None:
+    assert ("--json" in help_of(words)) != (words[0] in WITHOUT_JSON)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", [["doctor"], ["plan", signal_line()]], ids=["doctor", "plan"])
+async def test_ctrl_c_ends_a_question_that_nobody_answers(cli: Cli, words: list[str]) -> None:
+    """The venue takes the connection and says nothing; one interrupt ends the verb, in words."""
+    async with trio.open_nursery() as nursery:
+        heard = trio.Event()
+
+        async def say_nothing(stream: trio.SocketStream) -> None:
+            heard.set()
+            await trio.sleep_forever()
+
+        listeners = await nursery.start(partial(trio.serve_tcp, say_nothing, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        env = {
+            "ENGINE_VENUE": "simulated",
+            "ENGINE_API_KEY": "K" * 56,
+            "ENGINE_API_SECRET": "c2VjcmV0" * 11,
+            "ENGINE_KRAKEN__REST_URL": f"http://127.0.0.1:{port}",
+            "ENGINE_KRAKEN__WS_URL": f"ws://127.0.0.1:{port}/v2",
+            "ENGINE_KRAKEN__WS_AUTH_URL": f"ws://127.0.0.1:{port}/v2",
+        }
+        ended: list[Ended] = []
+
+        async def run(task_status: trio.TaskStatus[trio.Process] = trio.TASK_STATUS_IGNORED) -> None:
+            ended.append(await cli.run_beside(*words, env=env, task_status=task_status))
+
+        async with trio.open_nursery() as running:
+            process = await running.start(run)
+            with trio.fail_after(LIMIT_S):
+                await heard.wait()
+            process.send_signal(signal.SIGINT)
+        nursery.cancel_scope.cancel()
+    assert ended[0].code == Exit.OTHER
+    assert "Traceback" not in ended[0].err
+    assert "broken off" in ended[0].err + ended[0].out

@@ -13,10 +13,10 @@ from trio_websocket import open_websocket_url
 
 from engine.client import AsyncClient
 from engine.control.server import open_control
-from engine.control.web_listener import WebSettings, listening_tcp
+from engine.control.web_listener import WebSettings, listening_tcp, names_of, url_of
 from engine.errors import ConfigError
 from engine.seams.chance import SeededChance
-from tests.control.conftest import FIRST, signal
+from tests.control.conftest import FIRST, WEB, signal
 
 pytestmark = pytest.mark.tcp
 
@@ -59,6 +59,36 @@ async def test_foreign_hosts_and_origins_are_refused_with_the_right_token(open_l
                 assert (await http.get("/api/status", headers={"origin": own})).status_code == 200
             assert (await http.get("/api/status", headers={"host": f"LOCALHOST:{port}"})).status_code == 200
         assert live.engine.services.trading.view().state == "ACTIVE"
+
+
+async def test_a_page_of_another_site_may_not_even_ask_for_what_is_open(open_live):
+    """With a plain GET a browser sends no Origin, but says whose page asks; a link from elsewhere opens the shell."""
+    async with open_live() as live, live.web(token="") as http:
+        for site in ("cross-site", "same-site"):
+            said = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+            for path in ("/", "/metrics/", "/static/icon.svg"):
+                answer = await http.get(path, headers=said)
+                assert (answer.status_code, answer.json()["code"]) == (403, "FOREIGN_ORIGIN")
+            followed = {**said, "sec-fetch-mode": "navigate"}
+            assert (await http.get("/", headers=followed)).status_code == 200
+            assert (await http.get("/metrics/", headers=followed)).status_code == 403
+        for site in ("same-origin", "none"):
+            assert (await http.get("/static/icon.svg", headers={"sec-fetch-site": site})).status_code == 200
+
+
+async def test_a_body_with_two_lengths_is_refused(open_live):
+    """A proxy in front may take the other one: what it thinks is a body would be a request here."""
+    async with open_live() as live:
+        access = live.control.access
+        host = access.url.removeprefix("http://")
+        name, _, port = host.partition(":")
+        head = f"POST /api/cancel HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {access.token}\r\n"
+        async with await trio.open_tcp_stream(name, int(port)) as stream:
+            lengths = "connection: close\r\ncontent-length: 12\r\ntransfer-encoding: chunked\r\n\r\n"
+            await stream.send_all(f'{head}{lengths}c\r\n{{"all":true}}\r\n0\r\n\r\n'.encode())
+            answer = b"".join([part async for part in stream])
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b"one length" in answer
 
 
 async def test_shell_and_metrics_are_open_and_hold_no_data(open_live):
@@ -199,6 +229,22 @@ async def test_a_taken_port_gives_way_to_a_free_one(data_dir):
             assert stat.S_IMODE(kept.stat().st_mode) == 0o600
             assert json.loads(kept.read_bytes()) == {"url": control.access.url, "token": control.access.token}
     assert not kept.exists()
+
+
+async def test_word_of_an_engine_that_was_killed_does_not_stay(data_dir):
+    """Even where no new one can be left: a program would show the token to whoever listens there now."""
+    kept = data_dir / "control.access"
+    kept.write_text('{"url":"http://127.0.0.1:1","token":"of-yesterday"}')
+    (data_dir / "control.access.new").mkdir()
+    async with open_control(data_dir, web=WEB):
+        assert not kept.exists()
+
+
+def test_addresses_are_written_as_browsers_write_them():
+    """IPv6 in its short form and in brackets; HTTP's own port with and without its number."""
+    assert names_of("0:0:0:0:0:0:0:1", 8790) == ("[::1]:8790", "localhost:8790")
+    assert url_of("0:0:0:0:0:0:0:1", 8790) == "http://[::1]:8790"
+    assert names_of("127.0.0.1", 80) == ("127.0.0.1:80", "localhost:80", "127.0.0.1", "localhost")
 
 
 async def test_a_token_is_new_at_each_start_unless_it_is_set(data_dir):

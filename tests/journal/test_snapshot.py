@@ -220,16 +220,17 @@ def test_row_that_a_damaged_index_hides_is_missed(journal_path: Path) -> None:
 
 
 def test_damage_among_left_out_rows_is_left_to_the_proof(journal_path: Path) -> None:
-    """What does not count is not looked at by a start, and is found by verify."""
+    """What does not count is not looked at by a start, and is found by verify; whoever reads it before is not lied to."""
     with open_journal(journal_path, IDENTITY, StillClock()) as journal:
         snapshot = filled(journal)
         row = [row.seq for row in journal.rows(signal_id="s2")][1]
     changed(journal_path, "UPDATE rows SET body = x'7b7d' WHERE seq = ?", row)
     with open_sound_journal(journal_path, IDENTITY, StillClock()) as journal:
         assert journal.footing.snapshot == snapshot
-        with pytest.raises(JournalCorrupt) as caught:
-            journal.verify()
-        assert caught.value.row == row
+        for read in (journal.verify, lambda: list(journal.rows(signal_id="s2")), lambda: list(journal.rows())):
+            with pytest.raises(JournalCorrupt) as caught:
+                read()
+            assert caught.value.row == row
 
 
 def test_every_bit_of_what_a_start_reads_counts() -> None:
@@ -244,7 +245,7 @@ def test_every_bit_of_what_a_start_reads_counts() -> None:
     content = bytes(disk.content("journal").durable)
     first_line = 8 * (content.index(b"\n") + 1)
     trusted = 0
-    for bit in range(first_line, 8 * len(content), 37):
+    for bit in range(first_line, 8 * len(content), 13):
         damaged = Disk()
         damaged.create("journal", content)
         damaged.flip("journal", bit)
@@ -255,4 +256,4 @@ def test_every_bit_of_what_a_start_reads_counts() -> None:
             else:
                 sound = [row for row in journal.rows() if row.kind != "corruption"]
                 assert sound == whole[: len(sound)]
-    assert trusted > 100  # a good part of the rows is none that counts
+    assert trusted > 50  # a good part of the rows is none that counts

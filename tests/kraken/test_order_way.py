@@ -298,3 +298,21 @@ async def test_storm_of_reads_never_overruns_the_exchange(stages, autojump_clock
                 await trio.sleep(0.2)
             assert (await place(link, limit("c-1"))).outcome is Outcome.ACCEPTED
         assert refused == []
+
+
+async def test_order_whose_deadline_passes_in_the_nonce_line_is_not_sent(stages, autojump_clock):
+    """Lag 300024: another order's answer is lost, the line stays taken, and what went out after that came too late."""
+    async with stages() as stage, stage.link(orders_via="rest") as link:
+        stage.exchange.faults = ScriptedFaults().at("AddOrder", 1, lose_answer())
+        answers = {}
+
+        async def go(name):
+            answers[name] = await place(link, limit(name))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(go, "c-1")
+            await trio.sleep(1)
+            nursery.start_soon(go, "c-2")
+        assert answers["c-1"].outcome is Outcome.UNKNOWN
+        assert (answers["c-2"].outcome, answers["c-2"].code) == (Outcome.NOT_SENT, "DEADLINE_PASSED")
+        assert len(stage.exchange.truth.orders) == 1

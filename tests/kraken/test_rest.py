@@ -218,3 +218,11 @@ async def test_nonce_is_drawn_when_the_bytes_are_written(scripted, autojump_cloc
     assert [line.split()[1] for line, _ in server.requests] == ["/0/private/CancelOrder", "/0/private/AddOrder"]
     nonces = [int(parse_qs(body)["nonce"][0]) for _, body in server.requests]
     assert nonces == sorted(nonces)
+
+
+async def test_read_after_the_end_says_that_nothing_can_be_reached(scripted, autojump_clock):
+    """Lag 300167: a person asks an engine that has just ended."""
+    _, rest, _ = scripted
+    await rest._http.aclose()
+    with pytest.raises(VenueUnavailable):
+        await rest.ask("Balance", {}, dict[str, str])

@@ -21,7 +21,7 @@ class Gate:
     """Lets so many writes out."""
 
     def __init__(self, writes: float = float("inf")) -> None:
-        self.left = writes
+        self.left, self.standstills = writes, 0
 
     def lets_out(self) -> bool:
         self.left -= 1
@@ -92,6 +92,24 @@ async def test_gate_is_asked_again_when_the_buffer_has_room_again() -> None:
         while not refused.is_set():
             got += len(await far.receive_some(1_000_000))
         assert got < len(text)
+
+
+async def test_rest_of_a_write_does_not_leave_when_another_task_saw_the_standstill() -> None:
+    """The beat asked first and goes on; what waited for the kernel's buffer is from before all the same."""
+    gate = Gate()
+    async with open_pair(gate) as (near, far), trio.open_nursery() as nursery:
+        refused = trio.Event()
+
+        async def send() -> None:
+            with pytest.raises(trio.BrokenResourceError, match="stood still"):
+                await near.send_all(bytes(20_000_000))
+            refused.set()
+
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked(0.05)  # the kernel's buffer is full
+        gate.standstills += 1
+        while not refused.is_set():
+            await far.receive_some(1_000_000)
 
 
 async def test_closed_stream_and_lost_peer_are_told_apart() -> None:

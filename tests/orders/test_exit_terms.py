@@ -171,6 +171,19 @@ def test_trail_of_a_short_follows_downwards() -> None:
     assert desk.sees(at(90)) == [AmendStop("x1", qty(2), px(99))]
 
 
+def test_stop_that_follows_is_moved_in_the_thought_that_takes_its_close_back() -> None:
+    """Closed for being bare, its stop turns out to rest: nothing else would wake the bracket to follow the market."""
+    desk = Desk(short(TRAIL, stop_loss=StopLoss(px(110), trail=Trail(Decimal(8), None, px(95)))))
+    desk.accept("entry")
+    desk.fill("entry", "0.5")
+    desk.end("entry")
+    desk.after(2)
+    assert (desk.bracket.state, desk.bracket.closing) == ("naked", "uncovered past its bound")
+    assert desk.sees(at(85)) == []
+    assert desk.accept("x1") == [AmendStop("x1", qty("0.5"), px(93))]
+    assert (desk.bracket.state, desk.bracket.closing) == ("covered", "")
+
+
 def test_trail_of_the_venue_rests_as_a_trailing_stop() -> None:
     """Without activation Kraken follows the market itself."""
     desk = Desk(msgspec.structs.replace(BUY, stop_loss=StopLoss(px(90), trail=Trail(Decimal("2.5")))))

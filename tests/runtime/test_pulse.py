@@ -81,6 +81,21 @@ async def test_standstill_is_seen_before_the_beat_that_would_hide_it(autojump_cl
     assert [round(seconds) for seconds in made.stood] == [61]
 
 
+async def test_standstill_in_the_middle_of_a_look_is_not_hidden_by_the_beat_behind_it(autojump_clock):
+    """Stopped after the age was looked at, while the lease was: the beat that follows is from before the stop."""
+    made = Beating()
+    stops = iter([0, 60])
+
+    def look() -> str:
+        made.uptime.stand_still(next(stops, 0))
+        return ""
+
+    made.fence.arm(look, 5, made.stood.append)
+    with trio.move_on_after(3.5):
+        await made.heart.run()
+    assert [round(seconds) for seconds in made.stood] == [61]
+
+
 async def test_last_word_is_bounded_and_left_to_the_next_writer(autojump_clock):
     """A disk that hangs does not hold up the end; a robbed engine says nothing."""
     made = Beating()

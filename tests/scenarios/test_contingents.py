@@ -218,6 +218,24 @@ async def test_conditional_close_protects_with_the_venues_own_stops(open_story, 
     assert case.outcome == "target"
 
 
+async def test_stops_of_a_conditional_close_that_come_before_their_entry_are_taken_in(open_story, autojump_clock):
+    """Lag 125: one snapshot tells an entry in doubt, its fills and its stops, and REST lags too far to show them."""
+    async with open_story() as story:
+        story.market()
+        other = await story.submit(limit="49500", exits="conditional-close", take_profit=None)
+        await story.until(lambda: other.entry_is("open"))
+        await story.wait(1)
+        story.world.exchange.lag_rest(60)
+        story.ask("50000", "0.02")
+        story.connection("executions").stall(3600, to_server=False)
+        case = await story.submit(qty="0.02", exits="conditional-close", take_profit=None)
+        await story.until(lambda: case.phase == "covered", within_s=20)
+        assert [order.cl_ord_id for order in case.resting("stop")] == [None]
+        await story.wait(30)
+        assert case.covered("0.02")
+    assert case.sent("close") == []
+
+
 @SIDES
 async def test_conditional_close_fires_by_itself(open_story, autojump_clock, side):
     """The venue's stop sells; its fills are ours."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.sim import SimSettings
+from engine.sim import ScriptedFaults, SimSettings
 from tests.scenarios.story import d
 
 NO_COINS = SimSettings(accounts={"client": {"USD": d("100000")}})
@@ -72,3 +72,21 @@ async def test_entry_eaten_below_the_minimum_by_its_fee_is_dust(open_story, auto
         await story.ended(case)
     assert case.sent("stop") == case.sent("close") == []
     assert case.closed.net_qty == story.truth.balances()["BTC"] == d("0.000049875")
+
+
+async def test_fee_in_base_that_rest_alone_tells_leaves_the_position_true(open_story, autojump_clock):
+    """Storm 217: a row of TradesHistory does not name the fee's asset, and a fee taken for dollars is held coins."""
+    async with open_story(sim=NO_COINS, orders_via="rest") as story:
+        story.take_fees_in_base()
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: case.resting("entry"))
+        faults = ScriptedFaults()
+        for number in range(1, 100):
+            faults.at_frame("executions", number, "drop")
+        story.world.exchange.faults = faults
+        story.ask("50000", "0.02")
+        await story.until(lambda: case.entry().cum_qty == d("0.02"), within_s=60)
+        assert case.entry().fills.fees == {"BTC": d("0.00005")}
+        story.world.exchange.faults = ScriptedFaults()
+        await story.until(lambda: case.covered("0.01995"), within_s=30)

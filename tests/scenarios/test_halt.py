@@ -356,6 +356,22 @@ async def test_halt_keeps_an_entry_back_that_waits_in_the_line_of_rest(open_stor
     assert second.outcome == "abandoned"
 
 
+async def test_entry_whose_time_runs_out_in_the_line_of_rest_never_leaves(open_story, autojump_clock):
+    """Its row is written in time; another order's answer holds the line until its signal is good no more."""
+    async with open_story(orders_via="rest") as story:
+        story.market()
+        story.world.exchange.faults = ScriptedFaults().at("AddOrder", 1, answer_late(3.0))
+        first = await story.submit(limit="49000", stop="48000")
+        await story.until(lambda: len(story.truth.orders) == 1)
+        second = await story.submit(limit="49100", stop="48000", valid_until="2026-01-01T00:00:02Z")
+        await story.until(lambda: bool(requested(story, second)), within_s=2)
+        await story.ended(second)
+        assert second.sent() == []
+        assert "SIGNAL_EXPIRED" in second.closed.reason
+        story.engine.halt("enough")
+        await story.ended(first)
+
+
 def requested(story: Story, case: Case) -> list[str]:
     """Orders of a case whose request row is written."""
     return [row.cl_ord_id for row in story.journal.rows(signal_id=case.signal_id, kind="request")]

@@ -69,7 +69,8 @@ class LimitsHold(Invariant):
             return
         total = twin.spec.order_qty if twin.spec.side == "buy" else -twin.spec.order_qty
         for case in self.ledger.cases.values():
-            if case.signal.symbol == symbol and case.closed is None:
+            # coins that a person had protected were never bought here: limits are on what entries build up
+            if case.signal.symbol == symbol and case.closed is None and case.signal.entered:
                 total += case.held if case.signal.side == "buy" else -case.held
                 others = [t for t in case.of("entry") if t is not twin]
                 total += sum((_to_come(t) if t.spec.side == "buy" else -_to_come(t) for t in others), ZERO)

@@ -10,7 +10,7 @@ from engine.cli.catalogue.doors import DOOR, EXITS
 from engine.cli.catalogue.entry import KINDS, ErrorEntry
 from engine.cli.catalogue.keys import KEYS
 from engine.cli.catalogue.states import HALTS, HOLDS, NOT_FLAT
-from engine.cli.catalogue.venue import DOUBTS, VENUE
+from engine.cli.catalogue.venue import DOUBTS, OF_OURS, VENUE
 from engine.kraken.errors import rule_of
 from engine.runtime.alarm_codes import CODES
 
@@ -31,7 +31,7 @@ ALARMS: Final = tuple(
 
 CATALOGUE: Final[tuple[ErrorEntry, ...]] = (
     *(*EXITS, *DOOR, *ENTRY_DENIALS, *EXIT_DENIALS, *NOT_SENT, *HOLDS, *HALTS, *NOT_FLAT),
-    *(*DOUBTS, *VENUE, *KEYS, *ALARMS),
+    *(*DOUBTS, *VENUE, *OF_OURS, *KEYS, *ALARMS),
 )
 
 

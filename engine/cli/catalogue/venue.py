@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.cli.catalogue.entry import ErrorEntry
 from engine.kraken.errors import FATAL_CODES, RULES, UNLISTED
-from engine.orders.steps import TRANSIENT_CODES
+from engine.orders.steps import SHRUNK, TRANSIENT_CODES
 
 _MEND_KEY: Final = "mend the key on Kraken's API page; doctor says what it may do"
 _WAIT: Final = "nothing: the engine waits for room and goes on"
@@ -108,4 +108,15 @@ def _entry(code: str, said: str, refuses: set[str]) -> ErrorEntry:
 
 
 VENUE: Final = _venue()
+OF_OURS: Final = (
+    ErrorEntry(
+        "venue",
+        SHRUNK,
+        "changed",
+        False,
+        "a resting margin exit that the venue has cut to what there is to reduce",
+        "nothing: the engine plans anew; positions shows what is there",
+    ),
+)
+"""What the venue does without saying a text of its table."""
 DOUBTS: Final = tuple(ErrorEntry("doubt", code, "doubt", False, meaning, _ASKED) for code, meaning in _DOUBTS.items())

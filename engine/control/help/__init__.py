@@ -27,6 +27,7 @@ TOPICS: Final[dict[str, str]] = {
     "guardian": "a second process that watches the first",
     "margin": "entries with leverage, and what they may lose",
     "dashboard": "the page in the browser, its link and its token",
+    "parts": "what the engine is asked to have, the room that has it, the test that holds it",
 }
 """Every page in the order in which it is best read, and what it is about."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
-from engine.seams.workers import in_processes
 from tests.chaos.planted.child import Outcome, outcomes, preload
 from tests.chaos.planted.kept import Kept
 from tests.chaos.planted.trial import Seed, Trial
@@ -73,7 +73,8 @@ def shown(texts: Mapping[str, str], trial: Trial) -> Outcome:
 
 def hunt_all(quarries: list[Quarry], jobs: int) -> Iterator[Hunted]:
     """Hunt for all, in so many processes, and yield each when it is found or given up."""
-    yield from in_processes(hunt, quarries, jobs, begin)
+    with multiprocessing.get_context("spawn").Pool(jobs, initializer=begin) as pool:
+        yield from pool.imap_unordered(hunt, quarries)
 
 
 def begin() -> None:

@@ -9,6 +9,9 @@ import contextlib
 import io
 from typing import NamedTuple, Protocol
 
+_OPTIONS = ("-x", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist", "--assert=plain")
+"""Of pytest in a child: what is loaded there already cannot be rewritten for its assertions."""
+
 
 class Broken(NamedTuple):
     """The first rule that broke, and how."""
@@ -88,7 +91,7 @@ class Story(NamedTuple):
 
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
-            code = pytest.main([self.node, "-x", "--no-header", "--tb=line", "-p", "no:cacheprovider"])
+            code = pytest.main([self.node, *_OPTIONS])
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             raise RuntimeError(f"{self.node} did not run: {said.getvalue()[-2000:]}")
         return None if code == pytest.ExitCode.OK else Broken("story", said.getvalue()[-300:])

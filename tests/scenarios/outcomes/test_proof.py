@@ -233,3 +233,19 @@ async def test_operator_who_was_wrong_is_corrected(open_story, autojump_clock):
         await come(story, lambda: bool(case.resting("entry")), within_s=5)
     first = case.orders("entry")[0]
     assert (first.states()[-2], first.reason) == ("rejected", "operator: I was not")
+
+
+async def test_stream_that_is_held_up_proves_no_death_by_its_silence(open_story, autojump_clock):
+    """Lag 300092: taken at once, and every frame about it late while REST lags: the stream stood and was not heard."""
+    async with open_story(entry_deadline_s=2) as story:
+        story.market()
+        other = await story.submit(limit="49500")
+        await story.until(lambda: other.entry_is("open"))
+        story.world.exchange.lag_rest(30)
+        story.connection("executions").stall(9.5, to_server=False)
+        case = await story.submit()
+        await story.until(lambda: case.entry_is("unknown"), within_s=15)
+        await story.until(lambda: case.entry_is("open"), within_s=15)
+        story.world.exchange.lag_rest(0)
+    assert case.entry().states().count("rejected") == 0
+    assert len(case.sent("entry")) == 1

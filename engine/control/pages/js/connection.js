@@ -8,9 +8,9 @@ const TOKEN = "engine-token";
 
 /** The link's fragment holds the token; it is kept for this tab alone, and taken out of the address. */
 export function takeToken(text = location.hash) {
-  const found = /(?:^|[#&])token=([^&\s]+)/.exec(text);
+  const found = /(?:^|[#&])token=([A-Za-z0-9._~-]+)/.exec(text);
   if (!found) return false;
-  sessionStorage.setItem(TOKEN, decodeURIComponent(found[1]));
+  sessionStorage.setItem(TOKEN, found[1]);
   if (text === location.hash) history.replaceState(null, "", `${location.pathname}#/`);
   return true;
 }

@@ -1,0 +1,553 @@
+"""What a bracket writes down for each move, and the small rules of what it remembers and lets go."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from engine.orders.brackets import COINS_GONE, POSITION_GONE, TIME_BARRIER, BracketEvent, Policy
+from engine.orders.contingents import AmendStop, CancelExit, PlaceClose, PlaceStop, PlaceTarget
+from engine.orders.events import OrderEvent
+from engine.orders.reports import Outcome, ReportType
+from engine.orders.signal import Signal, TakeProfit
+from engine.orders.slices import SliceTerms
+from engine.orders.specs import stop_order
+from engine.orders.steps import SHRUNK
+from tests.orders.conftest import px, qty
+from tests.orders.desk import BTC, BUY, NS, QUIET, START, Desk, covered_desk, touched
+
+HALVES = msgspec.structs.replace(
+    BUY,
+    take_profit=TakeProfit(px(110), share=Decimal("0.5")),
+    more_targets=(TakeProfit(px(120), share=Decimal("0.5")),),
+)
+LONG = msgspec.structs.replace(BUY, leverage=3)
+ALERT = Policy(naked_action="alert")
+
+
+def bare_desk(signal: Signal = BUY, policy: Policy = ALERT) -> Desk:
+    """An entry of 2 has filled, its stop x1 was refused for good."""
+    desk = Desk(signal, policy)
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.refuse("x1", "INVALID_PRICE")
+    return desk
+
+
+def row(desk: Desk, move: str, before: str, after: str, **said: object) -> BracketEvent:
+    given: dict[str, object] = {"exposure": qty(2), "uncovered": qty(0), **said}
+    return BracketEvent(move, before, after, desk.now, **given)  # type: ignore[arg-type]  # drawn from its members
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_of_a_life_say_where_when_and_how_much_was_bare() -> None:
+    """Each move with the exposure, what was uncovered, and the gauge up to then."""
+    desk = Desk()
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.now += NS // 2
+    desk.accept("x1")
+    assert desk.events == [
+        BracketEvent("begin_cover", "entering", "covering", START, qty(2), qty(2)),
+        BracketEvent("hold", "covering", "covered", desk.now, qty(2), qty(0), uncovered_qty_s=Decimal(1)),
+    ]
+    assert [type(event.uncovered_qty_s) for event in desk.events] == [Decimal, Decimal]
+
+
+def test_row_of_a_swap_says_that_the_target_was_touched() -> None:
+    """The reason of leaving is the touch."""
+    desk = covered_desk()
+    desk.sees(touched("2"))
+    assert desk.events[-1] == row(desk, "leave", "covered", "exiting", why="target touched")
+
+
+def test_row_of_a_close_says_why_and_that_all_goes() -> None:
+    """The latch goes with it."""
+    desk = covered_desk()
+    desk.bracket.close("by command")
+    desk.think()
+    assert desk.events[-1] == row(
+        desk, "leave", "covered", "exiting", why="by command", closing="by command", close_all=True
+    )
+
+
+def test_row_without_a_move_tells_a_latch_that_changed() -> None:
+    """A stop has fired already; the command to close is written down all the same, once."""
+    desk = covered_desk()
+    desk.trigger("x1")
+    desk.bracket.close("by command")
+    desk.think()
+    assert desk.events[-1] == row(
+        desk, "", "exiting", "exiting", why="by command", closing="by command", close_all=True
+    )
+    assert desk.bracket.think(desk.market, desk.now)[1] == []
+
+
+def test_row_of_moved_exits_says_who_and_where() -> None:
+    """Stop, target and which target; it moves no state."""
+    desk = covered_desk(HALVES)
+    desk.fill("x1", "1")  # the nearest target's share has left
+    desk.bracket.move_exits(px(95), px(125))
+    desk.think()
+    assert desk.events[-1] == row(
+        desk, "", desk.bracket.state, desk.bracket.state, exposure=qty(1), why="command",
+        moved="command", stop=px(95), target=px(125), place=1,
+    )  # fmt: skip
+
+
+def test_row_of_a_reopening_says_that_the_venue_had_more_to_say() -> None:
+    """Then the bracket moves on to where it stands."""
+    desk = covered_desk()
+    desk.fill("x1", "2")
+    assert desk.bracket.state == "flat"
+    desk.fill("entry", "0.5")
+    again, on = desk.events[-2:]
+    assert again == row(
+        desk, "reopen", "flat", "covering", exposure=qty("0.5"), uncovered=qty("0.5"), closing=again.closing,
+        why="the venue had more to say",
+    )  # fmt: skip
+    assert (on.move, on.to_state, on.alarm) == ("leave", "exiting", "")
+
+
+def test_row_of_a_take_over_says_what_happened() -> None:
+    """Taken away twice, or gone: two reasons, one alarm."""
+    desk = covered_desk()
+    desk.end("x1")
+    desk.accept("x2")
+    desk.end("x2")
+    assert (desk.events[-1].why, desk.events[-1].alarm) == ("protection was taken away twice", "TAKEN_OVER")
+    for signal, why in ((BUY, COINS_GONE), (LONG, POSITION_GONE)):
+        gone = bare_desk(signal)
+        gone.bracket.let_go()
+        gone.think()
+        assert (gone.events[-1].why, gone.events[-1].alarm, gone.bracket.close_all) == (why, "TAKEN_OVER", False)
+
+
+def test_coins_without_exits_are_handed_over_without_an_alarm() -> None:
+    """It was asked for: neither stop nor target."""
+    desk = Desk(msgspec.structs.replace(BUY, stop_loss=None, take_profit=None))
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.tell("entry", ReportType.FILLED, "filled")
+    assert (desk.events[-1].to_state, desk.events[-1].why, desk.events[-1].alarm) == ("taken_over", "", "")
+
+
+def test_flat_bracket_on_margin_alarms_only_for_an_excess() -> None:
+    """Ended even: nobody needs to look."""
+    desk = covered_desk(LONG)
+    desk.fill("x1", "2")
+    assert (desk.events[-1].to_state, desk.events[-1].alarm) == ("flat", "")
+
+
+def test_naked_row_alarms() -> None:
+    """Past its bound, and only once."""
+    desk = bare_desk()
+    desk.after(2)
+    naked = row(desk, "bare", "covering", "naked", alarm="NAKED", uncovered=qty(2), uncovered_qty_s=Decimal(4))
+    desk.after(60)
+    assert [event for event in desk.events if event.alarm] == [naked]
+
+
+# --- gauge and bounds -------------------------------------------------------------------------------------------------
+
+
+def test_gauge_runs_between_thoughts() -> None:
+    """Asked in between, it counts up to the asking."""
+    desk = bare_desk()
+    assert [desk.bracket.gauge(desk.now + seconds * NS) for seconds in (0, 1, 2)] == [0, 2, 4]
+
+
+def test_quantity_below_one_is_bare_too() -> None:
+    """Half a coin of an entry that still works: uncovered past its bound is naked."""
+    desk = Desk(policy=ALERT)
+    desk.accept("entry")
+    desk.fill("entry", "0.5")
+    desk.after(0.2)
+    desk.refuse("x1", "INVALID_PRICE")
+    desk.after(2)
+    assert desk.bracket.state == "naked"
+
+
+def test_entry_that_waits_for_its_full_fill_is_not_naked() -> None:
+    """Chosen so; once it is over the bound runs."""
+    desk = Desk(msgspec.structs.replace(BUY, protect_from="full_fill"), ALERT)
+    desk.accept("entry")
+    desk.fill("entry", "1")
+    desk.after(60)
+    assert desk.bracket.state == "covering"
+    desk.end("entry")
+    desk.refuse("x1", "INVALID_PRICE")
+    desk.after(2)
+    assert desk.bracket.state == "naked"
+
+
+def test_nothing_to_wait_for_is_no_moment() -> None:
+    """The runtime may sleep until somebody says something."""
+    desk = Desk()
+    assert desk.bracket.wake_ns(desk.now) is None
+
+
+def test_moment_that_has_come_is_no_moment_to_wait_for() -> None:
+    """Else the runtime would wake for ever at once."""
+    desk = bare_desk()
+    at = desk.bracket.wake_ns(desk.now)
+    assert at == desk.now + 2 * NS
+    assert desk.bracket.wake_ns(at) is None
+
+
+def test_next_swap_begins_at_the_end_of_its_pause_and_not_before() -> None:
+    """To the nanosecond."""
+    desk = covered_desk()
+    desk.sees(touched("2"))
+    desk.end("x1")
+    desk.end("x2")  # the target traded nothing
+    desk.sees(QUIET)
+    desk.accept("x3")
+    ready = desk.bracket._swaps.ready_ns
+    desk.now = ready - 1
+    assert desk.sees(touched("2")) == []
+    assert desk.bracket.wake_ns(desk.now) == ready
+    desk.now = ready
+    assert isinstance(desk.think()[0], CancelExit)
+
+
+def test_swap_leaves_its_quantity_bare_without_an_alarm() -> None:
+    """Its own bound holds: until then its target trades, and past it the stop comes back."""
+    desk = covered_desk(policy=ALERT)
+    desk.sees(touched("2"))
+    desk.end("x1")
+    desk.now += 2 * NS - 1
+    desk.think()
+    assert desk.bracket.state == "exiting"
+
+
+# --- closing ----------------------------------------------------------------------------------------------------------
+
+
+def test_first_reason_to_close_stays() -> None:
+    """A second command does not change why."""
+    desk = covered_desk()
+    desk.bracket.close("by command")
+    desk.bracket.close("the engine stops")
+    assert desk.bracket.closing == "by command"
+
+
+def test_command_outranks_a_reason_that_may_pass() -> None:
+    """Bare now; closed for good by command: the stop that turns out to rest does not end that."""
+    desk = bare_desk(policy=Policy(naked_action="close"))
+    desk.after(2)
+    assert desk.bracket.closing == "uncovered past its bound"
+    desk.bracket.close("by command")
+    assert desk.bracket.closing == "by command"
+
+
+def test_time_runs_out_on_a_passing_close_too() -> None:
+    """The barrier makes it final; a close for good is left as it is."""
+    timed = msgspec.structs.replace(BUY, exit_after_s=Decimal(10))
+    desk = bare_desk(timed, Policy(naked_action="close"))
+    desk.after(2)
+    desk.refuse("x2", "INVALID_ARGUMENTS")
+    desk.after(8)
+    assert (desk.bracket.closing, desk.bracket.close_all) == (TIME_BARRIER, True)
+    ordered = covered_desk(timed)
+    ordered.bracket.close("by command")
+    ordered.after(60)
+    assert ordered.bracket.closing == "by command"
+
+
+def test_taken_bracket_is_not_closed_by_its_barrier() -> None:
+    """What a person holds is not ours to sell."""
+    desk = covered_desk(msgspec.structs.replace(BUY, exit_after_s=Decimal(600)))
+    desk.bracket.let_go()
+    desk.after(600)
+    assert (desk.bracket.closing, desk.bracket.close_all) == (COINS_GONE, False)
+
+
+def test_close_that_is_taken_back_protects_again() -> None:
+    """All of the latch goes, its slices too."""
+    desk = covered_desk()
+    desk.bracket.close("by command")
+    desk.bracket.slice_terms = SliceTerms(qty(1))
+    desk.bracket.keep()
+    assert (desk.bracket.closing, desk.bracket.close_all, desk.bracket.slice_terms) == ("", False, None)
+    assert desk.think() == []
+
+
+# --- coins that are gone ----------------------------------------------------------------------------------------------
+
+
+def test_refusal_for_want_of_funds_says_since_when() -> None:
+    """All exits have ended, the last for want of funds: whoever knows the balance judges."""
+    desk = Desk(policy=ALERT)
+    desk.accept("entry")
+    desk.now += NS
+    desk.fill("entry", "2")
+    assert desk.bracket.short_of_coins_ns() is None  # its stop is on its way
+    desk.refuse("x1", "INSUFFICIENT_FUNDS")
+    assert desk.bracket.short_of_coins_ns() == desk.orders["x1"].dispatched_ns == START + NS
+
+
+@pytest.mark.parametrize(
+    ("signal", "code", "short"),
+    [(BUY, "INSUFFICIENT_FUNDS", True), (BUY, "INVALID_PRICE", False), (BUY, "REDUCE_ONLY_NO_POSITION", False),
+     (LONG, "REDUCE_ONLY_NO_POSITION", True), (LONG, "INSUFFICIENT_FUNDS", False)],
+)  # fmt: skip
+def test_each_kind_of_account_has_its_own_refusal(signal: Signal, code: str, short: bool) -> None:
+    """Coins lack funds, margin lacks a position to reduce."""
+    desk = Desk(signal, ALERT)
+    desk.accept("entry")
+    desk.fill("entry", "0.5")
+    desk.end("entry")
+    desk.refuse("x1", code)
+    assert (desk.bracket.short_of_coins_ns() is not None) == short
+
+
+def test_nobody_is_short_who_holds_nothing_or_has_let_go() -> None:
+    """Before any exit, after all was sold, and once it was let go."""
+    assert Desk().bracket.short_of_coins_ns() is None
+    gone = bare_desk()
+    gone.bracket.orders["x1"] = msgspec.structs.replace(gone.bracket.orders["x1"], code="INSUFFICIENT_FUNDS")
+    assert gone.bracket.short_of_coins_ns() is not None
+    sold = msgspec.structs.replace(gone.bracket.orders["x1"], done_qty=qty(2))
+    part = msgspec.structs.replace(sold, done_qty=qty(1))
+    for view in (sold, part):
+        gone.bracket.orders["x1"] = view
+        assert gone.bracket.short_of_coins_ns() is None
+    gone.bracket.orders["x1"] = msgspec.structs.replace(sold, done_qty=qty(0))
+    gone.bracket.let_go()
+    assert gone.bracket.short_of_coins_ns() is None
+
+
+# --- what it remembers of its orders ----------------------------------------------------------------------------------
+
+
+def test_commanded_stop_is_in_doubt_before_its_order_looks() -> None:
+    """The least and the most it may be until the answer; a cancel leaves nothing sure."""
+    desk = covered_desk()
+    desk.bracket.commanded("x1", AmendStop("x1", qty("1.5")))
+    view = desk.bracket.orders["x1"]
+    assert (view.busy, view.least, view.most) == (True, qty("1.5"), 2)
+    desk.bracket.commanded("x1", AmendStop("x1", qty(3)))
+    assert (desk.bracket.orders["x1"].least, desk.bracket.orders["x1"].most) == (qty("1.5"), 3)
+    desk.bracket.commanded("x1", CancelExit("x1", ""))
+    assert (desk.bracket.orders["x1"].least, desk.bracket.orders["x1"].busy) == (0, True)
+
+
+def test_amend_of_a_stop_that_has_traded_counts_what_is_left() -> None:
+    """The total is with its fills."""
+    desk = covered_desk()
+    desk.fill("x1", "0.5")
+    desk.bracket.commanded("x1", AmendStop("x1", qty("1.2")))
+    assert (desk.bracket.orders["x1"].least, desk.bracket.orders["x1"].most) == (qty("0.7"), qty("1.5"))
+
+
+def test_answer_of_another_kind_leaves_doubt_as_it_is() -> None:
+    """A new stop that was not answered is not widened by any command."""
+    desk = Desk()
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    view = desk.orders["x1"].view()
+    desk.bracket.learn(msgspec.structs.replace(view, least=qty(1)), [], desk.now)
+    assert desk.bracket.orders["x1"].least == 1
+
+
+def test_stop_that_expires_unasked_is_lost() -> None:
+    """The venue's end of it is no less than a person's."""
+    desk = covered_desk()
+    assert desk.tell("x1", ReportType.EXPIRED, "expired") == [PlaceStop(qty(2))]
+    assert desk.bracket.vanished == 1
+
+
+def two_stops() -> Desk:
+    """Stops x1 and x2 rest for 1 each; the entry still works."""
+    desk = Desk(msgspec.structs.replace(BUY, order_qty=qty(4)))
+    desk.accept("entry")
+    for stop in ("x1", "x2"):
+        desk.fill("entry", "1")
+        desk.after(0.2)
+        desk.accept(stop)
+    desk.now += 60 * NS
+    return desk
+
+
+def test_stops_that_go_together_are_one_loss() -> None:
+    """What else is told of the second in between does not make it one that was put back."""
+    desk = two_stops()
+    desk.end("x1")
+    order = desk.orders["x2"]
+    desk.bracket.learn(order.view(), [OrderEvent("", "open", "open", desk.now, why="told")], desk.now)
+    desk.end("x2")
+    assert desk.bracket.vanished == 1
+
+
+def test_stop_that_was_amended_after_a_loss_was_put_back() -> None:
+    """Taken again: that is the second time."""
+    desk = two_stops()
+    desk.end("x1")
+    amended = OrderEvent("amended", "pending_amend", "open", desk.now, order_qty=qty(2))
+    desk.bracket.learn(desk.orders["x2"].view(), [amended], desk.now)
+    desk.end("x2")
+    assert (desk.bracket.vanished, desk.bracket.taken) == (2, True)
+
+
+@pytest.mark.parametrize("move", ["reject", "deny", "not_sent"])
+def test_whoever_refuses_the_stop_it_is_not_repeated_unchanged(move: str) -> None:
+    """The venue, we ourselves, or the way there."""
+    desk = Desk(policy=ALERT)
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    dead = msgspec.structs.replace(desk.orders["x1"].view(), state="rejected", most=qty(0), busy=False)
+    desk.bracket.learn(dead, [OrderEvent(move, "pending", "rejected", desk.now, code="INVALID_PRICE")], desk.now)
+    assert ("place_stop", "2") in desk.bracket._steps.blocked
+    assert desk.after(10) == []
+
+
+def test_noted_refusal_of_a_change_blocks_it_for_its_pause() -> None:
+    """It fell before it was written: the order never left its state."""
+    desk = covered_desk()
+    desk.bracket.commanded("x1", AmendStop("x1", qty("1.5")))
+    desk.bracket.learn(
+        desk.orders["x1"].view(), [OrderEvent("", "open", "open", desk.now, code="RATE_LIMIT")], desk.now
+    )
+    assert desk.bracket._steps.blocked == {("amend", "x1", "1.5")}
+
+
+def test_change_that_the_venue_made_itself_is_no_refusal() -> None:
+    """Its code says who cut the order, and blocks nothing."""
+    desk = covered_desk()
+    desk.bracket.commanded("x1", AmendStop("x1", qty("1.5")))
+    cut = OrderEvent("amended", "open", "open", desk.now, code=SHRUNK, order_qty=qty(1))
+    desk.bracket.learn(desk.orders["x1"].view(), [cut], desk.now)
+    assert desk.bracket._steps.blocked == frozenset()
+
+
+@pytest.mark.parametrize("end", ["cancel", "expire"])
+def test_close_into_an_empty_book_pauses_before_the_next(end: str) -> None:
+    """Whatever the venue calls it."""
+    desk = covered_desk()
+    desk.trigger("x1")
+    desk.end("x1")
+    assert desk.orders["x2"].role == "close"
+    kind, status = (ReportType.CANCELED, "canceled") if end == "cancel" else (ReportType.EXPIRED, "expired")
+    assert desk.tell("x2", kind, status) == []  # type: ignore[arg-type]  # drawn from the literals
+    assert desk.after(1) == [PlaceClose(qty(2), "sell", "stop ended with quantity left")]
+
+
+def test_refused_stop_is_tried_again_once_it_has_moved() -> None:
+    """With another trigger it is another command; a moved target is not."""
+    desk = bare_desk()
+    desk.bracket.move_exits(None, px(115))
+    assert desk.think() == []
+    desk.bracket.move_exits(px(92), None)
+    assert desk.think() == [PlaceStop(qty(2))]
+
+
+def test_refused_target_is_tried_again_once_it_has_moved() -> None:
+    """A moved stop does not help it."""
+    desk = covered_desk()
+    desk.sees(touched("2"))
+    desk.end("x1")
+    desk.refuse("x2", "INVALID_PRICE")
+    assert ("place_target", "2") in desk.bracket._steps.blocked
+    desk.bracket.move_exits(px(92), None)
+    assert ("place_target", "2") in desk.bracket._steps.blocked
+    desk.bracket.move_exits(None, px(115))
+    assert ("place_target", "2") not in desk.bracket._steps.blocked
+
+
+def test_market_without_an_index_gets_stops_by_the_last_price() -> None:
+    """Refused once for that, it is another command; refused again it is not repeated."""
+    stop = msgspec.structs.replace(BUY.stop_loss, reference="index")  # type: ignore[type-var]  # BUY has one
+    desk = Desk(msgspec.structs.replace(BUY, stop_loss=stop), ALERT)
+    assert desk.bracket.terms.stop_loss == stop
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    assert desk.orders["x1"].spec.trigger_reference == "index"
+    assert desk.refuse("x1", "INDEX_UNAVAILABLE") == [PlaceStop(qty(2))]
+    assert desk.orders["x2"].spec.trigger_reference == "last"
+    assert desk.refuse("x2", "INDEX_UNAVAILABLE") == []
+
+
+# --- which target is next ---------------------------------------------------------------------------------------------
+
+
+def test_nearest_target_is_watched_before_anything_has_filled() -> None:
+    """Then the one whose share is still to take, and at last the last."""
+    desk = Desk(HALVES)
+
+    def watched() -> object:
+        target = desk.bracket.watched.take_profit
+        return target and target.price
+
+    assert (watched(), desk.bracket.watched.more_targets) == (110, ())
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.accept("x1")
+    assert watched() == 110
+    desk.fill("x1", "1")
+    assert watched() == 120
+    desk.fill("x1", "1")
+    assert watched() == 120
+
+
+def test_touch_sends_the_target_that_is_next() -> None:
+    """For its own share."""
+    desk = covered_desk(HALVES)
+    desk.sees(touched("5"))
+    desk.accept("x1")
+    assert [step for step in desk.steps if isinstance(step, PlaceTarget)] == [PlaceTarget(qty(1), 0)]
+
+
+# --- attempts to come, children to be seen ----------------------------------------------------------------------------
+
+
+def test_bracket_waits_for_an_attempt_that_is_still_to_be_made() -> None:
+    """Its first entry was proved dead; the next is on its way: it is not abandoned."""
+    desk = Desk()
+    desk.bracket.entry_pending = True
+    desk.refuse("entry")
+    assert desk.bracket.state == "entering"
+    desk.bracket.entry_pending = False
+    desk.think()
+    assert desk.bracket.state == "abandoned"
+
+
+def test_children_are_overdue_only_while_some_quantity_is_unseen() -> None:
+    """A second after the fill, and no more once the venue was asked."""
+    desk = Desk(msgspec.structs.replace(BUY, exits="conditional-close"))
+    assert not desk.bracket.lacks_children(desk.now + NS)
+    desk.accept("entry")
+    desk.fill("entry", "0.5")
+    assert desk.bracket.unseen == qty("0.5")
+    assert not desk.bracket.lacks_children(desk.now + NS - 1)
+    assert desk.bracket.lacks_children(desk.now + NS)
+    desk.bracket.prove_childless(qty("0.5"))
+    assert not desk.bracket.lacks_children(desk.now + NS)
+
+
+def test_proof_counts_only_what_has_no_child() -> None:
+    """Of 2 entered one half has its stop: the proof is of the other half."""
+    desk = Desk(msgspec.structs.replace(BUY, exits="conditional-close"))
+    desk.accept("entry")
+    desk.fill("entry", "1")
+    spec = msgspec.structs.replace(stop_order(BUY, BTC, "c1", qty(1)), stp_type="cancel_newest")
+    desk.open(spec, "stop")
+    desk.accept("c1")
+    desk.fill("entry", "1")
+    assert desk.bracket.unseen == 1
+    desk.bracket.prove_childless(qty(2))
+    assert (desk.bracket.unseen, desk.bracket._childless) == (0, 1)
+
+
+def test_unknown_target_in_time_excuses_what_it_leaves_bare() -> None:
+    """Until its bound it may trade; then it is no excuse any more."""
+    desk = covered_desk(policy=ALERT)
+    desk.sees(touched("2"))
+    desk.end("x1")
+    desk.answer("x2", Outcome.UNKNOWN)
+    assert desk.bracket._targets_in_time(desk.now)
+    assert not desk.bracket._targets_in_time(desk.now + 2 * NS)
