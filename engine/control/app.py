@@ -19,6 +19,7 @@ from litestar.types import ASGIApp
 from engine.control.command import Arguments, Command
 from engine.control.desk import Desk, GetDesk
 from engine.control.gate import refuse
+from engine.control.manual import Manual
 from engine.control.metrics_route import metrics_route
 from engine.control.openapi import JSON, document
 from engine.control.refusal import (
@@ -52,7 +53,7 @@ BODY_BOUND_S = 5.0
 
 
 def make_app(desk: GetDesk) -> Litestar:
-    """Build the application: the page's shell, the metrics, a route a verb. It starts no thread.
+    """Build the application: the page's shell, the help, the metrics, a route a verb. It starts no thread.
 
     Streams of records stand at one path for readers of lines, of events (by Accept) and of WebSocket messages.
     """
@@ -61,6 +62,7 @@ def make_app(desk: GetDesk) -> Litestar:
     return Litestar(
         route_handlers=[
             *Shell().routes(),
+            *Manual().routes(),
             metrics_route(desk),
             _documented(),
             *(_route(command, desk, places) for command in TABLE),

@@ -19,9 +19,9 @@ from engine.control.refusal import USAGE, Refusal, bad_request, forbidden, no_su
 
 HEAD_BYTES_MOST = 16 * 1024
 
-OPEN_PATHS = ("/", "/metrics", "/metrics/")
-OPEN_FOLDER = "/static/"
-"""Answered without a token: the page's shell and its files, which hold no data, and the metrics."""
+OPEN_PATHS = ("/", "/help", "/metrics", "/metrics/")
+OPEN_FOLDERS = ("/static/", "/help/")
+"""Answered without a token: the page's shell, its files and the help, which hold no data, and the metrics."""
 
 REFUSED_PER_S, REFUSED_BURST = 100.0, 300.0
 """Refusals here: whoever has no token, such as a page that asks in a loop, shall not take the engine's time."""
@@ -91,7 +91,7 @@ def _from_another_site(scope: HTTPScope | WebSocketScope, headers: list[tuple[by
 def _is_open(scope: HTTPScope | WebSocketScope) -> bool:
     if scope["type"] != ScopeType.HTTP or scope["method"] not in ("GET", "HEAD"):
         return False
-    return scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDER)
+    return scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDERS)
 
 
 def _head_bytes(scope: HTTPScope | WebSocketScope) -> int:

@@ -38,7 +38,9 @@ POLICY = (
 """Content-Security-Policy of everything served here: nothing inline, nothing from elsewhere, in nobody's frame."""
 
 
-class _Served(NamedTuple):
+class Served(NamedTuple):
+    """What one address answers."""
+
     content: bytes
     media_type: str
     etag: str
@@ -54,10 +56,10 @@ class Shell:
         """Return the handlers of ``GET /`` and ``GET /static/…``."""
 
         async def index(request: Request[Any, Any, Any]) -> Response[bytes]:
-            return self._answer(INDEX, request)
+            return answer(self._files.get(INDEX), request)
 
         async def static(request: Request[Any, Any, Any]) -> Response[bytes]:
-            return self._answer(request.path_params["name"].lstrip("/"), request)
+            return answer(self._files.get(request.path_params["name"].lstrip("/")), request)
 
         methods = (HttpMethod.GET, HttpMethod.HEAD)
         return [
@@ -65,20 +67,25 @@ class Shell:
             HTTPRouteHandler("/static/{name:path}", http_method=methods, name="static")(static),
         ]
 
-    def _answer(self, name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
-        served = self._files.get(name)
-        if served is None:
-            raise no_such_route()
-        headers = {"etag": served.etag, "cache-control": "no-cache", "content-security-policy": POLICY}
-        if request.headers.get("if-none-match") == served.etag:
-            return Response(b"", status_code=304, headers=headers)
-        return Response(served.content, media_type=served.media_type, headers=headers)
+
+def answer(served: Served | None, request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Return it whole, or its tag alone to whom has it already. Raises Refusal where there is nothing."""
+    if served is None:
+        raise no_such_route()
+    headers = {"etag": served.etag, "cache-control": "no-cache", "content-security-policy": POLICY}
+    if request.headers.get("if-none-match") == served.etag:
+        return Response(b"", status_code=304, headers=headers)
+    return Response(served.content, media_type=served.media_type, headers=headers)
+
+
+def serve(content: bytes, media_type: str) -> Served:
+    """Tag a content by its hash."""
+    return Served(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
 def _served(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file() and file.suffix in TYPES]
 
 
-def _read(file: Path) -> _Served:
-    content = file.read_bytes()
-    return _Served(content, TYPES[file.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+def _read(file: Path) -> Served:
+    return serve(file.read_bytes(), TYPES[file.suffix])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import ssl
 from collections.abc import Callable
 
@@ -38,7 +39,8 @@ log = structlog.get_logger()
 
 SILENT_S = 3.0
 """A subscribed stream brings a heartbeat a second. One silent for longer is not given up yet, but orders go by REST:
-it may be dead on the way, and what is written into it is unknown for seconds."""
+it may be dead on the way, and what is written into it is unknown for seconds. That counts only once this link has seen
+heartbeats come at that pace: else its silence would say nothing."""
 SNAPSHOT_S = 2.0
 """How long a snapshot may take after its subscription's answer, doubled with each failure in a row …"""
 SNAPSHOT_DOUBLINGS = 5
@@ -49,8 +51,8 @@ class PrivateLink:
     """One subscription after another to executions and balances, and the orders that travel on them.
 
     ``usable`` means: executions are acknowledged and opened by their snapshot, and something has been heard just now,
-    so that orders can go. ``up`` means
-    more: the fills of the time away have reached the sink too, so that it knows all about orders.
+    so that orders can go. ``up`` means more: the fills of the time away have reached the sink too, so that it knows all
+    about orders.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class PrivateLink:
         )
         self._executions = Executions(queries, sink, counters, self._venue_now_ns)
         self._socket: ws.Socket | None = None
+        self._beat_s, self._beats = -math.inf, False  # the last heartbeat, and whether two have come close together
         self._begin()
         self._standing: Standing | None = None
         self.refused: VenueRefused | None = None
@@ -107,7 +110,7 @@ class PrivateLink:
         socket = self._socket
         if socket is None or not socket.open or not self._opened.is_set():
             return False
-        return trio.current_time() - socket.last_frame_s <= SILENT_S
+        return not self._beats or trio.current_time() - socket.last_frame_s <= SILENT_S
 
     async def turn(self, lane: Lane) -> bool:
         """Wait until one more message keeps within the venue's rate; False when the connection went meanwhile."""
@@ -229,6 +232,8 @@ class PrivateLink:
     def _route(self, frame: Message, text: str | bytes, now_s: float) -> None:
         if isinstance(frame, Heartbeat):
             self._monitor.beat(now_s)
+            self._beats |= now_s - self._beat_s <= SILENT_S
+            self._beat_s = now_s
         elif isinstance(frame, Channel) and frame.name in self._sequences:
             self._monitor.beat(now_s)
             if self._frames.repeated(_digest(text), now_s):

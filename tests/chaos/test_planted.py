@@ -83,10 +83,10 @@ def test_page_tells_the_median_over_what_was_found():
         Hunted(NAMES[2], 800, 1.0),
     ]
     page = written(hunted, 1, 400, "mixed,storm")
-    assert "**2 of 3 found**, the median after **6 seeds**" in page
+    assert "**2 of 3 found**, the median after **6 runs**" in page
     assert f"| {NAMES[2]} | {named(NAMES[2]).mistake} | 800 | not found |  |" in page
 
 
-def test_seeds_are_tried_under_one_weather_after_the_other():
-    """The same ones."""
-    assert [one.told for one in seeds(5, 2, ("mixed", "storm"))] == ["mixed 5", "mixed 6", "storm 5", "storm 6"]
+def test_each_seed_is_tried_under_one_weather_after_the_other():
+    """So that a bug which shows in one of them only is not looked for in vain for long."""
+    assert [one.told for one in seeds(5, 2, ("mixed", "storm"))] == ["mixed 5", "storm 5", "mixed 6", "storm 6"]

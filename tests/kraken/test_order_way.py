@@ -316,3 +316,14 @@ async def test_order_whose_deadline_passes_in_the_nonce_line_is_not_sent(stages,
         assert answers["c-1"].outcome is Outcome.UNKNOWN
         assert (answers["c-2"].outcome, answers["c-2"].code) == (Outcome.NOT_SENT, "DEADLINE_PASSED")
         assert len(stage.exchange.truth.orders) == 1
+
+
+@pytest.mark.parametrize(("heartbeat_s", "way"), [(1, "rest"), (3600, "ws")])
+async def test_silence_counts_only_where_heartbeats_were_seen(stages, autojump_clock, heartbeat_s, way):
+    """Four quiet seconds: behind heartbeats of a second it may be dead, of a venue that never beats they say nothing."""
+    async with stages(heartbeat_s=heartbeat_s) as stage, stage.link() as link:
+        await trio.sleep(6)  # a ping has just been answered
+        for connection in stage.wire.connections:
+            connection.stall(3.9, to_server=False)
+        await trio.sleep(3.8)
+        assert (await link.admit(Lane.ENTRY, limit("c-1"), "")).transport == way

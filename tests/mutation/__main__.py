@@ -22,16 +22,16 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mutation-") as place:
         mutants = run_in(Path(place), options.patterns, options.jobs)
-    return report(mutants)
+    return report(mutants, SURVIVORS.read_text())
 
 
-def report(mutants: Sequence[Mutant]) -> int:
-    """Print what became of the mutants, by file, and each survivor that the file does not explain."""
+def report(mutants: Sequence[Mutant], explained: str) -> int:
+    """Print what became of the mutants, by file, and each survivor that ``explained`` does not; the exit code."""
     print("\nfile              tried  noticed")
     for module, fates in sorted(by_module(mutants).items()):
         tried, noticed = fates.total(), fates["killed"] + fates["timed out"]
         print(f"{module:16} {tried:6} {noticed / tried:7.1%}")
-    share, strangers = share_noticed(mutants), unexplained(mutants, SURVIVORS.read_text())
+    share, strangers = share_noticed(mutants), unexplained(mutants, explained)
     for mutant in strangers:
         print(f"\n{mutant.function} ({mutant.fate}: {mutant.name})", *mutant.change, sep="\n  ")
     left = sum(mutant.fate not in ("killed", "timed out") for mutant in mutants)

@@ -53,6 +53,7 @@ async def test_poll_takes_over_from_a_private_stream_that_died_silently(open_sto
         story.market()
         case = await story.submit(qty="0.02")
         await story.until(lambda: case.entry_is("open"))
+        await story.wait(3)  # heartbeats have come: only then does silence count
         story.world.exchange.faults = ScriptedFaults().always("connect", http_error(503))
         story.connection("executions").stall(3600)
         await story.wait(0.1)
@@ -71,6 +72,7 @@ async def test_half_open_private_stream_that_can_be_replaced_is_back_with_every_
         story.market()
         case = await story.submit(qty="0.02")
         await story.until(lambda: case.entry_is("open"))
+        await story.wait(3)
         story.connection("executions").stall(3600)
         await story.wait(0.1)
         for _ in range(4):

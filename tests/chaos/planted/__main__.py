@@ -13,7 +13,7 @@ from tests.chaos.planted.page import written
 from tests.chaos.planting import named, patched, patches
 
 FOUND = Path(__file__).parent / "found.md"
-WEATHERS = ("mixed", "storm")
+WEATHERS = ("mixed", "storm", "calm")
 HIGHEST = 10**6
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="of the bugs; none: all")
     parser.add_argument("--first", type=int, help="the first seed; drawn when not given")
     parser.add_argument("--most", type=int, default=400, help="seeds tried for each bug under each weather")
-    parser.add_argument("--weathers", default=",".join(WEATHERS), help="one after the other")
+    parser.add_argument("--weathers", default=",".join(WEATHERS), help="each seed is tried under one after the other")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--renew", action="store_true", help="only those whose kept trial shows them no more")
     parser.add_argument("--keep", action="store_true", help="keep what is found, instead of what was kept before")

@@ -40,8 +40,9 @@ class Hunted(NamedTuple):
 
 
 def seeds(first: int, most: int, weathers: Iterable[str]) -> tuple[Trial, ...]:
-    """Return the same seeds under one weather after the other."""
-    return tuple(Seed(weather, seed) for weather in weathers for seed in range(first, first + most))
+    """Return so many seeds, each under one weather after the other."""
+    under = tuple(weathers)
+    return tuple(Seed(weather, seed) for seed in range(first, first + most) for weather in under)
 
 
 def hunt(quarry: Quarry) -> Hunted:

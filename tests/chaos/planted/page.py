@@ -11,7 +11,7 @@ from tests.chaos.planting import named
 
 
 def written(hunted: Sequence[Hunted], first: int, most: int, weathers: str) -> str:
-    """Write the page (Markdown): the sum, and a row for each bug. ``tried`` counts seeds over all weathers."""
+    """Write the page (Markdown): the sum, and a row for each bug."""
     found = [one for one in hunted if one.kept is not None]
     middle = f"{median(one.tried for one in found):g}" if found else "-"
     rows = [_row(one) for one in sorted(hunted, key=lambda one: one.name)]
@@ -19,12 +19,12 @@ def written(hunted: Sequence[Hunted], first: int, most: int, weathers: str) -> s
         [
             "# The planted bugs, found from fresh seeds",
             "",
-            f"**{len(found)} of {len(hunted)} found**, the median after **{middle} seeds**.",
-            f"From seed {first} on, at most {most} under each of {weathers.replace(',', ', ')}.",
+            f"**{len(found)} of {len(hunted)} found**, the median after **{middle} runs**.",
+            f"From seed {first} on, at most {most} seeds, each under {weathers.replace(',', ', ')}.",
             f"Revision `{revision()}`, {sum(one.cpu_s for one in hunted):.0f} s of processor time.",
             "Every seed that shows one holds every rule in the sound engine. Written by `just planted`.",
             "",
-            "| planted bug | its mistake | seeds | found in | rule that broke |",
+            "| planted bug | its mistake | runs | found in | rule that broke |",
             "|---|---|---:|---|---|",
             *rows,
             "",
