@@ -40,7 +40,7 @@ class ChaseMachine(StateMachine):
     place = waiting.to(resting)
     reprice = resting.to(repricing)
     repriced = repricing.to(resting)
-    doubt = resting.to(doubting) | repricing.to(doubting) | giving_up.to(doubting) | taking.to(doubting)
+    doubt = resting.to(doubting) | repricing.to(doubting) | taking.to(doubting)
     clear = doubting.to(resting)
     give_up = resting.to(giving_up)
     take = waiting.to(taking)
@@ -145,6 +145,8 @@ class Chase(Algorithm):
         if self.course.state == "waiting":
             self.course.send("place")  # an earlier process left it
             self._priced_ns = self.now_ns
+        if self.course.state == "giving_up":
+            return None  # it rests, and its cancel is on the way: the engine sees to it
         doubtful = current.uncertain or self._amend_is_out(current)
         if doubtful != (self.course.state == "doubting"):
             self.course.send("doubt" if doubtful else "clear")

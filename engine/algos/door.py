@@ -17,6 +17,8 @@ from engine.client import AsyncClient, Refused, Unreachable
 TRIES: Final = 5
 TRY_PAUSE_S: Final = 1.0
 """An engine that nobody reaches five times is gone; what was asked may be asked again, it has one effect."""
+SUBMIT_BOUND_S: Final = 25.0
+"""A submit is seen through, also when its algorithm is cancelled: only a child that is known can be taken back."""
 _PROBE = {
     "signal_id": "00000000-0000-4000-8000-000000000000",
     "side": "buy",
@@ -87,8 +89,10 @@ class DoorHands:
 
     async def submit(self, text: str) -> Verdict:
         """See Hands. One signal_id is one bracket, so a lost answer is simply asked for again."""
-        done = await self._told(lambda: self._client.submit(text))
-        return Verdict(done["status"], done["code"], done["reason"])
+        with trio.move_on_after(SUBMIT_BOUND_S, shield=True):
+            done = await self._told(lambda: self._client.submit(text))
+            return Verdict(done["status"], done["code"], done["reason"])
+        raise EngineAway(f"no verdict within {SUBMIT_BOUND_S:g} s")
 
     async def end_entry(self, signal_id: str, why: str) -> None:
         """See Hands."""

@@ -82,10 +82,15 @@ class Child:
         return bool(self.entries) and "pending_cancel" in self.entries[-1].states
 
     @property
+    def denied(self) -> str:
+        """The code with which the engine refused it, "" when it did not."""
+        return self.known.code if self.known is not None and self.known.status == "denied" else ""
+
+    @property
     def refusal(self) -> str:
         """Why nothing of it was taken; "" when it was."""
-        if self.known is not None and self.known.status == "denied":
-            return f"{self.known.code}: {self.known.reason}"
+        if self.known is not None and self.denied:
+            return f"{self.denied}: {self.known.reason}"
         last = self.entries[-1] if self.entries else None
         if last is not None and {"denied", "rejected"} & set(last.states[-2:]):
             return last.reason or "refused"

@@ -26,7 +26,9 @@ log = structlog.get_logger()
 LOOK_S = 1.0
 """A bracket may end without a report on an order: so often it is looked at all the same."""
 PAUSE_S = 1.0
-"""Before the next look at a book that is not fresh, a counter that is full, a denial that passes."""
+"""Before the next look at a book that is not fresh or a counter that is full, and the next child after a refusal."""
+PAUSE_MOST_S = 30.0
+"""After refusals in a row the pause doubles up to this: a doubt on the market lasts about a minute."""
 DRAIN_BOUND_S = 300.0
 """How long the end waits for the last child to settle: longer than any doubt lasts that the engine can resolve."""
 CLEANUP_BOUND_S = 5.0
@@ -94,7 +96,7 @@ class Algorithm(ABC):
         self._stop = ""
         self._news = News()
         self._drained_by_s = 0.0
-        self._refused_number, self._pause_ns = -1, 0
+        self._refused_number, self._pause_ns, self._pause_s = -1, 0, 0.0
 
     @abstractmethod
     async def step(self) -> int | None:
@@ -103,7 +105,10 @@ class Algorithm(ABC):
     # --- for its owner
 
     async def run(self) -> AlgoResult:
-        """Work the parent to its end. Raises ParentFault for what cannot be worked, EngineError when nobody answers."""
+        """Work the parent to its end. Raises ParentFault for what cannot be worked.
+
+        When nobody answers any more an EngineError comes, inside the groups of the nurseries it passed.
+        """
         signal = self.parent.signal
         instrument = await self.hands.instrument(signal.symbol)
         if instrument is None:
@@ -184,9 +189,9 @@ class Algorithm(ABC):
     def _refused(self) -> str:
         """A denial that will not pass by itself, or one refusal too many."""
         last = self.ledger.last
-        if last is None or not last.over:
+        if last is None or not last.over or last.denied in PASSING_CODES:
             return ""
-        if last.known is not None and last.known.status == "denied" and last.known.code not in PASSING_CODES:
+        if last.denied:
             return last.refusal
         recent = self.ledger.children[-MISSES_MOST:]
         in_a_row = len(recent) == MISSES_MOST and all(one.over and one.refusal for one in recent)
@@ -208,7 +213,9 @@ class Algorithm(ABC):
         if last is None or not last.over or not last.refusal:
             return None
         if last.number != self._refused_number:
-            self._refused_number, self._pause_ns = last.number, now_ns + round(PAUSE_S * NS)
+            followed = last.number == self._refused_number + 1
+            self._pause_s = min(2 * self._pause_s, PAUSE_MOST_S) if followed and self._pause_s else PAUSE_S
+            self._refused_number, self._pause_ns = last.number, now_ns + round(self._pause_s * NS)
         return self._pause_ns if self._pause_ns > now_ns else None
 
     async def has_room(self, points: int) -> bool:

@@ -4,34 +4,53 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import trio
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
 import engine
 from engine.cli.complaints import complain
 from engine.cli.exits import FORCED, Exit
 from engine.cli.output import help_console, leave_quietly, talk
-from engine.cli.verbs import register
+from engine.cli.verbs import GROUPS, place_of, register
 from engine.config import Settings, load_settings
 from engine.errors import ConfigError, EngineError
 from engine.runtime.logs import Logs, configure_logs
 
+
+def _shown(default: object) -> str | None:
+    """Show a default that says something: that of a switch, and none at all, do not."""
+    return None if default is False or default is None else str(default)
+
+
 app = App(
     name="python -m engine",
-    help="Order execution for Kraken spot: signals in, protected orders out, every step in a journal.",
+    help="Order execution for Kraken spot: signals in, protected orders out, every step in a journal.\n\n"
+    "Look first: python -m engine demo. Every verb shows an example: python -m engine VERB --help. Without a verb it is"
+    " run, whose parameters stand at the end.",
     version=engine.__version__,
-    default_parameter=Parameter(negative=()),
+    group_commands=Group("Commands", sort_key=len(GROUPS)),  # what is no verb: --help and --version
+    group_parameters=Group("Parameters", sort_key=len(GROUPS) + 1),
+    default_parameter=Parameter(negative=(), show_default=_shown),
     result_action="return_value",
     help_format="plaintext",
 )
 
-journal = App(name="journal", help="Look at the journal of a data directory.")
+_group, _rank = place_of("journal")
+journal = App(name="journal", help="Verify a journal, or print its rows.", group=_group, sort_key=_rank)
 app.command(journal)
 register(app)
+
+
+def _listed(function: Callable[..., Exit]) -> Callable[..., Exit]:
+    """Add a verb where the list of all has its place."""
+    group, rank = place_of(function.__name__)
+    return app.command(function, group=group, sort_key=rank)
+
 
 DataDir = Annotated[Path | None, Parameter(help="Directory of journal, exchange state and nonce marks.")]
 Config = Annotated[Path | None, Parameter(help="Settings file. Default: config/engine.toml when it is there.")]
@@ -57,7 +76,7 @@ def _logs(settings: Settings) -> Logs:
     return configure_logs(sys.stderr, level=settings.log.level, file=settings.log.file)
 
 
-@app.command
+@_listed
 @app.default
 def run(
     *,
@@ -98,7 +117,7 @@ def run(
     return trio.run(run_engine, options)
 
 
-@app.command
+@_listed
 def demo(*, fault: Fault = None, as_json: Json = False) -> Exit:
     """Show one bracket from signal to flat: an entry filled in three parts, covered each time, then the target.
 
@@ -112,7 +131,7 @@ def demo(*, fault: Fault = None, as_json: Json = False) -> Exit:
     return trio.run(partial(play, logs, as_json=as_json, fault=fault))
 
 
-@app.command
+@_listed
 def diagram(
     *,
     machine: Annotated[
@@ -140,7 +159,7 @@ def diagram(
     return draw(machine, format, walk, out)
 
 
-@app.command
+@_listed
 def init(
     *, directory: Annotated[Path | None, Parameter(name="--dir", help="Default: the user's settings directory.")] = None
 ) -> Exit:

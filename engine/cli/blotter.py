@@ -52,12 +52,19 @@ def closing_lines(summary: RunSummary) -> list[Text]:
     """Return what a run came to: a line for each bracket and fault, and the proof."""
     lines = [_bracket_line(bracket) for bracket in summary.brackets]
     lines += [Text(f"line {fault.line} is no signal: {'; '.join(fault.errors)}", "red") for fault in summary.faults]
+    lines += [Text(f"what to do: python -m engine errors {code}") for code in _denials(summary)]
     for close in summary.closes:
         lines += [Text(line, "" if close.flat else "red") for line in close.lines()]
     kept = summary.journal
     proof = "chain verified" if kept.verified else "NOT verified"
     said = f"{summary.reports} reports; journal {kept.path}: {kept.rows} rows, {proof}"
     return [*lines, Text(said, "" if kept.verified else "red")]
+
+
+def _denials(summary: RunSummary) -> list[str]:
+    """Return the codes of what was denied, each once."""
+    codes = [one.reason.partition(":")[0] for one in summary.brackets if one.outcome == "denied"]
+    return [code for code in dict.fromkeys(codes) if code.isupper()]
 
 
 def _bracket_line(bracket: BracketSummary) -> Text:

@@ -22,7 +22,7 @@ from engine.cli.output import Output, talk
 from engine.cli.silent_sink import SilentSink
 from engine.config import Settings, load_credentials, load_settings
 from engine.config.guardian_keys import GuardianCredentials, load_guardian_credentials
-from engine.errors import ConfigError, VenueError
+from engine.errors import ConfigError, JournalError, VenueError
 from engine.guardian.guardian import Guardian, PulseReader
 from engine.guardian.journal_watch import JournalWatch
 from engine.guardian.policy import parse_policy
@@ -106,7 +106,8 @@ def _look_once(settings: Settings, output: Output, *, as_json: bool) -> Exit:
     if as_json:
         output.json(_said(sight))
     else:
-        output.text(f"{sight.text}\n")
+        hint = "; start one with run, or name another --data-dir" if sight.health == "absent" else ""
+        output.text(f"{sight.text}{hint}\n")
     return Exit.DONE if sight.health in ("beating", "silent", "ended") else Exit.NO_ENGINE
 
 
@@ -200,7 +201,11 @@ class _Watching:
 
         The engine's own key is the engine's while that lives. Raises ConfigError; a venue that is away is an alarm.
         """
-        known = None if self._own is None else _known_account(journal_file)
+        try:
+            known = None if self._own is None else _known_account(journal_file)
+        except JournalError as error:  # one that is just being made, or damaged: to watch is the more urgent
+            alarms.occurred("GUARDIAN_CANNOT_CLOSE", "key", str(error))
+            return
         if known is None:
             return
         identity, order_id = known

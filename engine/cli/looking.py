@@ -117,9 +117,12 @@ def signal_text(given: str) -> str:
     if given.lstrip().startswith("{"):
         return given
     try:
-        return sys.stdin.read() if given == "-" else Path(given).read_text(encoding="utf-8")
+        text = sys.stdin.read() if given == "-" else Path(given).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {given}: {getattr(error, 'strerror', None) or 'not text'}") from None
+    if not text.strip():
+        raise ConfigError(f"no signal in {'standard input' if given == '-' else given}: help concepts shows one")
+    return text
 
 
 def _verdict_code(found: Verdict) -> Exit:
@@ -132,6 +135,8 @@ def _verdict_code(found: Verdict) -> Exit:
 def _verdict_lines(found: Verdict) -> Iterator[str]:
     why = f": {found.code}: {found.reason}" if found.code else ""
     yield f"signal {found.signal_id}: {found.status}{why} (row {found.offset})"
+    if found.code:
+        yield f"what to do: python -m engine errors {found.code}"
 
 
 def _signal_lines(found: SignalDetail) -> Iterator[str]:

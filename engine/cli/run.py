@@ -15,7 +15,7 @@ from engine.cli.alarm_ways import alarm_sinks
 from engine.cli.blotter import closing_lines, head_line, report_line
 from engine.cli.complaints import complain
 from engine.cli.exchanges import open_venue, prepare_directory
-from engine.cli.exits import Exit
+from engine.cli.exits import Exit, leaves
 from engine.cli.interrupts import open_interrupts
 from engine.cli.output import Output, talk
 from engine.cli.service import Service, open_service
@@ -25,7 +25,7 @@ from engine.config.service import service_terms
 from engine.config.source import SettingsFiles
 from engine.control.server import Control, open_control
 from engine.control.web_listener import WebSettings
-from engine.errors import JournalError
+from engine.errors import JournalBusy, JournalError
 from engine.journal.opening import read_journal
 from engine.runtime.bus import reports_from
 from engine.runtime.engine import Engine
@@ -60,6 +60,8 @@ async def run(options: RunOptions) -> Exit:
             await session.run(stop)
     except Exception as error:  # whatever it was, what the journal holds is still to be told
         code = complain(error, options.logs)
+        if any(isinstance(leaf, JournalBusy) for leaf in leaves(error)):
+            talk("to give a running engine a signal: python -m engine submit FILE")
     return session.conclude(code)
 
 
@@ -164,6 +166,8 @@ class RunSession:
         elif self._started:
             self._show_rest(self._journal)
             self._output.text("\n")
+            for remark in self._lines.remarks(self._options.signals) if self._lines and self._options.signals else ():
+                self._output.text(f"{remark}\n")
             for line in closing_lines(summary):
                 self._output.line(line)
 

@@ -97,6 +97,16 @@ class SignalLines:
         """Every well-formed line that was not a repeat, in the order of the input."""
         return [line for line in self._lines if line.submitted is None or line.submitted.status != "repeat"]
 
+    def remarks(self, source: str) -> list[str]:
+        """Say what a user would otherwise wonder about: a source without a signal, signals that did nothing again."""
+        repeated = [line.signal.signal_id for line in self._lines if line not in self.taken]
+        if not self._lines and not self.faults:
+            return [f"no signal came from {'standard input' if source == '-' else source}"]
+        return [
+            f"signal {signal_id[:8]}: known already, nothing was done again; a new one needs its own signal_id"
+            for signal_id in repeated
+        ]
+
     async def feed(self, descriptor: int) -> None:
         """Submit every line until the end of the input, and return when the last has been judged."""
         room = trio.Semaphore(UNDER_WAY_MAX)

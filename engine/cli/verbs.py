@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cyclopts import App
+from cyclopts import App, Group
 
 
 class Verb(NamedTuple):
@@ -18,10 +18,25 @@ class Verb(NamedTuple):
     example: str
 
 
+GROUPS = {
+    "Begin": ("demo", "run", "init", "doctor", "help", "errors", "completion"),
+    "Signals": ("plan", "submit", "signal", "algo", "protect"),
+    "Look": (
+        *("status", "top", "brackets", "bracket", "orders", "order", "why", "reports", "positions", "balances", "pnl"),
+        *("quality", "limits", "denials", "alarms", "links", "books", "report"),
+    ),
+    "Act": ("halt", "resume", "close", "cancel", "amend", "rearm", "resolve", "ack", "reload"),
+    "After a crash": ("recover", "guardian", "journal"),
+    "Simulate and draw": ("exchange", "chaos", "watch", "record", "diagram"),
+}
+"""Every verb once, in the order of the list that --help shows: what a new user needs first stands first."""
+
+_PANELS = {title: Group(title, sort_key=number) for number, title in enumerate(GROUPS)}
+
 VERBS = {
     "exchange": Verb(
         "engine.cli.exchange:exchange",
-        "Run the simulated Kraken alone, REST and WebSocket v2 on one port, until Ctrl-C. Says where it listens and"
+        "Run the simulated Kraken alone, REST and WebSocket v2 on one port, until Ctrl-C.\n\nSays where it listens and"
         " with which keys: in words on a terminal, else (and with --json) in one line of JSON.",
         "exchange --port 8791 --seed 7 --faults faults.toml",
     ),
@@ -190,11 +205,11 @@ VERBS = {
     "guardian": Verb(
         "engine.cli.guardian:guardian",
         "Watch an engine from outside: alarms when it is dead; with a policy of close it takes over and makes flat."
-        " It sees the engine's pulse, a file renewed each second, and its journal, until Ctrl-C. Dead is an engine that"
-        " was killed, is stopped, hangs, or ended by an error; one that ended in order, or that lives and has lost its"
-        " network, is told of and never closed.\n\nPolicies: alarm (the default) tells and does nothing: the stops rest"
-        " on the venue. close takes the engine's lease (killing its process if that still holds it, by number and start"
-        " time), closes everything of ours, halts trading until resume, prints the proof and ends."
+        "\n\nIt sees the engine's pulse, a file renewed each second, and its journal, until Ctrl-C. Dead is an engine"
+        " that was killed, is stopped, hangs, or ended by an error; one that ended in order, or that lives and has lost"
+        " its network, is told of and never closed.\n\nPolicies: alarm (the default) tells and does nothing: the stops"
+        " rest on the venue. close takes the engine's lease (killing its process if that still holds it, by number and"
+        " start time), closes everything of ours, halts trading until resume, prints the proof and ends."
         " close-after:SECONDS gives somebody so long to start the engine first.\n\nExit codes: 0 ended in order, or"
         " closed and flat; 2 settings or key; 4 closed and not flat; 5 journal trouble, or another guardian watches"
         " there; 7 its own lease was lost. With --once: 0 the engine beats or ended in order, 6 dead or never there.",
@@ -246,4 +261,14 @@ VERBS = {
 def register(app: App) -> None:
     """Add the verbs to the command line."""
     for name, verb in VERBS.items():
-        app.command(verb.place, name=name, help=f"{verb.help}\n\nExample: python -m engine {verb.example}")
+        group, rank = place_of(name)
+        text = f"{verb.help}\n\nExample: python -m engine {verb.example}"
+        app.command(verb.place, name=name, help=text, group=group, sort_key=rank)
+
+
+def place_of(name: str) -> tuple[Group, int]:
+    """Return the panel of the list in which a verb stands, and its rank there."""
+    for title, names in GROUPS.items():
+        if name in names:
+            return _PANELS[title], names.index(name)
+    raise KeyError(name)

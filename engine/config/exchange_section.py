@@ -114,7 +114,13 @@ class ExchangeSection(Section):
 
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     free_port: bool = False
-    source: Annotated[str, Field(pattern=r"^(synthetic$|script:.|replay:.|live:)")] = "synthetic"
+    source: Annotated[
+        str,
+        Field(
+            pattern=r"^(synthetic$|script:.|replay:.|live:)",
+            description="synthetic, script:FILE, replay:FILE or live:URL",
+        ),
+    ] = "synthetic"
     speed: Annotated[float, Field(ge=0.01, le=10_000)] = 1.0
     symbols: tuple[str, ...] = ()
     source_depth: Literal[10, 25, 100, 500, 1000] = 100

@@ -15,7 +15,9 @@ SwitchTimeout = Annotated[int, Field(ge=30, le=3600)]
 class GuardianSection(Section):
     """``guardian``: policy and patience of ``python -m engine guardian``; the switch is the engine's own."""
 
-    policy: Annotated[str, Field(pattern=r"^(alarm|close|close-after:[0-9.]+)$")] = "alarm"
+    policy: Annotated[
+        str, Field(pattern=r"^(alarm|close|close-after:[0-9.]+)$", description="alarm, close or close-after:SECONDS")
+    ] = "alarm"
     stale_after_s: StaleAfter = 15.0
     may_kill: bool = True
     key_file: Place | None = None

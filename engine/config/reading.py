@@ -66,7 +66,7 @@ def _read_table(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
     except OSError as error:
-        raise ConfigError(f"cannot read the settings file {file}: {error.strerror}") from error
+        raise ConfigError(f"cannot read the settings file {file}: {error.strerror}; init writes one") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML: {error}") from error
 
@@ -125,6 +125,8 @@ def _spoken(fault: Any, file: Path | None, command_line: dict[str, Any]) -> str:
             else ""
         )
         return f"{where}: {name}: unknown key{hint}"
+    if fault["type"] == "string_pattern_mismatch" and (choices := _described(path)):
+        return f"{where}: {name}: must be {choices}"
     value = fault.get("input")
     shown = f", is {value}" if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else ""
     return f"{where}: {name}: {fault['msg'][:1].lower()}{fault['msg'][1:]}{_permitted(path)}{shown}"
@@ -137,6 +139,18 @@ def _reaches(table: Any, path: tuple[Any, ...]) -> bool:
             return False
         table = table[part]
     return True
+
+
+def _described(path: tuple[Any, ...]) -> str:
+    """Return a setting's own words for what it may be, where a pattern says it badly."""
+    kind: Any = Settings
+    words = ""
+    for part in path:
+        model = next((one for one in _kinds(kind) if hasattr(one, "model_fields")), None)
+        if model is None or part not in model.model_fields:
+            return ""
+        kind, words = model.model_fields[part].annotation, model.model_fields[part].description or ""
+    return words
 
 
 def _permitted(path: tuple[Any, ...]) -> str:

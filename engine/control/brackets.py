@@ -10,7 +10,7 @@ import msgspec
 from engine.control.command import Arguments
 from engine.control.desk import Desk, paced
 from engine.control.reading import OrderRecord, find_subject, order_record
-from engine.control.refusal import Refusal, bad_request, no_engine, not_found, refused
+from engine.control.refusal import Refusal, bad_signal, no_engine, not_found, not_ready, refused
 from engine.orders.brackets import Policy
 from engine.orders.replay import Closed, Opened, Refused, rebuild_bracket
 from engine.orders.signal import Signal, SignalFault, parse_signal
@@ -81,7 +81,10 @@ async def submit(desk: Desk, arguments: Arguments) -> Verdict:
     try:
         signal = parse_signal(str(arguments["signal"]))
     except SignalFault as fault:
-        raise bad_request("; ".join(fault.errors)) from None
+        raise bad_signal(fault.errors) from None
+    if desk.engine.ending and _verdict(desk, signal.signal_id) is None:
+        # a denial would be this signal_id's verdict for good, though the next engine can take it
+        raise not_ready("the engine is shutting down: the next one takes it")
     done = await desk.engine.submit(signal)
     if done.code == "SIGNAL_CONFLICT":
         raise refused(done.code, done.reason, "give a new signal_id to a new intent; signal ID shows the first one")

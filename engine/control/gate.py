@@ -23,8 +23,10 @@ OPEN_PATHS = ("/", "/help", "/metrics", "/metrics/")
 OPEN_FOLDERS = ("/static/", "/help/")
 """Answered without a token: the page's shell, its files and the help, which hold no data, and the metrics."""
 
-REFUSED_PER_S, REFUSED_BURST = 100.0, 300.0
-"""Refusals here: whoever has no token, such as a page that asks in a loop, shall not take the engine's time."""
+STRANGERS_PER_S, STRANGERS_BURST = 100.0, 400.0
+"""Answers to all who have shown no token, refusals among them: a page elsewhere that asks in a loop waits for its turn,
+and takes neither the engine's time nor the share of those who have one.
+"""
 
 BEARER = "bearer."
 """Before the token among a WebSocket's subprotocols: a browser can set no header there."""
@@ -43,15 +45,16 @@ class Gate:
         self._app, self._access = app, access
         self._hosts = frozenset(host.lower() for host in hosts)
         self._origins = frozenset(f"http://{host}" for host in self._hosts)
-        self._refused = Pace(REFUSED_PER_S, REFUSED_BURST)
+        self._strangers = Pace(STRANGERS_PER_S, STRANGERS_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         refusal = self._refusal(scope)
+        if refusal is not None or not scope["state"]["connection"].admitted:
+            await self._strangers.turn()
         if refusal is None:
             await self._app(scope, receive, _marked(send))
         else:
-            await self._refused.turn()
             await refuse(refusal, scope, send)
 
     def _refusal(self, scope: HTTPScope | WebSocketScope) -> Refusal | None:

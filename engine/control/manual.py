@@ -11,13 +11,13 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-import trio
 from litestar import HttpMethod, Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Response
 
 from engine.control.refusal import no_such_route
 from engine.control.shell import Served, answer, serve
+from engine.seams.threads import run_small
 
 
 class Manual:
@@ -44,7 +44,7 @@ class Manual:
     async def _page(self, topic: str | None) -> Served:
         if topic not in self._made:
             try:
-                made = await trio.to_thread.run_sync(partial(make_page, topic))
+                made = await run_small(partial(make_page, topic))
             except KeyError:
                 raise no_such_route() from None
             self._made[topic] = serve(made.encode(), "text/html")

@@ -10,7 +10,7 @@ import trio
 
 from engine.control.command import Arguments, Command, Parameter
 from engine.control.desk import Desk
-from engine.control.refusal import bad_request, no_engine
+from engine.control.refusal import bad_signal, no_engine
 from engine.errors import VenueError
 from engine.market.book import Book
 from engine.orders.signal import Signal, SignalFault, parse_signal
@@ -38,7 +38,7 @@ async def plan_signal(desk: Desk, arguments: Arguments) -> Planned:
     try:
         signal = parse_signal(str(arguments["signal"]))
     except SignalFault as fault:
-        raise bad_request("; ".join(fault.errors)) from None
+        raise bad_signal(fault.errors) from None
     engine = desk.engine
     terms = Terms(engine.services.risk.limits.fee_reserve_bps, Decimal(SLIPPAGE_BPS))
     instrument = engine.services.link.instrument(signal.symbol)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -56,9 +57,14 @@ USAGE, REFUSED, NO_ENGINE, OTHER = 2, 4, 6, 1
 """Exit codes of the command line, as issue and help pages name them."""
 
 
-def bad_request(message: str) -> Refusal:
+def bad_request(message: str, what_to_do: str = "see the verb's --help for its parameters") -> Refusal:
     """The command itself cannot be understood."""
-    return Refusal(400, "BAD_REQUEST", message, "see the verb's --help for its parameters", USAGE)
+    return Refusal(400, "BAD_REQUEST", message, what_to_do, USAGE)
+
+
+def bad_signal(errors: Iterable[str]) -> Refusal:
+    """What was given as a signal is none."""
+    return bad_request("; ".join(errors), "help concepts shows a signal")
 
 
 def not_found(what: str) -> Refusal:

@@ -19,8 +19,6 @@ from engine.control.refusal import OTHER, Refusal
 DOOR_PER_S, DOOR_BURST = 400.0, 800.0
 """Requests of all connections together: some milliseconds of work each at most leave the engine its time."""
 CONNECTION_PER_S, CONNECTION_BURST = 200.0, 400.0
-OPEN_PER_S, OPEN_BURST = 100.0, 400.0
-"""Of connections that have shown no token, together: the shell and the metrics. They take nothing from the others."""
 RESERVE_PER_S, RESERVE_BURST = 20.0, 50.0
 """Of the verbs that must get through."""
 
@@ -49,7 +47,6 @@ class Throttle:
     def __init__(self, app: ASGIApp, reserved: Iterable[str]) -> None:
         self._app, self._reserved = app, frozenset(reserved)
         self._door = Bucket(DOOR_PER_S, DOOR_BURST)
-        self._open = Bucket(OPEN_PER_S, OPEN_BURST)
         self._reserve = Bucket(RESERVE_PER_S, RESERVE_BURST)
         self._of: WeakKeyDictionary[Connection, Bucket] = WeakKeyDictionary()
 
@@ -58,8 +55,8 @@ class Throttle:
         if scope["path"] in self._reserved and self._reserve.take() == 0:
             await self._app(scope, receive, send)
             return
-        common = self._door if scope["state"]["connection"].admitted else self._open
-        wait_s = self._own(scope).take() or common.take()
+        admitted = scope["state"]["connection"].admitted  # strangers have a pace of their own, at the gate
+        wait_s = self._own(scope).take() or (self._door.take() if admitted else 0.0)
         if wait_s == 0:
             await self._app(scope, receive, send)
         else:

@@ -122,6 +122,9 @@ class Guardian:
         except* EngineError as group:
             self._cannot = _first(group)
             log.error("guardian.cannot_close", why=self._cannot)
+        except* Exception as group:  # whatever it was: nobody else watches, so it is told, and tried again
+            self._cannot = f"{_name(group)}: {_first(group)}"
+            log.exception("guardian.failed")
         self._try_s = self._uptime.now_ns() / NS + RETRY_S
         return None
 
@@ -141,7 +144,16 @@ class Guardian:
             yield Condition("ENGINE_WITHOUT_VENUE", subject, sight.text)
 
 
-def _first(error: BaseException) -> str:
+def _first(group: BaseException) -> str:
+    error = _leaf(group)
+    return str(error) or type(error).__name__
+
+
+def _name(group: BaseException) -> str:
+    return type(_leaf(group)).__name__
+
+
+def _leaf(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    return error

@@ -82,7 +82,7 @@ def _open_held(
 def read_journal(path: Path) -> Iterator[JournalReader]:
     """Look at a journal, also while an engine writes it. Takes no lease and changes nothing in it."""
     if not path.is_file():
-        raise JournalError(f"there is no journal at {path}")
+        raise JournalError(f"there is no journal at {path}: start an engine with run, or name another --data-dir")
     require_content(path)
     store = SqliteStore(path, "process", read_only=True)
     with contextlib.closing(store):

@@ -131,7 +131,8 @@ class JournalReader:
         if (seq, head) != (head_seq, head_hash):
             raise JournalCorrupt(f"the journal ends at row {seq}, its head is row {head_seq}", seq + 1)
         for name, strand in snapshot.strands.items():
-            # What is replayed fits its place as well; of no signal there are thousands, and few are read: then it is seen.
+            # What is replayed must fit its place as well. Of no signal there are thousands, and of the few that are
+            # read it shows then.
             self._unproved = snapshot.upto if name else 0
             if Strand().extended(self.rows(upto=snapshot.upto, signal_id=name)) != strand:
                 named = f"signal {name}" if name else "no signal"

@@ -102,7 +102,8 @@ class PrivateLink:
         standing, socket = self._standing, self._socket
         if standing is None or socket is None:
             return standing
-        return msgspec.structs.replace(standing, heard_ns=self._venue_time.certain_ns(socket.last_frame_s))
+        heard_s = socket.last_frame_s
+        return msgspec.structs.replace(standing, heard_s=heard_s, heard_ns=self._venue_time.certain_ns(heard_s))
 
     @property
     def usable(self) -> bool:
@@ -209,7 +210,7 @@ class PrivateLink:
         self._executions.complete()
         now_s = trio.current_time()
         certain_ns = self._venue_time.certain_ns(now_s)
-        self._standing = Standing(now_s, certain_ns, self._executions.fills_since_ns, certain_ns)
+        self._standing = Standing(now_s, certain_ns, self._executions.fills_since_ns, now_s, certain_ns)
         self._stream.complete()
         self._monitor.heal("executions")
         self._sink.on_private_link(up=True, why="")

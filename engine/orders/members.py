@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -19,6 +20,14 @@ _STRATEGY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SYMBOL = re.compile(r"[A-Za-z0-9.]{1,20}/?[A-Za-z0-9.]{1,20}")
 _LEVERAGE = re.compile(r"[2-9]|[1-9][0-9]")
 _MISSING = object()
+_LONGEST_NAME = 40
+_ALIKE = 0.75
+"""A slip of the finger, as difflib measures it; another word is none."""
+
+
+def _unknown(name: str, known: frozenset[str]) -> str:
+    like = difflib.get_close_matches(name[:_LONGEST_NAME], sorted(known), 1, _ALIKE)
+    return f"unknown member, did you mean {like[0]}?" if like else "unknown member"
 
 
 class Reader:
@@ -39,7 +48,7 @@ class Reader:
         """Refuse members nobody reads; ``told`` holds better words for some."""
         for name in self.members:
             if name not in known:
-                self.fault(shown(name), (told or {}).get(name, "unknown member"))
+                self.fault(shown(name), (told or {}).get(name) or _unknown(name, known))
 
     def take(self, name: str, parse: Callable[[Any], Any], default: Any = _MISSING) -> Any:
         """Read a member; an optional one (``default`` given) may be null. None after a fault."""

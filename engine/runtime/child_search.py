@@ -88,7 +88,9 @@ class ChildSearch:
         """Tell whether a question now would prove absence: by the stream that stands and by how far REST may lag."""
         standing, settings = self._services.link.standing, self._services.settings
         now_s, age_s = trio.current_time(), (self._services.clock.now_ns() - last_ns) / NS
-        if standing is None or now_s < standing.since_s + CHILD_NS / NS or standing.heard_ns < last_ns + HEARD_NS:
+        if standing is None or now_s < standing.since_s + CHILD_NS / NS:
+            return False
+        if standing.heard_s < now_s - age_s + HEARD_NS / NS:
             return False
         whole = standing.since_s <= now_s - age_s or standing.fills_since_ns < last_ns - LONGEST_FLIGHT_NS
         return age_s >= (settings.visibility_lag_s if whole else settings.visibility_lag_broken_s)

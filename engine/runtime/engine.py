@@ -98,6 +98,11 @@ class Engine:
         """
         return await self._reloading.reload(cause)
 
+    @property
+    def ending(self) -> bool:
+        """Whether it shuts down: no new signal is taken any more."""
+        return self._intake.closed
+
     async def submit(self, signal: Signal) -> Submitted:
         """Judge a signal; returns once the verdict is durable. The same id with the same content starts nothing."""
         return await self._intake.submit(signal)

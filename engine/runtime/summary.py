@@ -98,7 +98,7 @@ def summarize(
     try:
         with read_journal(path) as journal:
             rows, _ = journal.head
-            verified = journal.verify().rows == rows
+            verified = journal.find_footing().rows == rows
             for signal_id, denial in signals:
                 said = summarize_signal(journal, signal_id) if denial is None else denied(signal_id, denial)
                 brackets.append(said)

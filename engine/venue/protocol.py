@@ -97,13 +97,14 @@ class Standing(msgspec.Struct, frozen=True):
 
     ``since_s`` is when it became complete (trio's clock), ``since_ns`` a venue time certainly reached by then. Every
     fill of ours from venue time ``fills_since_ns`` on has reached the sink, those from before the stream included
-    (0: every fill there ever was). ``heard_ns`` is a venue time certainly reached when a frame last came: of what
-    happened later the stream may still have to tell.
+    (0: every fill there ever was). ``heard_s`` is when a frame last came (trio's clock), ``heard_ns`` a venue time
+    certainly reached by then: of what happened later the stream may still have to tell.
     """
 
     since_s: float
     since_ns: int
     fills_since_ns: int
+    heard_s: float
     heard_ns: int
 
 

@@ -14,11 +14,10 @@ from typing import Literal
 
 import trio
 
-from engine import Instrument, Price, Qty
+from engine import Instrument, Price, Qty, parse_signal
 from engine.algos.hands import Entry, Known, Moved, News, Quote, Room, Verdict
-from engine.values.instrument import Instrument as _Instrument
 
-Fate = Literal["take", "reject", "deny", "doubt_live", "doubt_dead", "hang_taken", "hang_lost"]
+Fate = Literal["take", "reject", "deny", "doubt_live", "doubt_dead", "hang_taken", "hang_lost", "pend"]
 ZERO = Decimal(0)
 
 
@@ -52,6 +51,9 @@ class Bench:
         self.fates: list[Fate] = []
         self.bid = Decimal(100)
         self.stopped = ""
+        self.level = 0.0
+        self.cancels_wait = False  # until ``resolve``
+        self.denial = "DENIED"
         self.ioc_part = Decimal(1)
         self._watchers: list[News] = []
         self._wanted_away: set[str] = set()
@@ -71,7 +73,9 @@ class Bench:
     def resolve(self) -> None:
         """Let every doubt come to its end."""
         for order in self.orders.values():
-            if order.state == "unknown":
+            if order.lives and order.state == "open" and order.signal_id in self._wanted_away:
+                order.end("pending_cancel", "canceled")
+            elif order.state == "unknown":
                 order.state = "open"
                 order.states.append("open")
                 if not order.lives:
@@ -108,7 +112,7 @@ class Bench:
         if order is None:
             return None
         if order.denied:
-            return Known(signal_id, "denied", order.order_qty, order.valid_until_ns, code="DENIED", reason="so told")
+            return Known(signal_id, "denied", order.order_qty, order.valid_until_ns, code=self.denial, reason="so told")
         over = order.state == "settled"
         told = order.cum_qty if order.state != "unknown" else ZERO  # of a doubted order nothing is told
         entry = Entry("c", order.state, tuple(order.states), told, Decimal(100), order.limit_price)
@@ -131,7 +135,9 @@ class Bench:
         match fate:
             case "deny":
                 order.denied, order.lives = True, False
-                return Verdict("denied", "DENIED", "so told")
+                return Verdict("denied", self.denial, "so told")
+            case "pend":
+                pass  # even an immediate one is not answered yet
             case "reject":
                 order.end("rejected")
             case "doubt_live" | "doubt_dead":
@@ -146,7 +152,7 @@ class Bench:
         order = self.orders.get(signal_id)
         if order is not None and order.lives:
             self._wanted_away.add(signal_id)
-            if order.state != "unknown":
+            if order.state != "unknown" and not self.cancels_wait:
                 order.end("pending_cancel", "canceled")
         self._tell()
 
@@ -164,18 +170,16 @@ class Bench:
 
     async def instrument(self, symbol: str) -> Instrument | None:
         tick, lot = Price(Decimal("0.01")), Qty(Decimal("0.1"))
-        return _Instrument("X/USD", "X", "USD", "online", 2, tick, 1, lot, Qty(Decimal(1)), 2, Decimal(1))
+        return Instrument("X/USD", "X", "USD", "online", 2, tick, 1, lot, Qty(Decimal(1)), 2, Decimal(1))
 
     async def room(self, symbol: str) -> Room | None:
-        return Room(0, 60)
+        return Room(self.level, 60)
 
     async def halted(self, strategy_id: str) -> str:
         return self.stopped
 
 
 def _until_ns(members: dict[str, str]) -> int:
-    from engine.orders.signal import parse_signal
-
     found = parse_signal(json.dumps(members)).valid_until_ns
     assert found is not None
     return found

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from engine.algos import Budget, Chase, ChaseTerms, DoorHands, Iceberg, IcebergTerms, Twap, TwapTerms
+from engine.algos.hands import Verdict
 from engine.client import AsyncClient
 from tests.algos.working import PARENT_ID, parent
 from tests.cli.processes import Cli, signal_line
@@ -56,6 +57,34 @@ async def test_a_chase_and_an_iceberg_rest_and_leave_nothing(open_live, data_dir
             await live.until(lambda: [one.course.state for one in both] == ["resting", "showing"])
             await live.until(lambda: all(one.ledger.current and one.ledger.current.resting for one in both))
             nursery.cancel_scope.cancel()
+        with trio.fail_after(5):
+            await live.engine.wait_idle()
+        assert not [order for order in live.exchange.truth.orders.values() if order.is_open and order.cl_ord_id]
+
+
+class Told(DoorHands):
+    """Says when a submit sets out."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        super().__init__(client)
+        self.set_out = trio.Event()
+
+    async def submit(self, text: str) -> Verdict:
+        """See DoorHands."""
+        self.set_out.set()
+        return await super().submit(text)
+
+
+async def test_cancelled_with_a_submit_under_way_it_takes_the_child_back(open_live, data_dir: Path):
+    """The engine would go on with a request whose client has gone: so it is seen through, and then canceled."""
+    async with open_live() as live, AsyncClient.on(data_dir) as client:
+        hands = Told(client)
+        work = Iceberg(hands, parent(limit_price="49500"), IcebergTerms(Decimal("0.02"), 60))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work.run)
+            await hands.set_out.wait()
+            nursery.cancel_scope.cancel()
+        assert live.engine.signal(work.parent.child_id(0)) is not None
         with trio.fail_after(5):
             await live.engine.wait_idle()
         assert not [order for order in live.exchange.truth.orders.values() if order.is_open and order.cl_ord_id]

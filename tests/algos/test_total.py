@@ -14,7 +14,7 @@ from engine.algos import Budget, Chase, ChaseTerms, Iceberg, IcebergTerms, Twap,
 from engine.algos.stage import Algorithm
 from engine.seams.chance import SeededChance
 from engine.seams.determinism import virtual_clock
-from tests.algos.bench import Bench
+from tests.algos.bench import Bench, Fate
 from tests.algos.working import parent
 
 QTY = Decimal("23.4")
@@ -32,16 +32,16 @@ COMMAND = st.one_of(
 )
 
 
-def made(kind: str, bench: Bench) -> Algorithm:
-    """An algorithm of a kind on the bench."""
+def made(kind: str, bench: Bench, *, whole: bool = False) -> Algorithm:
+    """An algorithm of a kind on the bench; ``whole``: all of it in one child."""
     members: dict[str, Any] = {"order_qty": str(QTY), "limit_price": "105", "stop_loss": {"trigger_price": "90"}}
     budget = Budget(children=40)
     if kind == "chase":
         return Chase(bench, parent(**members), ChaseTerms(over_s=90, take=True, every_s=1), budget)
     if kind == "iceberg":
-        return Iceberg(bench, parent(**members), IcebergTerms(Decimal(5), 90), budget)
+        return Iceberg(bench, parent(**members), IcebergTerms(QTY if whole else Decimal(5), 90), budget)
     of = parent(**members, time_in_force="ioc")
-    return Twap(bench, of, TwapTerms(slices=8, over_s=90, jitter=0.3), budget, SeededChance(1))
+    return Twap(bench, of, TwapTerms(slices=1 if whole else 8, over_s=90, jitter=0.3), budget, SeededChance(1))
 
 
 class Life:
@@ -114,3 +114,85 @@ def test_left_alone_it_completes(kind: str) -> None:
     commands = [("wait", 11.0), ("fill", "1")] * 8
     last = trio.run(played, kind, commands, bench, clock=virtual_clock())
     assert (last.course.state, bench.taken()) == ("complete", QTY)
+
+
+@pytest.mark.parametrize("kind", ["chase", "twap", "iceberg"])
+def test_full_counter_keeps_children_back(kind: str) -> None:
+    """Above its share of the venue's counter it waits, and goes on when there is room again."""
+    bench = Bench(QTY)
+    bench.level = 30.0
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            life = Life(nursery, made(kind, bench))
+            await trio.sleep(20)
+            assert not bench.orders
+            bench.level = 10.0
+            await trio.sleep(2)
+            assert len(bench.orders) == 1
+            await life.end()
+
+    trio.run(main, clock=virtual_clock())
+
+
+@pytest.mark.parametrize("kind", ["chase", "iceberg"])
+def test_denials_that_pass_are_asked_again_ever_later(kind: str) -> None:
+    """A doubt on the market for a minute costs a handful of children, and then it goes on."""
+    bench = Bench(QTY)
+    bench.denial = "SYMBOL_IN_DOUBT"
+    bench.fates = ["deny"] * 5
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            life = Life(nursery, made(kind, bench))
+            await trio.sleep(28)
+            assert len(bench.orders) == 5
+            await trio.sleep(10)
+            assert [order.lives for order in bench.orders.values()] == [False] * 5 + [True]
+            await life.end()
+
+    trio.run(main, clock=virtual_clock())
+
+
+@pytest.mark.parametrize("fills", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "fates", "after_s", "state"),
+    [
+        ("chase", ["doubt_live"], 3, "doubting"),
+        ("chase", [], 1, "resting"),
+        ("chase", [], 81, "giving_up"),
+        ("chase", ["take", "pend"], 81, "taking"),
+        ("twap", ["doubt_live"], 40, "doubting"),
+        ("twap", ["pend"], 40, "working"),
+        ("iceberg", ["doubt_live"], 3, "doubting"),
+        ("iceberg", [], 1, "showing"),
+    ],
+)
+def test_stopped_in_any_state_it_waits_for_the_truth(
+    kind: str, fates: list[Fate], after_s: float, state: str, fills: bool
+) -> None:
+    """It says stopped, or complete, only once its last child is settled."""
+    bench = Bench(QTY)
+    bench.fates, bench.cancels_wait = list(fates), True
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            life = Life(nursery, made(kind, bench, whole=True))
+            await trio.sleep(after_s)
+            if state == "taking":
+                bench.resolve()  # the passive part is gone
+                await trio.sleep(2)
+            assert life.algorithm.course.state == state
+            life.algorithm.stop("enough")
+            await trio.sleep(3)
+            assert life.algorithm.course.state == "draining"
+            if fills:
+                bench.fill(Decimal(1))
+            bench.resolve()
+            await trio.sleep(3)
+            result = life.algorithm.result()
+            assert (result.state, result.cum_qty) == (("complete", QTY) if fills else ("stopped", 0))
+            await life.end()
+
+    trio.run(main, clock=virtual_clock())
+    assert not [order for order in bench.orders.values() if order.lives]

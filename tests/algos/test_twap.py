@@ -213,14 +213,16 @@ async def test_points_and_children_are_hard_bounds(open_story, autojump_clock):
         assert (result.state, result.cum_qty, result.points) == ("stopped", d("0.03"), 3)
 
 
-async def test_full_counter_makes_slices_wait(open_story, autojump_clock):
-    """Where the venue's counter has no room for it a slice waits; it does not push exits aside."""
+async def test_what_is_complete_is_not_begun_again(open_story, autojump_clock):
+    """The same parent once more: its children are found, and nothing is sent."""
     async with open_story() as story:
         story.market()
-        async with working(story, twap(story, budget=Budget(room_share=0.03))) as work:
-            result = await work.ended(90)
-        assert result.cum_qty <= d("0.06")
-        within_parent(work)
+        async with working(story, twap(story)) as work:
+            await work.ended(70)
+        sent = len(story.truth.requests)
+        result = await twap(story).run()
+        assert (result.state, result.cum_qty, len(result.children)) == ("complete", d("0.06"), 6)
+        assert len(story.truth.requests) == sent
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,8 @@ def test_the_page_comes_back_after_a_killed_engine_and_asks_for_a_new_token(runn
     browser.type(f"{running.base}/#token=another-token-of-a-later-start")
     browser.press("Enter")
     browser.wait(f"{LIVE} && document.querySelector('#lost').hidden")
+    browser.go("/#token=%")  # a torn link is no token, and no trouble
+    browser.wait(LIVE)
     browser.check_clean(*GONE)
 
 

@@ -6,8 +6,12 @@ import pytest
 import trio
 
 from engine.chaos.crash_points import CrashPlan
+from engine.chaos.oracle import Oracle
+from engine.chaos.sky import Sky
 from engine.chaos.supervisor import only
 from engine.chaos.sweep import crash_at
+from engine.chaos.trace import Trace
+from engine.chaos.weather import WEATHERS
 from engine.chaos.world import open_world
 from engine.errors import JournalError
 from engine.sim import Refused, SimSettings
@@ -55,6 +59,27 @@ def test_stop_of_a_conditional_close_taken_in_by_half_is_taken_in_anew(name: str
             plan = CrashPlan(point, power_loss=power_loss)
             result = crash_at(name, plan)
             assert not result.failed, f"{plan.name}: {result.violations[0].text}"
+
+
+async def test_slots_taken_in_maintenance_are_given_back_after_it(autojump_clock):
+    """Storm 70003: in maintenance nobody cancels; the sky waits for its end instead of dying of the refusal."""
+    async with open_world(1) as world, trio.open_nursery() as nursery:
+        trace = Trace()
+        ledger = Oracle(world, trace).ledger
+        for pair in world.exchange.settings.pairs:
+            world.exchange.house.quote(pair.symbol, "buy", d("100"), d("5"))
+        sky = Sky(world, WEATHERS["storm"], ledger, trace, nursery)
+        nursery.start_soon(sky._slots_taken, 2.0)
+        await trio.sleep(1)
+        world.exchange.set_status("maintenance")
+        await trio.sleep(3)
+        taken = [order for order in world.exchange.truth.orders.values() if order.account == "client"]
+        assert taken
+        assert all(order.is_open for order in taken)
+        world.exchange.set_status("online")
+        await trio.sleep(1)
+        assert not any(order.is_open for order in taken)
+        world.kill()
 
 
 async def test_journal_failure_that_only_a_caller_has_met_ends_the_engine(autojump_clock):

@@ -262,6 +262,29 @@ async def test_a_mistake_breaks_its_rule(autojump_clock, mistake: Mistake, rule:
     assert rule in seen
 
 
+async def test_refusal_that_the_weather_invents_is_not_our_own(autojump_clock):
+    """Storm 217: struck in the same instant, beside a counter of ours that stands nearly full."""
+    async with staged() as stage:
+        stage.oracle.ledger.strike("rate_limited", stage.oracle.court.now_s)
+        await refused_for_its_rate(stage)
+        assert stage.broken() == set()
+        await trio.sleep(0.1)
+        await refused_for_its_rate(stage)
+        assert stage.broken() == {"within_own_counters"}
+        stage.world.kill()
+
+
+async def test_held_by_the_journal_is_held_after_base_fees(autojump_clock):
+    """Storm 200030: a stop for what is left after the fee covers all that the journal tells."""
+    async with staged() as stage:
+        (case,) = stage.oracle.ledger.cases.values()
+        (entry,) = case.of("entry")
+        assert entry.told_fees == {"USD": Decimal("4.00080")}
+        entry.told_fees["BTC"] = Decimal("0.0001")
+        assert case.told_held == Decimal("0.0199")
+        stage.world.kill()
+
+
 def test_every_rule_has_a_name_and_says_what_it_asks():
     """Names are unique; the docstring's first line is a sentence."""
     names = [rule.name for rule in RULES]

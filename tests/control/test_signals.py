@@ -126,6 +126,23 @@ async def test_a_signal_sent_again_to_the_next_engine_has_the_answer_it_had(data
                 assert await client.call(SUBMIT, {"signal": LINE % FIRST}) == first
 
 
+async def test_a_signal_that_comes_during_the_shutdown_is_left_to_the_next_engine(data_dir):
+    """Not ready, and to be sent again: no verdict is written that its signal_id would keep. A known one is told."""
+    from tests.control.conftest import open_exchange
+
+    with trio.fail_after(100):
+        async with open_exchange() as (exchange, venue):
+            async with open_running(exchange, venue, data_dir) as live:
+                first = await live.client.call(SUBMIT, {"signal": LINE % FIRST})
+                await live.engine.shut_down(1)
+                assert await live.client.call(SUBMIT, {"signal": LINE % FIRST}) == first
+                with pytest.raises(Refusal) as refusal:
+                    await live.client.call(SUBMIT, {"signal": LINE % SECOND})
+                assert (refusal.value.complaint.code, refusal.value.complaint.retryable) == ("NOT_READY", True)
+            async with open_running(exchange, venue, data_dir), open_client(data_dir) as client:
+                assert (await client.call(SUBMIT, {"signal": LINE % SECOND})).status == "accepted"
+
+
 def test_the_schema_of_signals_has_every_member_that_is_read():
     """A member that the engine reads and the document does not know would be refused by nobody's fault."""
     assert set(SCHEMA["properties"]) == signals._MEMBERS

@@ -61,7 +61,7 @@ async def test_engine_that_stood_still_for_less_goes_on_halted(tmp_path):
         engine.send_signal(signal.SIGCONT)
         await place.until(lambda: place.sold() == QTY, "the target")
         await place.until(lambda: place.pulse().trading == "HALTED", "the halt")
-        assert (engine.poll(), guardian.poll(), place.said("closed")) == (None, None, [])
+        assert (engine.poll(), guardian.poll(), place.said("closed")) == (None, None, []), place.told()
 
 
 async def test_killed_engine_is_told_of_and_left_alone_by_default(tmp_path):

@@ -320,7 +320,7 @@ async def test_order_whose_deadline_passes_in_the_nonce_line_is_not_sent(stages,
 
 @pytest.mark.parametrize(("heartbeat_s", "way"), [(1, "rest"), (3600, "ws")])
 async def test_silence_counts_only_where_heartbeats_were_seen(stages, autojump_clock, heartbeat_s, way):
-    """Four quiet seconds: behind heartbeats of a second it may be dead, of a venue that never beats they say nothing."""
+    """Four quiet seconds: behind heartbeats of a second it may be dead; without any they tell nothing."""
     async with stages(heartbeat_s=heartbeat_s) as stage, stage.link() as link:
         await trio.sleep(6)  # a ping has just been answered
         for connection in stage.wire.connections:

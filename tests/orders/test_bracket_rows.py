@@ -7,14 +7,16 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.orders.brackets import COINS_GONE, POSITION_GONE, TIME_BARRIER, BracketEvent, Policy
+from engine.orders.brackets import COINS_GONE, POSITION_GONE, TIME_BARRIER, BracketEvent, MarketFacts, Policy
 from engine.orders.contingents import AmendStop, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from engine.orders.events import OrderEvent
+from engine.orders.order import Order
 from engine.orders.reports import Outcome, ReportType
 from engine.orders.signal import Signal, TakeProfit
 from engine.orders.slices import SliceTerms
-from engine.orders.specs import stop_order
+from engine.orders.specs import stop_order, target_order
 from engine.orders.steps import SHRUNK
+from engine.orders.terms import BreakEven
 from tests.orders.conftest import px, qty
 from tests.orders.desk import BTC, BUY, NS, QUIET, START, Desk, covered_desk, touched
 
@@ -551,3 +553,94 @@ def test_unknown_target_in_time_excuses_what_it_leaves_bare() -> None:
     desk.answer("x2", Outcome.UNKNOWN)
     assert desk.bracket._targets_in_time(desk.now)
     assert not desk.bracket._targets_in_time(desk.now + 2 * NS)
+
+
+# --- edges ------------------------------------------------------------------------------------------------------------
+
+
+def test_entry_that_works_on_is_no_exit_that_could_hold_coins() -> None:
+    """Only exits count; an entry of the other side waits for more."""
+    desk = Desk(policy=ALERT)
+    desk.accept("entry")
+    desk.fill("entry", "0.5")
+    desk.after(0.2)
+    desk.refuse("x1", "INSUFFICIENT_FUNDS")
+    assert desk.bracket.short_of_coins_ns() == desk.orders["x1"].dispatched_ns
+
+
+def test_nobody_is_short_of_what_was_sold() -> None:
+    """Nothing is held any more, though the last exit was refused for want of funds."""
+    desk = bare_desk()
+    entry, stop = desk.bracket.orders["entry"], desk.bracket.orders["x1"]
+    lacking = msgspec.structs.replace(stop, cl_ord_id="x9", code="INSUFFICIENT_FUNDS")
+    desk.bracket.orders = {
+        "entry": entry,
+        "x1": msgspec.structs.replace(stop, done_qty=qty(2), state="filled"),
+        "x9": lacking,
+    }
+    assert desk.bracket.exposure == 0
+    assert desk.bracket.short_of_coins_ns() is None
+
+
+def test_stop_follows_only_what_is_held_in_a_book_that_is_usable() -> None:
+    """Not in a broken book, not while all is closed, not when nothing is held."""
+    even = msgspec.structs.replace(BUY, break_even=BreakEven(px(105)))
+    there = MarketFacts(usable=True, best=px(106))
+    broken, closing, flat = covered_desk(even), covered_desk(even), covered_desk(even)
+    broken.sees(msgspec.structs.replace(there, usable=False))
+    closing.bracket.close("by command")
+    closing.sees(there)
+    flat.fill("x1", "2")
+    flat.sees(there)
+    for desk in (broken, closing, flat):
+        assert desk.bracket.terms.break_even is not None
+    followed = covered_desk(even)
+    followed.sees(there)
+    assert followed.bracket.terms.break_even is None
+
+
+def test_time_that_runs_out_changes_no_close_for_good() -> None:
+    """A stop that fired has its reason: what still rests is not taken back for the barrier."""
+    desk = covered_desk(msgspec.structs.replace(BUY, exit_after_s=Decimal(600)))
+    desk.trigger("x1")
+    desk.fill("x1", "1")
+    desk.end("x1")
+    desk.after(600)
+    assert (desk.bracket.closing, desk.bracket.close_all) == ("stop ended with quantity left", False)
+
+
+def test_entry_that_lives_after_all_reopens_nothing_by_itself() -> None:
+    """Refused, and yet it rests: until it fills there is nothing to protect."""
+    desk = Desk()
+    desk.refuse("entry")
+    assert desk.bracket.state == "abandoned"
+    desk.tell("entry", ReportType.STATUS, "new")
+    assert (desk.orders["entry"].state, desk.bracket.state) == ("open", "abandoned")
+    desk.fill("entry", "1")
+    assert desk.bracket.state == "covering"
+
+
+def test_naked_bracket_stays_so_until_it_is_covered() -> None:
+    """The proof that no child was made lets a stop be placed: the bound begins anew, the word stays."""
+    desk = Desk(msgspec.structs.replace(BUY, exits="conditional-close"), ALERT)
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.after(2)
+    assert desk.bracket.state == "naked"
+    desk.bracket.prove_childless(qty(2))
+    assert desk.think() == [PlaceStop(qty(2))]
+    assert desk.bracket.state == "naked"
+    desk.accept("x1")
+    assert desk.bracket.state == "covered"
+
+
+def test_target_that_was_only_decided_is_not_overdue() -> None:
+    """Its bound runs from when it was written."""
+    desk = covered_desk()
+    spec = target_order(BUY, BTC, "t", qty(1))
+    desk.bracket.learn(Order(spec, "target").view(), [], desk.now)
+    assert desk.bracket._overdue(desk.now) == frozenset()
+    sent = Order(spec, "target")
+    sent.dispatched(1)
+    desk.bracket.learn(sent.view(), [], desk.now)
+    assert desk.bracket._overdue(desk.now) == {"t"}

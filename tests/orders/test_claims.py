@@ -62,11 +62,8 @@ def test_target_of_any_place_is_its_target(place: int, rest: bool) -> None:
     spec = target_order(TWO, BTC, "o", qty(1), place, rest=rest)
     claimed = claim(holding(TWO), found(spec))
     assert claimed is not None
-    assert (claimed.role, claimed.spec.limit_price, claimed.spec.trigger_price) == (
-        "target",
-        spec.limit_price,
-        spec.trigger_price,
-    )
+    assert (claimed.role, claimed.spec.cl_ord_id, claimed.spec.order_qty) == ("target", "o", 1)
+    assert (claimed.spec.limit_price, claimed.spec.trigger_price) == (spec.limit_price, spec.trigger_price)
 
 
 def test_market_sale_is_its_close() -> None:
@@ -212,6 +209,13 @@ def test_forgotten_entry_takes_any_exit_by_its_kind(kind: str, role: str) -> Non
 def test_forgotten_entry_leaves_what_cannot_be_its_exit(changes: dict[str, Any]) -> None:
     """More than is held protects something else that was forgotten."""
     assert claim(orphanage(), found(stop(), **changes)) is None
+
+
+def test_forgotten_entry_on_margin_takes_exits_of_its_kind() -> None:
+    """And no spot order."""
+    on_margin = msgspec.structs.replace(LONG, strategy_id=ORPHAN, stop_loss=None, take_profit=None)
+    assert claim(holding(on_margin), found(stop(), margin=True, reduce_only=True)) is not None
+    assert claim(holding(on_margin), found(stop(), margin=False)) is None
 
 
 def test_order_as_found_carries_what_the_venue_says() -> None:

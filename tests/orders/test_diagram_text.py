@@ -51,14 +51,10 @@ def test_picture_is_all_of_the_machine() -> None:
 
 def test_walk_lights_its_states_and_numbers_its_edges() -> None:
     """Only what was walked; the place where it stands is told apart."""
-    assert (WALKED.name, WALKED.initial, WALKED.states, WALKED.finals) == (
-        PLAIN.name,
-        PLAIN.initial,
-        PLAIN.states,
-        PLAIN.finals,
-    )
-    assert (WALKED.walked, WALKED.last) == ({"cold", "hot"}, "cold")
-    assert [edge.steps for edge in WALKED.edges] == [(), (1,), (2,), ()]
+    drawn = diagram_of(Kettle, BACK)
+    assert (drawn.name, drawn.initial, drawn.states) == ("Kettle", "cold", ("cold", "hot", "gone"))
+    assert (drawn.finals, drawn.walked, drawn.last) == ({"gone"}, {"cold", "hot"}, "cold")
+    assert [edge.steps for edge in drawn.edges] == [(), (1,), (2,), ()]
     assert (DONE.walked, DONE.last) == ({"cold", "hot", "gone"}, "gone")
 
 

@@ -12,7 +12,7 @@ from statemachine.exceptions import TransitionNotAllowed
 from engine.errors import OrderInvariantError
 from engine.orders.brackets import BRACKET_ENDED, BRACKET_ROWS, MOVE_TO, BracketMachine
 from engine.orders.events import EXEC_TYPE_OF_MOVE
-from engine.orders.machine import ENDED, ORDER_ROWS, OrderMachine, Rows, fire
+from engine.orders.machine import ENDED, ORDER_ROWS, OrderMachine, Rows, compile_rows, fire
 
 ORDER_TABLE = """
 new: deny>denied dispatch>pending
@@ -151,3 +151,19 @@ def test_every_move_and_phase_has_a_published_word() -> None:
     led = {(move, to) for _, move, to, _ in declared(BracketMachine)}
     assert all((move, phase) in led for phase, move in MOVE_TO.items())
     assert {s.id for s in OrderMachine.states} >= ENDED
+
+
+def test_rows_are_read_from_the_declaration() -> None:
+    """Compiled anew they are the rows that were compiled at import, each guard before what it guards."""
+    rows = compile_rows(OrderMachine)
+    assert rows == ORDER_ROWS
+    assert rows["open"]["trade"] == (("complete", "filled"), ("", "partial"))
+    assert rows["settled"] == {}
+    assert compile_rows(BracketMachine) == BRACKET_ROWS
+
+
+def test_guards_do_not_hold_unless_they_are_said_to() -> None:
+    """The library asks them with what the event carries: nothing carried, nothing complete."""
+    machine = OrderMachine()
+    assert (machine.complete(), machine.touched()) == (False, False)
+    assert (machine.complete(complete=True), machine.touched(touched=True)) == (True, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -143,6 +144,15 @@ def test_zero_is_an_amount_only_where_it_may_be() -> None:
 def test_names_are_taken_as_they_are(strategy: str, symbol: str) -> None:
     """Nothing is folded, trimmed or guessed."""
     assert (members.strategy(strategy), members.symbol(symbol)) == (strategy, symbol)
+
+
+def test_name_is_told_what_it_may_be() -> None:
+    """Text that fits as a whole, and nothing but text."""
+    read = members._matching(re.compile("ab?"), "an a")
+    assert (read("a"), read("ab")) == ("a", "ab")
+    for wrong in ("abc", "", 7, None):
+        with pytest.raises(ValueError, match=r"^must be an a$"):
+            read(wrong)
 
 
 @pytest.mark.parametrize(("text", "times"), [("2", 2), ("9", 9), ("10", 10), ("99", 99)])

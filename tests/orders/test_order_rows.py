@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 
 from engine.errors import OrderInvariantError
+from engine.orders.commands import RequestKind, kind_of
 from engine.orders.events import Numbers, OrderEvent
 from engine.orders.order import Order
 from engine.orders.replay import Fact, Intent, Requested, rebuild_orders
-from engine.orders.reports import Outcome, ReportType, VenueStatus
+from engine.orders.reports import Answer, OrderReport, Outcome, ReportType, VenueStatus
 from tests.orders.conftest import (
     CL,
     OID,
@@ -18,6 +19,7 @@ from tests.orders.conftest import (
     accepted,
     alarms,
     amend,
+    amended,
     an_open_order,
     an_order,
     answer,
@@ -89,6 +91,207 @@ def test_order_live_by_word_alone_can_still_be_proved_dead() -> None:
     assert (event.from_state, event.to_state) == ("open", "rejected")
 
 
+# --- what an answer concludes -----------------------------------------------------------------------------------------
+
+
+def said(
+    outcome: Outcome, request: RequestKind = "new", code: str = "CODE", text: str = "words", name: str | None = None
+) -> Answer:
+    return Answer(request, CL, outcome, 7, name, code, text)
+
+
+def new() -> Order:
+    """Decided, and on its way to the limiter."""
+    order = Order(new_order(), "entry")
+    order.outgoing = order.spec
+    return order
+
+
+def unknown() -> Order:
+    order = an_order()
+    order.doubt("we stopped", 2)
+    return order
+
+
+def amending() -> Order:
+    order = an_open_order()
+    order.ask(amend("12", limit_price=px(99), trigger_price=px(98)), 4, "more")
+    return order
+
+
+def canceling() -> Order:
+    order = an_open_order()
+    order.ask(a_cancel(), 4, "enough")
+    return order
+
+
+@pytest.mark.parametrize(
+    ("order", "answer", "event"),
+    [(an_order(), said(Outcome.ACCEPTED, name=OID), OrderEvent("accept", "pending", "open", 7, order_id=OID)),
+     (unknown(), said(Outcome.ACCEPTED), OrderEvent("accept", "unknown", "open", 7)),
+     (an_order(), said(Outcome.REFUSED),
+      OrderEvent("reject", "pending", "rejected", 7, why="CODE: words", code="CODE")),
+     (unknown(), said(Outcome.REFUSED, text=""),
+      OrderEvent("reject", "unknown", "rejected", 7, why="CODE", code="CODE")),
+     (an_open_order(), said(Outcome.REFUSED, code=""),
+      OrderEvent("", "open", "open", 7, why="refused after evidence: words", alarm="REFUSED_BUT_LIVE")),
+     (an_order(), said(Outcome.NOT_SENT),
+      OrderEvent("not_sent", "pending", "denied", 7, why="CODE: words", code="NOT_SENT")),
+     (new(), said(Outcome.NOT_SENT), OrderEvent("deny", "new", "denied", 7, why="CODE: words", code="NOT_SENT")),
+     (an_order(), said(Outcome.UNKNOWN),
+      OrderEvent("doubt", "pending", "unknown", 7, why="CODE: words", code="CODE", alarm="ORDER_UNKNOWN")),
+     (amending(), said(Outcome.ACCEPTED, "amend"),
+      OrderEvent("amended", "pending_amend", "open", 7, order_qty=qty(12), limit_price=px(99), trigger_price=px(98))),
+     (amending(), said(Outcome.REFUSED, "amend"),
+      OrderEvent("refuse_change", "pending_amend", "open", 7, why="CODE: words", code="CODE")),
+     (canceling(), said(Outcome.NOT_SENT, "cancel"),
+      OrderEvent("refuse_change", "pending_cancel", "open", 7, why="CODE: words", code="NOT_SENT")),
+     (an_open_order(), said(Outcome.REFUSED, "cancel"), OrderEvent("", "open", "open", 7, why="CODE: words",
+                                                                   code="CODE"))],
+    ids=["accepted", "unknown accepted", "refused", "unknown refused", "refused and yet it rests", "not sent",
+         "never dispatched", "unknown", "amended", "amend refused", "cancel not sent", "cancel fell"],
+)  # fmt: skip
+def test_answer_is_one_row(order: Order, answer: Answer, event: OrderEvent) -> None:
+    """Move, states, time, the venue's words behind our code."""
+    assert order.answered(answer) == [event]
+    assert (order.state, order.reason, order.code) == (event.to_state, event.why or order.reason, event.code)
+
+
+@pytest.mark.parametrize(
+    ("order", "answer"),
+    [(an_open_order(), said(Outcome.UNKNOWN)), (an_open_order(), said(Outcome.NOT_SENT)),
+     (an_open_order(), said(Outcome.ACCEPTED, name="O-2")), (amending(), said(Outcome.UNKNOWN, "amend")),
+     (canceling(), said(Outcome.ACCEPTED, "cancel")), (canceling(), said(Outcome.ACCEPTED, "amend")),
+     (an_open_order(), said(Outcome.ACCEPTED, "amend")), (amending(), said(Outcome.REFUSED, "cancel")),
+     (canceling(), said(Outcome.REFUSED, "amend"))],
+)  # fmt: skip
+def test_answer_that_says_nothing_new_is_no_row(order: Order, answer: Answer) -> None:
+    """Evidence came first, or it is about something else that was asked."""
+    before = order.view()
+    assert order.answered(answer) == []
+    assert order.view() == before
+
+
+def test_request_is_known_by_its_kind() -> None:
+    """As it stands in journals and answers."""
+    assert [kind_of(request) for request in (new_order(), amend("1"), a_cancel())] == ["new", "amend", "cancel"]
+
+
+def test_answer_takes_just_its_own_request_off_its_way() -> None:
+    """A cancel that waits behind is still to be written."""
+    order = an_order()
+    order.outgoing = a_cancel()
+    order.answered(said(Outcome.ACCEPTED, name=OID))
+    assert order.outgoing == a_cancel()
+    order.ask(a_cancel(), 4, "enough")
+    order.answered(said(Outcome.ACCEPTED, "cancel"))
+    assert order.outgoing is None
+
+
+def test_request_is_a_row_with_its_reason_and_time() -> None:
+    """Written before the bytes."""
+    for request, move, state in ((amend("12"), "ask_amend", "pending_amend"), (a_cancel(), "ask_cancel",
+                                                                               "pending_cancel")):  # fmt: skip
+        order = an_open_order()
+        assert order.ask(request, 9, "why") == [OrderEvent(move, "open", state, 9, why="why")]
+        assert order.pending == request
+
+
+def test_amend_below_what_has_filled_is_told_as_the_fill() -> None:
+    """The venue never sets less."""
+    order = amending()
+    order.reported(trade("e1", "13"))
+    (event,) = order.answered(said(Outcome.ACCEPTED, "amend"))
+    assert (event.order_qty, order.state) == (13, "filled")
+
+
+def test_fresh_order_knows_nothing_yet() -> None:
+    """Of an intent there is only what was decided."""
+    view = Order(new_order(), "entry").view()
+    assert (view.state, view.states, view.order_id, view.reason, view.code) == ("new", ("new",), None, "", "")
+    assert (view.changed_ns, view.dispatched_ns, view.triggered, view.cancel_wanted) == (0, 0, False, False)
+    assert (view.least, view.most, view.busy, view.done_qty) == (0, 10, True, 0)
+
+
+# --- what a report concludes ------------------------------------------------------------------------------------------
+
+
+def stop_order_open() -> Order:
+    return an_open_order(role="stop", order_type="stop-loss-limit", trigger_price=px(90))
+
+
+@pytest.mark.parametrize(
+    ("order", "told", "event"),
+    [(an_order(), report(ReportType.NEW, "new"), OrderEvent("accept", "pending", "open", 3, order_id=OID)),
+     (an_open_order(), canceled(reason="User requested", cum_qty="4"),
+      OrderEvent("", "open", "open", 3, why="venue counts more than we booked", venue_cum=qty(4))),
+     (an_open_order(), canceled(reason="User requested"),
+      OrderEvent("cancel", "open", "canceled", 3, why="User requested")),
+     (canceling(), canceled(reason="User requested"),
+      OrderEvent("cancel", "pending_cancel", "canceled", 3, why="enough (User requested)")),
+     (canceling(), canceled(), OrderEvent("cancel", "pending_cancel", "canceled", 3, why="enough")),
+     (an_open_order(), report(ReportType.EXPIRED, "expired", reason="GTD"),
+      OrderEvent("expire", "open", "expired", 3, why="GTD")),
+     (canceling(), report(ReportType.EXPIRED, "expired", reason="GTD"),
+      OrderEvent("expire", "pending_cancel", "expired", 3, why="GTD")),
+     (an_open_order(), report(ReportType.STATUS, "expired", source="rest"),
+      OrderEvent("expire", "open", "expired", 3)),
+     (stop_order_open(), report(ReportType.TRIGGERED, "new", triggered=True),
+      OrderEvent("", "open", "open", 3, why="stop triggered", triggered=True)),
+     (stop_order_open(), report(ReportType.AMENDED, "new", order_qty="8", limit_price=px(87), trigger_price=px(88),
+                                reason="by hand"),
+      OrderEvent("amended", "open", "open", 3, why="by hand", order_qty=qty(8), limit_price=px(87),
+                 trigger_price=px(88))),
+     (an_open_order(), report(ReportType.RESTATED, "new", order_qty="8", limit_price=px(99), trigger_price=px(88)),
+      OrderEvent("amended", "open", "open", 3, order_qty=qty(8), limit_price=px(99))),
+     (an_open_order(reduce_only=True, leverage=3), report(ReportType.RESTATED, "new", order_qty="8"),
+      OrderEvent("amended", "open", "open", 3, order_qty=qty(8), code="SHRUNK_BY_VENUE")),
+     (an_open_order(reduce_only=True, leverage=3), report(ReportType.RESTATED, "new", order_qty="12"),
+      OrderEvent("amended", "open", "open", 3, order_qty=qty(12))),
+     (an_open_order(reduce_only=True, leverage=3), report(ReportType.AMENDED, "new", order_qty="8"),
+      OrderEvent("amended", "open", "open", 3, order_qty=qty(8)))],
+)  # fmt: skip
+def test_report_is_told_by_its_first_row(order: Order, told: OrderReport, event: OrderEvent) -> None:
+    """Move, states, the venue's time and words, and the numbers it changed."""
+    assert order.reported(told)[0] == event
+
+
+@pytest.mark.parametrize(
+    "told",
+    [report(ReportType.STATUS, "new", source="rest", order_qty="8"), report(ReportType.AMENDED, "new", order_qty="10"),
+     report(ReportType.AMENDED, "new", limit_price=px(100)), report(ReportType.AMENDED, "new", trigger_price=px(1)),
+     report(ReportType.NEW, "new", order_qty="8"), report(ReportType.STATUS, "new", source="stream", order_qty="8"),
+     report(ReportType.STATUS, "new", source="rest", cum_qty="0")],
+)  # fmt: skip
+def test_report_that_tells_no_other_terms_is_no_row(told: OrderReport) -> None:
+    """REST may lag; equal terms are no change; a trigger means nothing to a limit order."""
+    assert an_open_order().reported(told) == []
+
+
+def test_order_that_ended_takes_no_terms() -> None:
+    """Nothing of it rests."""
+    order = an_open_order()
+    order.reported(canceled())
+    assert order.reported(amended("8")) == []
+
+
+def test_last_word_below_what_we_booked_alarms() -> None:
+    """A trade was taken back; an equal count is none."""
+    for counted, alarm in (("3", "CUM_SHRANK"), ("4", "")):
+        order = an_open_order()
+        order.reported(trade("e1", "4"))
+        (event,) = order.reported(canceled(cum_qty=counted))
+        assert (event.move, event.alarm) == ("cancel", alarm)
+
+
+def test_venues_own_closing_order_alarms_when_it_trades() -> None:
+    """A liquidation is told apart from our close."""
+    for made_by, alarm in (("cancel_newest", "LIQUIDATED"), ("cancel_oldest", "")):
+        order = an_open_order(role="close", stp_type=made_by)
+        assert order.reported(trade("e1", "4"))[0].alarm == alarm
+    assert an_open_order(role="stop").reported(trade("e1", "4"))[0].alarm == ""
+
+
 # --- asked late enough ------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +352,7 @@ def test_refused_order_that_rests_is_open_and_alarms(status: VenueStatus) -> Non
     order.answered(refused())
     (event,) = order.reported(report(ReportType.STATUS, status, source="snapshot"))
     assert (event.move, event.alarm, event.order_id, order.state) == ("accept", "REFUSED_BUT_LIVE", OID, "open")
+    assert event.why == "the venue shows what was held for refused or dead"
 
 
 @pytest.mark.parametrize("status", RESTING)

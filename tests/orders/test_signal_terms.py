@@ -180,3 +180,15 @@ def test_one_target_of_oco() -> None:
     assert faults(line(take_profit=[near, far], contingency="oco")) == [
         "contingency: oco takes one target: several shrink each other"
     ]
+
+
+def test_reference_of_an_entrys_trigger_may_be_said() -> None:
+    """The last price is the default, and a word that is taken."""
+    armed = {"order_type": "stop-loss", "limit_price": None, "trigger_price": "50050"}
+    assert changed(**armed, trigger_reference="last") == changed(**armed)
+    assert changed(**armed).trigger_reference == "last"
+
+
+def test_break_even_without_an_offset_is_at_the_entry() -> None:
+    """Nothing to the good."""
+    assert changed(break_even={"at_price": "50500"}).break_even == BreakEven(px(50500), Decimal(0))

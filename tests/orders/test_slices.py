@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from engine.market.book import Book
 from engine.orders.slices import MAX_SLICES, CloseWish, SliceTerms, slice_terms
 from engine.values.instrument import PairStatus
-from engine.values.money import Price, Qty
+from engine.values.money import NO_QTY, Price, Qty
 from tests.risk.limits_world import INSTRUMENT, book_of
 
 BIDS, ASKS = [("99", "2"), ("98", "3")], [("101", "4")]
@@ -75,3 +76,61 @@ def test_market_in_which_nothing_trades_lets_no_stop_go(status: PairStatus) -> N
 def test_limit_only_market_gets_a_limit() -> None:
     """At the last level that is shown."""
     assert terms(book(), status="limit_only") == SliceTerms(Qty(Decimal(5)), Price(Decimal(98)))
+
+
+# --- edges ------------------------------------------------------------------------------------------------------------
+
+
+def bought(book: Book, *, bps: str | None = None, slices: int = 0, held: str = "10", **market: Any) -> SliceTerms:
+    """Judge buying back of ten units."""
+    wish = None if bps is None else CloseWish(Decimal(bps), 100)
+    listed = msgspec.structs.replace(INSTRUMENT, **market)
+    return slice_terms(book, listed, "buy", Qty(Decimal(held)), slices, wish, 0)
+
+
+def test_buying_back_looks_at_the_other_side() -> None:
+    """Asks are taken, and the bound lies above the mid."""
+    asks = [("101", "4"), ("102", "3"), ("104", "9")]
+    there = book_of(BIDS, asks, 0)
+    assert bought(there, bps="200") == SliceTerms(Qty(Decimal(7)), Price(Decimal(102)))
+    assert bought(there, bps="50").qty == 0
+    assert bought(there, status="limit_only", held="30") == SliceTerms(Qty(Decimal(16)), Price(Decimal(104)))
+
+
+@pytest.mark.parametrize(("bids", "asks"), [([], ASKS), (BIDS, [])])
+def test_wish_needs_both_sides_for_its_mid(bids: list[tuple[str, str]], asks: list[tuple[str, str]]) -> None:
+    """Half a book says nothing of slippage."""
+    assert terms(book_of(bids, asks, 0), bps="200") == SliceTerms(NO_QTY)
+
+
+def test_after_many_slices_a_wish_takes_all_at_its_limit() -> None:
+    """From the tenth on; the bound on the price holds on."""
+    assert terms(book(), bps="200", slices=MAX_SLICES - 1).qty == 5
+    assert terms(book(), bps="200", slices=MAX_SLICES) == SliceTerms(HELD, Price(Decimal(98)))
+
+
+def test_wish_lasts_to_the_nanosecond() -> None:
+    """Its last one still counts."""
+    assert terms(book(), bps="50", now_ns=99).qty == 0
+
+
+def test_unusable_book_is_no_book() -> None:
+    """What it shows may be long gone."""
+    stale = book()
+    stale.lose()
+    assert terms(stale, bps="200") == SliceTerms(NO_QTY)
+    assert terms(stale) == SliceTerms(HELD)
+
+
+@pytest.mark.parametrize(
+    ("shown", "market", "qty"),
+    [("0.2", {"qty_min": Qty(Decimal(1)), "qty_increment": Qty(Decimal("0.1"))}, "2.0"),
+     ("0.2", {"cost_min": Decimal(198)}, "4"), ("9.99", {"qty_increment": Qty(Decimal("0.5"))}, "9.5"),
+     ("0.2", {"qty_min": Qty(Decimal(6))}, "10")],
+)  # fmt: skip
+def test_slice_is_worth_an_order_and_leaves_one(shown: str, market: dict[str, Any], qty: str) -> None:
+    """Whole lots, twice the least that can be ordered at this price, and never more than is held."""
+    found = slice_terms(
+        book_of([("99", shown)], ASKS, 0), msgspec.structs.replace(INSTRUMENT, **market), "sell", HELD, 0, None, 0
+    )
+    assert found.qty == Decimal(qty)

@@ -21,6 +21,7 @@ from engine.orders.specs import (
     target_order,
 )
 from engine.orders.steps import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
+from engine.orders.targets import target_prices
 from engine.orders.terms import StopLoss, Trail
 from tests.orders.conftest import px, qty
 from tests.orders.desk import BTC, BUY, SELL
@@ -170,6 +171,15 @@ def test_target_of_each_kind(kind: Any, limit: str | None, rest: bool, made: tup
     assert (spec.cl_ord_id, spec.symbol, spec.side, spec.order_qty, spec.stp_type) == (
         "t", "BTC/USD", "sell", 1, "cancel_oldest",
     )  # fmt: skip
+
+
+def test_target_of_a_short_buys_no_dearer_than_asked() -> None:
+    """Price and limit are rounded down there."""
+    target = TakeProfit(px("90.5"), "take-profit-limit", px("91.5"))
+    spec = target_order(msgspec.structs.replace(SELL, take_profit=target), BTC, "t", qty(1), rest=True)
+    assert (spec.side, spec.trigger_price, spec.limit_price) == ("buy", 90, 91)
+    assert target_prices(msgspec.structs.replace(SELL, take_profit=target), BTC) == [90]
+    assert target_prices(msgspec.structs.replace(BUY, take_profit=target), BTC) == [91]
 
 
 def test_close_at_market_or_at_a_limit() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
 
 from engine.orders.exit_terms import ExitTerms, Moved
-from engine.orders.signal import Signal, StopLoss
+from engine.orders.signal import Signal, StopLoss, TakeProfit
 from engine.orders.terms import BreakEven, Trail
 from engine.orders.trailing import (
     TRAIL_PAUSE_NS,
@@ -161,3 +162,85 @@ def test_step_that_would_fire_at_once_waits() -> None:
     assert terms.follow(px(120), Decimal(100), 1) is None  # too soon
     assert terms.follow(px(110), Decimal(100), TRAIL_PAUSE_NS) is None
     assert terms.follow(px(119), Decimal(100), TRAIL_PAUSE_NS) == Moved("trail", px(118))
+
+
+# --- moves by command -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("signal", "stop", "target", "moved"),
+    [(BUY, "94.5", "114.5", Moved("command", px(95), px(115))),
+     (SELL, "105.5", "85.5", Moved("command", px(105), px(85))),
+     (BUY, "94.5", None, Moved("command", px(95), None)), (SELL, None, "85.5", Moved("command", None, px(85)))],
+)  # fmt: skip
+def test_move_is_put_on_the_tick_to_the_safe_side(
+    signal: Signal, stop: str | None, target: str | None, moved: Moved
+) -> None:
+    """A stop fires no later than asked, a target sells no worse."""
+    terms = ExitTerms(signal, BTC)
+    given = [None if text is None else px(text) for text in (stop, target)]
+    assert terms.checked(given[0], given[1], 0) == moved
+
+
+@pytest.mark.parametrize(
+    ("signal", "stop", "target", "why"),
+    [(msgspec.structs.replace(BUY, stop_loss=None), 95, None, "the bracket has no stop to move"),
+     (trail(activation=None), 95, None, "Kraken moves this stop: it trails"),
+     (msgspec.structs.replace(BUY, take_profit=None), None, 115, "the bracket has no target to move"),
+     (BUY, 111, None, "a buy needs stop < target: 111 and 110"),
+     (BUY, 110, None, "a buy needs stop < target: 110 and 110"),
+     (SELL, 89, None, "a sell needs stop > target: 89 and 90")],
+)  # fmt: skip
+def test_exits_that_cannot_move_so_say_so_in_full(
+    signal: Signal, stop: int | None, target: int | None, why: str
+) -> None:
+    """These words come back to whoever asked."""
+    with pytest.raises(ValueError, match=f"^{why}$"):
+        ExitTerms(signal, BTC).checked(None if stop is None else px(stop), None if target is None else px(target), 0)
+
+
+def test_target_of_a_bracket_without_a_stop_can_be_moved() -> None:
+    """There is nothing it must stay ahead of."""
+    free = msgspec.structs.replace(BUY, stop_loss=None)
+    assert ExitTerms(free, BTC).checked(None, px(80), 0) == Moved("command", None, px(80))
+
+
+def test_moved_target_takes_its_limit_along() -> None:
+    """It keeps its distance; the other targets, the stop and the break-even stay."""
+    limited = TakeProfit(px(120), "take-profit-limit", px(118), Decimal("0.5"))
+    near = TakeProfit(px(110), share=Decimal("0.5"))
+    terms = ExitTerms(msgspec.structs.replace(EVEN, take_profit=near, more_targets=(limited,)), BTC)
+    terms.fold(Moved("command", None, px(125), 1))
+    assert terms.signal.targets == (near, msgspec.structs.replace(limited, price=px(125), limit_price=px(123)))
+    assert (terms.signal.stop_loss, terms.signal.break_even) == (EVEN.stop_loss, EVEN.break_even)
+    assert terms.past_triggers == frozenset()
+
+
+@pytest.mark.parametrize(("by", "left"), [("command", False), ("break_even", False), ("trail", True)])
+def test_stop_moved_by_a_person_or_to_break_even_does_not_go_there_again(by: Any, left: bool) -> None:
+    """A step of a trail leaves the rule alone."""
+    terms = ExitTerms(EVEN, BTC)
+    terms.fold(Moved(by, px(95)))
+    assert (terms.signal.break_even is not None) == left
+
+
+def test_where_stops_stood_before_is_remembered_on_the_tick() -> None:
+    """As orders carry it; where the stop stands now is not past."""
+    terms = ExitTerms(msgspec.structs.replace(SELL, stop_loss=StopLoss(px("110.7"))), BTC)
+    terms.fold(Moved("command", px(108)))
+    terms.fold(Moved("command", px(106)))
+    assert terms.past_triggers == {110, 108}
+    terms.fold(Moved("command", px(110)))
+    assert terms.past_triggers == {108, 106}
+
+
+def test_trail_that_has_begun_goes_on_after_a_move_by_hand() -> None:
+    """And it wakes for its next step alone."""
+    terms = ExitTerms(trail(stop=95), BTC)
+    terms.fold(Moved("trail"))
+    assert terms.wake_ns() is None  # no peak since the restart
+    terms.fold(Moved("command", px(94)))
+    assert terms.follow(px(104), Decimal(100), 0) is None
+    assert terms.wake_ns() is None  # no whole step from there
+    assert terms.follow(px(106), Decimal(100), 0) == Moved("trail", px(96))
+    assert terms.wake_ns() == TRAIL_PAUSE_NS

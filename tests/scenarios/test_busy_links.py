@@ -53,7 +53,7 @@ async def test_poll_takes_over_from_a_private_stream_that_died_silently(open_sto
         story.market()
         case = await story.submit(qty="0.02")
         await story.until(lambda: case.entry_is("open"))
-        await story.wait(3)  # heartbeats have come: only then does silence count
+        await story.wait(8)  # heartbeats have come: only then does silence count; and REST was asked once
         story.world.exchange.faults = ScriptedFaults().always("connect", http_error(503))
         story.connection("executions").stall(3600)
         await story.wait(0.1)

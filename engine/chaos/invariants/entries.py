@@ -71,7 +71,8 @@ class LimitsHold(Invariant):
         for case in self.ledger.cases.values():
             # coins that a person had protected were never bought here: limits are on what entries build up
             if case.signal.symbol == symbol and case.closed is None and case.signal.entered:
-                total += case.held if case.signal.side == "buy" else -case.held
+                held = case.held + _unheard(case)
+                total += held if case.signal.side == "buy" else -held
                 others = [t for t in case.of("entry") if t is not twin]
                 total += sum((_to_come(t) if t.spec.side == "buy" else -_to_come(t) for t in others), ZERO)
         if abs(total) > of_symbol.position_qty_most:
@@ -168,6 +169,12 @@ class ValidityKept(Invariant):
             late_ns = self.court.world.clock.now_ns() - until_ns if until_ns is not None else 0
             if twin is not None and twin.role == "entry" and late_ns > 0:
                 self.broken(f"sent {late_ns / 1e9:.3f} s after its time", name)
+
+
+def _unheard(case: Case) -> Decimal:
+    """What exits have sold and the journal has not heard of: by all it knows that still stands against the others."""
+    exits = (t for t in case.orders.values() if t.role != "entry" and t.spec.side != case.signal.side)
+    return sum((max(t.venue_cum - t.cum_qty, ZERO) for t in exits), ZERO)
 
 
 def _to_come(twin: Twin) -> Decimal:

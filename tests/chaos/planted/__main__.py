@@ -62,7 +62,8 @@ def keep(hunted: list[Hunted]) -> None:
     """Keep what was found in the place of what was kept before."""
     fresh: dict[str, Kept] = {one.name: one.kept for one in hunted if one.kept is not None}
     there = {patch.name for patch in patches()}
-    write_kept({name: kept for name, kept in (read_kept() | fresh).items() if name in there})
+    kept = {name: kept for name, kept in (read_kept() | fresh).items() if name in there}
+    write_kept(kept, there - kept.keys())
 
 
 def told(one: Hunted) -> str:
