@@ -161,10 +161,11 @@ def _pnl_lines(found: Pnl) -> Iterator[str]:
     if not found.rows:
         yield "nothing has been traded"
         return
-    head = (found.by or "all", "currency", "realised", "unrealised", "fees", "fees apart", "worth", "fills")
+    by = found.by
+    head = (*((by,) if by else ()), "currency", "realised", "unrealised", "fees", "fees apart", "worth", "fills")
     rows = [
         (
-            one.name or "-",
+            *((one.name or "-",) if by else ()),
             one.quote,
             amount(one.realized),
             "-" if found.by == "day" else _known(one.unrealized),

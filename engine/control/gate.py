@@ -15,7 +15,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, We
 
 from engine.control.access import Access
 from engine.control.pace import Pace
-from engine.control.refusal import USAGE, Refusal, bad_request, forbidden, no_such_route, unauthorized
+from engine.control.refusal import USAGE, Refusal, bad_request, forbidden, no_such_route, too_many, unauthorized
 
 HEAD_BYTES_MOST = 16 * 1024
 
@@ -23,7 +23,7 @@ OPEN_PATHS = ("/", "/help", "/metrics", "/metrics/")
 OPEN_FOLDERS = ("/static/", "/help/")
 """Answered without a token: the page's shell, its files and the help, which hold no data, and the metrics."""
 
-STRANGERS_PER_S, STRANGERS_BURST = 100.0, 400.0
+STRANGERS_PER_S, STRANGERS_BURST, STRANGERS_WAIT_S = 100.0, 400.0, 2.0
 """Answers to all who have shown no token, refusals among them: a page elsewhere that asks in a loop waits for its turn,
 and takes neither the engine's time nor the share of those who have one.
 """
@@ -45,13 +45,14 @@ class Gate:
         self._app, self._access = app, access
         self._hosts = frozenset(host.lower() for host in hosts)
         self._origins = frozenset(f"http://{host}" for host in self._hosts)
-        self._strangers = Pace(STRANGERS_PER_S, STRANGERS_BURST)
+        self._strangers = Pace(STRANGERS_PER_S, STRANGERS_BURST, STRANGERS_WAIT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         refusal = self._refusal(scope)
-        if refusal is not None or not scope["state"]["connection"].admitted:
-            await self._strangers.turn()
+        known = refusal is None and scope["state"]["connection"].admitted
+        if not known and not await self._strangers.turn():
+            refusal = too_many(STRANGERS_WAIT_S)
         if refusal is None:
             await self._app(scope, receive, _marked(send))
         else:

@@ -8,15 +8,22 @@ import trio
 
 
 class Pace:
-    """``burst`` at once, then ``per_s``. How many wait at a time is their callers' bound: one for each connection."""
+    """``burst`` at once, then ``per_s``; nobody waits for longer than ``wait_s``, so no queue grows without end."""
 
-    def __init__(self, per_s: float, burst: float) -> None:
-        self._step_s, self._ahead_s = 1 / per_s, burst / per_s
+    def __init__(self, per_s: float, burst: float, wait_s: float) -> None:
+        self._step_s, self._ahead_s, self._wait_s = 1 / per_s, burst / per_s, wait_s
         self._next_s = -math.inf
 
-    async def turn(self) -> None:
-        """Wait for a turn, not at all within the burst. A turn whose taker is cancelled is lost."""
+    async def turn(self) -> bool:
+        """Wait for a turn, not at all within the burst; False at once where it would take too long.
+
+        A turn whose taker is cancelled is lost.
+        """
         now_s = trio.current_time()
-        self._next_s = max(self._next_s, now_s - self._ahead_s) + self._step_s
-        if self._next_s > now_s:
-            await trio.sleep_until(self._next_s)
+        next_s = max(self._next_s, now_s - self._ahead_s) + self._step_s
+        if next_s > now_s + self._wait_s:
+            return False
+        self._next_s = next_s
+        if next_s > now_s:
+            await trio.sleep_until(next_s)
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Literal
 
@@ -100,6 +101,12 @@ def not_ready(message: str) -> Refusal:
 def overloaded(message: str) -> Refusal:
     """A bound of the door itself is reached."""
     return Refusal(503, "OVERLOADED", message, "end other readers of this engine, or try again", OTHER)
+
+
+def too_many(wait_s: float) -> Refusal:
+    """Asked too often."""
+    after = (b"retry-after", str(max(1, math.ceil(wait_s))).encode())
+    return Refusal(429, "TOO_MANY_REQUESTS", "asked too often", "wait as long as Retry-After says", OTHER, (after,))
 
 
 def unauthorized(message: str) -> Refusal:

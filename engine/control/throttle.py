@@ -5,7 +5,6 @@ Token buckets on trio's clock. A halt, cancel or close that finds its own share 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
@@ -14,7 +13,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketSc
 
 from engine.control.connection import Connection
 from engine.control.gate import refuse
-from engine.control.refusal import OTHER, Refusal
+from engine.control.refusal import too_many
 
 DOOR_PER_S, DOOR_BURST = 400.0, 800.0
 """Requests of all connections together: some milliseconds of work each at most leave the engine its time."""
@@ -68,9 +67,3 @@ class Throttle:
         if connection not in self._of:
             self._of[connection] = Bucket(CONNECTION_PER_S, CONNECTION_BURST)
         return self._of[connection]
-
-
-def too_many(wait_s: float) -> Refusal:
-    """Asked too often."""
-    after = (b"retry-after", str(max(1, math.ceil(wait_s))).encode())
-    return Refusal(429, "TOO_MANY_REQUESTS", "asked too often", "wait as long as Retry-After says", OTHER, (after,))

@@ -41,7 +41,7 @@ class Child(msgspec.Struct, frozen=True):
     rounded: tuple[str, ...] = ()
 
 
-class WorstCase(msgspec.Struct, frozen=True):
+class AtWorst(msgspec.Struct, frozen=True):
     """The loss when the stop fires, in quote, and what lies beyond it.
 
     ``entry_px`` is what the entry would pay, ``exit_px`` the stop's price with slippage; both None when there is
@@ -72,7 +72,7 @@ class Preview(msgspec.Struct, frozen=True):
     bid: Price | None
     ask: Price | None
     orders: tuple[Child, ...]
-    worst: WorstCase | None
+    worst: AtWorst | None
     notes: tuple[str, ...] = ()
 
 
@@ -163,27 +163,27 @@ def _rounded(role: str, order: NewOrder, signal: Signal, place: int) -> list[str
     ]
 
 
-def _worst(signal: Signal, instrument: Instrument, book: Book | None, terms: Terms) -> WorstCase:
+def _worst(signal: Signal, instrument: Instrument, book: Book | None, terms: Terms) -> AtWorst:
     return reckon(signal, instrument, _entry_px(signal, instrument, book), terms)
 
 
-def reckon(signal: Signal, instrument: Instrument, entry_px: Decimal | None, terms: Terms) -> WorstCase:
+def reckon(signal: Signal, instrument: Instrument, entry_px: Decimal | None, terms: Terms) -> AtWorst:
     """Return the loss when the whole entry fills at ``entry_px`` and the stop fires."""
     qty, quote, way = instrument.lots(signal.order_qty), instrument.quote, sign(signal.side)
     stop = signal.stop_loss
     if entry_px is None:
-        return WorstCase(quote, None, None, ZERO, None, "no book and no price: nothing can be reckoned")
+        return AtWorst(quote, None, None, ZERO, None, "no book and no price: nothing can be reckoned")
     fee = terms.fee_bps / BPS
     if stop is None:
         loss = qty * entry_px * (1 + fee) if signal.side == "buy" else None
         words = "no stop: all of it may be lost" if signal.side == "buy" else "no stop: the loss has no bound"
-        return WorstCase(quote, entry_px, None, qty * entry_px * fee, loss, words)
+        return AtWorst(quote, entry_px, None, qty * entry_px * fee, loss, words)
     first = trigger_not_later(other_side(signal.side), stop.trigger_price, instrument.price_increment)
     exit_px = stop.limit_price or first * (1 - way * terms.slippage_bps / BPS)
     fees = qty * (entry_px + exit_px) * fee
     loss = way * (entry_px - exit_px) * qty + fees
     each = first * qty / 100
-    return WorstCase(quote, entry_px, exit_px, fees, loss, _gap(stop.limit_price, stop.watchdog_s, each, quote))
+    return AtWorst(quote, entry_px, exit_px, fees, loss, _gap(stop.limit_price, stop.watchdog_s, each, quote))
 
 
 def _gap(limit: Price | None, watchdog_s: Decimal, each: Decimal, quote: str) -> str:

@@ -220,7 +220,7 @@ def test_row_that_a_damaged_index_hides_is_missed(journal_path: Path) -> None:
 
 
 def test_damage_among_left_out_rows_is_left_to_the_proof(journal_path: Path) -> None:
-    """What does not count is not looked at by a start, and is found by verify; whoever reads it before is not lied to."""
+    """What does not count is not looked at by a start, and is found by verify and by whoever reads it."""
     with open_journal(journal_path, IDENTITY, StillClock()) as journal:
         snapshot = filled(journal)
         row = [row.seq for row in journal.rows(signal_id="s2")][1]

@@ -73,6 +73,17 @@ def test_faults_of_each_position_in_a_list_name_it() -> None:
     assert faults(line(take_profit=targets)) == ["take_profit[1].price: must be more than zero"]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("limit_prise", "unknown member, did you mean limit_price?"), ("limit", "unknown member"),
+     ("sidee", "unknown member, did you mean side?"), ("zzz", "unknown member"),
+     ("hidden", "Kraken has no hidden orders")],
+)  # fmt: skip
+def test_slip_of_the_finger_is_told_what_was_meant(name: str, words: str) -> None:
+    """Another word is no slip, and what people ask of other venues has words of its own."""
+    assert faults(line(**{name: "1"})) == [f"{name}: {words}"]
+
+
 def test_null_is_no_value_for_a_required_member() -> None:
     """Only an optional member may be null: it then has its default."""
     told = reader(a=None)
@@ -101,6 +112,14 @@ def test_part_reads_under_its_own_path() -> None:
     assert (part.path, part.has("b"), part.has("a")) == ("top.a.", True, False)
     part.take("b", members.amount)
     assert told.errors == ["top.a.c: unknown member", "top.a.b: not a plain positive decimal: x"]
+
+
+def test_a_slip_of_the_finger_is_told_the_name_that_was_meant() -> None:
+    """A name that is another word altogether is told nothing, however long it is."""
+    told = reader("", stop_lss=1, colour=1, **{"x" * 16_000: 1})
+    told.refuse_unknown(frozenset({"stop_loss", "symbol"}))
+    assert told.errors[:2] == ["stop_lss: unknown member, did you mean stop_loss?", "colour: unknown member"]
+    assert "did you mean" not in told.errors[2]
 
 
 @pytest.mark.parametrize(("length", "taken"), [(1, 1), (4, 4), (5, 0), (0, 0)])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 import pytest
 
 from engine.errors import OrderInvariantError
@@ -17,6 +19,7 @@ from tests.orders.conftest import (
     OID,
     a_cancel,
     accepted,
+    acked,
     alarms,
     amend,
     amended,
@@ -290,6 +293,100 @@ def test_venues_own_closing_order_alarms_when_it_trades() -> None:
         order = an_open_order(role="close", stp_type=made_by)
         assert order.reported(trade("e1", "4"))[0].alarm == alarm
     assert an_open_order(role="stop").reported(trade("e1", "4"))[0].alarm == ""
+
+
+def test_all_that_one_report_says_is_told() -> None:
+    """Evidence, fill, count and end: a row each, in this order, and none is lost for the next."""
+    fill = trade("e1", "4").fill
+    ends = {
+        "cancel": report(ReportType.CANCELED, "canceled", fill=fill, cum_qty="6"),
+        "expire": report(ReportType.EXPIRED, "expired", fill=fill, cum_qty="6"),
+        "fill_out": report(ReportType.STATUS, "filled", fill=fill, cum_qty="6"),
+    }
+    for end, told in ends.items():
+        order = an_order()
+        assert [event.move for event in order.reported(told)] == ["accept", "trade", "", end]
+
+
+def test_name_that_comes_late_is_a_row() -> None:
+    """By a report or by the answer: live by an operator's word, it had none."""
+    named = OrderEvent("", "open", "open", 3, why="named by the venue", order_id=OID)
+    for by_answer in (False, True):
+        order = unknown()
+        order.declare_live("I saw it", 2)
+        told = order.answered(said(Outcome.ACCEPTED, name=OID)) if by_answer else order.reported(acked())
+        assert told == [msgspec.structs.replace(named, ts_ns=7 if by_answer else 3)]
+        assert (order.order_id, order.in_doubt) == (OID, False)
+
+
+def test_refused_order_that_rests_is_a_row_of_its_own() -> None:
+    """With its name, its time and its alarm."""
+    order = an_order()
+    order.answered(refused())
+    assert order.reported(acked()) == [
+        OrderEvent("accept", "rejected", "open", 3, why="the venue shows what was held for refused or dead",
+                   order_id=OID, alarm="REFUSED_BUT_LIVE")
+    ]  # fmt: skip
+
+
+def test_settlement_is_a_row_with_its_time() -> None:
+    """Once, and only when all agrees."""
+    order = an_open_order()
+    assert order.settle(8) == []
+    order.reported(canceled())
+    assert order.settle(9) == [OrderEvent("settle", "canceled", "settled", 9)]
+    assert order.settle(10) == []
+
+
+def test_status_of_a_settled_order_is_the_one_it_ended_with() -> None:
+    """In FIX words."""
+    order = an_open_order()
+    assert order.ord_status == "open"
+    order.reported(canceled())
+    order.settle(9)
+    assert (order.state, order.ord_status) == ("settled", "canceled")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "move"),
+    [(amended("8"), amended("8"), None), (amended("8"), amended("9"), "amended")],
+)  # fmt: skip
+def test_change_made_elsewhere_is_told_once(first: OrderReport, then: OrderReport, move: str | None) -> None:
+    """The same terms again are no news."""
+    order = an_open_order()
+    order.reported(first)
+    assert [event.move for event in order.reported(then)] == ([] if move is None else [move])
+
+
+def test_frame_of_an_answered_amend_is_taken_once() -> None:
+    """Its echo ends there: told again later it is somebody's change back."""
+    order = amending()
+    order.answered(said(Outcome.ACCEPTED, "amend"))
+    assert order.reported(amended("12")) == []
+    order.reported(amended("9"))
+    assert [event.order_qty for event in order.reported(amended("12"))] == [12]
+
+
+def test_echo_lost_with_its_stream_is_not_waited_for() -> None:
+    """A snapshot starts the stream anew: the frame that comes after it is news."""
+    order = amending()
+    order.answered(said(Outcome.ACCEPTED, "amend"))
+    order.reported(report(ReportType.STATUS, "new", source="snapshot", order_qty="12"))
+    order.reported(amended("9"))
+    assert [event.order_qty for event in order.reported(amended("12"))] == [12]
+
+
+@pytest.mark.parametrize(
+    ("told", "ends"),
+    [({"order_qty": "12"}, True), ({"order_qty": "12", "limit_price": px(99), "trigger_price": px(98)}, True),
+     ({"order_qty": "12", "limit_price": px(97)}, False), ({"order_qty": "12", "trigger_price": px(97)}, False),
+     ({"order_qty": "11"}, False), ({"limit_price": px(99)}, False)],
+)  # fmt: skip
+def test_amend_is_ended_by_a_frame_with_its_own_values(told: dict[str, Any], ends: bool) -> None:
+    """All that it asked for, as far as it is told; the quantity must be."""
+    order = amending()
+    order.reported(report(ReportType.AMENDED, "new", **told))
+    assert (order.state == "open") == ends
 
 
 # --- asked late enough ------------------------------------------------------------------------------------------------

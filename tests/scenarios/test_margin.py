@@ -415,7 +415,7 @@ async def test_part_that_a_person_closes_is_shown_and_alarmed(open_story, autoju
 
 
 async def test_target_that_the_venue_cuts_is_not_grown_again(open_story, autojump_clock):
-    """A person closes a part: the resting target is cut to what is left, then watched; nobody pulls to and fro."""
+    """A person closes a part: the resting target is cut to what is left, then watched; there is no tug of war."""
     async with open_story(**lending()) as story:
         story.may_exceed = True
         case = await lent(story, exits="both-rest")
