@@ -23,7 +23,9 @@ SignalId = Annotated[str, Parameter(help="signal_id or any unique beginning of i
 
 
 def submit(
-    signal: Annotated[str, Parameter(help="The signal as JSON, a file with one, or - for standard input.")],
+    signal: Annotated[
+        str, Parameter(help="The signal as JSON, a file with one, or - for standard input.", allow_leading_hyphen=True)
+    ],
     *,
     data_dir: DataDir = None,
     config: Config = None,

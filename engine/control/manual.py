@@ -55,7 +55,7 @@ def make_page(topic: str | None) -> str:
     """Return a page's whole HTML, or that of the list of pages. Raises KeyError for a topic that is none."""
     from engine.control.help import TOPICS, load_page, to_html  # brings a Markdown reader that few engines need
 
-    names = [(name, name.replace("-", " ").capitalize()) for name in TOPICS]
+    names = [(name, "API" if name == "api" else name.replace("-", " ").capitalize()) for name in TOPICS]
     if topic is None:
         title = "Help"
         rows = (f'<dt><a href="/help/{name}">{word}</a></dt><dd>{escape(TOPICS[name])}</dd>' for name, word in names)

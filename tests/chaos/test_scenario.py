@@ -55,7 +55,7 @@ def test_the_operator_does_everything():
     """Every act, at least a dozen times; halts come with their end."""
     acts = Counter(act for scenario in SCENARIOS for _, act in scenario.acts)
     assert {act: acts[act] for act in _ACTS if acts[act] < 12} == {}
-    assert acts["halt"] + acts["halt_reducing"] == acts["resume"] >= 20
+    assert sum(acts[act] for act in acts if act.startswith("halt")) == acts["resume"] >= 20
     assert acts["halt_reducing"] > 0
 
 

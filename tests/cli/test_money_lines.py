@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from engine.cli.money import _balances_lines, _positions_lines
+from engine.cli.money import _balances_lines, _pnl_lines, _positions_lines
 from engine.runtime.balance_views import BalanceList
 from engine.runtime.margin_views import MarginView, VenuePositionView
-from engine.runtime.money_views import PositionList, PositionView
+from engine.runtime.money_views import Pnl, PnlRow, PositionList, PositionView
 
 LENT = PositionView(
     "a", "BTC/USD", "USD", Decimal("0.02"), Decimal(50000), Decimal(1000), Decimal(49000), "", Decimal(-20), Decimal(0),
@@ -28,6 +28,13 @@ def test_margin_stands_apart_with_leverage_liquidation_and_the_venues_positions(
     assert "at the venue: buy 0.015 BTC/USD for 750, margin 150, opened by signal 3f9c12ab (T1)" in text
     assert "MISMATCH on margin in BTC/USD: the venue holds -0.005 beyond our brackets" in text
     assert "the venue's margin positions are not known: EGeneral:Permission denied" in text
+
+
+def test_profit_of_all_has_no_column_of_names():
+    """Asked by day or strategy, each row has its name."""
+    row = PnlRow("", "USD", 1, Decimal(-2), Decimal("-0.5"), {"USD": Decimal(2)}, {}, None)
+    assert next(iter(_pnl_lines(Pnl("", (row,))))).startswith("currency")
+    assert next(iter(_pnl_lines(Pnl("day", (row,))))).startswith("day")
 
 
 def test_balances_tell_the_trade_balance_where_somebody_trades_on_margin():

@@ -107,6 +107,16 @@ def test_a_second_run_repeats_nothing(finished: tuple[Cli, Ended]) -> None:
     assert (again.code, again.json["brackets"], again.json["reports"]) == (0, [], 0)
 
 
+def test_what_did_nothing_is_told(finished: tuple[Cli, Ended]) -> None:
+    """A signal that came before, a file without one: a person would wonder."""
+    cli, _ = finished
+    start = ("run", "--until-idle", "--data-dir", str(cli.data_dir), "--signals")
+    (cli.place / "again.jsonl").write_text(quick() + "\n")
+    assert "known already, nothing was done again" in cli.run(*start, str(cli.place / "again.jsonl")).out
+    (cli.place / "empty.jsonl").write_text("\n")
+    assert "no signal came from" in cli.run(*start, str(cli.place / "empty.jsonl")).out
+
+
 def test_signals_come_from_standard_input(cli: Cli) -> None:
     """``-`` reads a pipe; its last line needs no newline."""
     ended = cli.run(
@@ -233,4 +243,5 @@ def test_a_second_engine_on_the_same_journal_is_refused(cli: Cli) -> None:
     ended = cli.run("run", "--json", "--data-dir", str(cli.data_dir))
     assert ended.code == 5
     assert str(process.pid) in ended.err
+    assert "submit FILE" in ended.err
     assert cli.interrupt(process).code == 0

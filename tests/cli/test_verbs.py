@@ -16,7 +16,7 @@ from rich.console import Console
 
 from engine.cli.app import app, main
 from engine.cli.exits import Exit
-from engine.cli.verbs import VERBS
+from engine.cli.verbs import GROUPS, VERBS
 from tests.cli.processes import COMMAND, LIMIT_S, ROOT, Cli, Ended, signal_line
 
 EXAMPLE = re.compile(r"Example: python -m engine (.+)")
@@ -53,6 +53,23 @@ def test_help_shows_an_example_and_the_example_parses(words: list[str]) -> None:
     bound.apply_defaults()
 
 
+def test_the_list_of_verbs_is_in_groups_and_names_each_once() -> None:
+    """What a new user needs first stands first; switches show no default that says nothing."""
+    names = [name for group in GROUPS.values() for name in group]
+    assert sorted(names) == sorted(name for name in app if not name.startswith("-"))
+    text = help_of([])
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("│ ")][: len(names)] == names
+    assert "default: False" not in text
+    assert "default: None" not in text
+
+
+@pytest.mark.parametrize("words", [["submit", "-"], ["plan", "-"], ["run", "--signals", "-"]], ids=" ".join)
+def test_a_hyphen_is_standard_input_wherever_the_help_says_so(words: list[str]) -> None:
+    """The library would take it for an option."""
+    _, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    assert "-" in bound.arguments.values()
+
+
 def test_exit_codes_never_change_their_meaning() -> None:
     assert {code.name: int(code) for code in Exit} == CODES
 
@@ -66,7 +83,10 @@ def test_exit_codes_never_change_their_meaning() -> None:
         (["report"], 2, "--out FILE.html"),
         (["report", "--json", "--day", "soon"], 2, "--day is a date"),
         (["status", "--data-dir", "/nowhere/at/all"], 6, "start one with run"),
-        (["orders", "--data-dir", "/nowhere/at/all"], 5, "no journal"),
+        (["orders", "--data-dir", "/nowhere/at/all"], 5, "start an engine with run"),
+        (["run", "--market", "nope"], 2, "must be synthetic, script:FILE, replay:FILE or live:URL"),
+        (["run", "--config", "/nowhere/at/all.toml"], 2, "init writes one"),
+        (["submit", "/dev/null", "--data-dir", "/nowhere/at/all"], 2, "no signal in /dev/null"),
         (["submit", "{}", "--data-dir", "/nowhere/at/all"], 6, "no engine runs"),
         (["errors", "NO_SUCH_CODE"], 2, "no code"),
         (["doctor", "--config", "/nowhere/at/all.toml", "--offline"], 2, ""),

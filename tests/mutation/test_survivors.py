@@ -17,6 +17,7 @@ Equivalent.
 ## `specs.stop_order`
 
 - `+tick = None` the venue rounds
+- `-case _:` nothing is done either way
 """
 
 
@@ -47,6 +48,13 @@ def test_function_is_explained_whole_or_line_by_line() -> None:
     elsewhere = mutant("claims.x_claim__mutmut_1", "survived", "+tick = None")
     removed = mutant("specs.x_stop_order__mutmut_3", "survived", "-tick = None")
     assert unexplained([ADD, TICK, SIDE, elsewhere, removed, KILLED], TEXT) == [SIDE, elsewhere, removed]
+
+
+def test_mutant_that_adds_nothing_is_explained_by_what_it_removes() -> None:
+    """Where it adds a line, that alone tells it from the others of the place."""
+    gone = mutant("specs.x_stop_order__mutmut_4", "survived", "-case _:", "-pass")
+    changed = mutant("specs.x_stop_order__mutmut_5", "survived", "-case _:", "+case None:")
+    assert unexplained([gone, changed], TEXT) == [changed]
 
 
 @pytest.mark.parametrize("fate", ["survived", "untested", "skipped", "suspicious", "exit code 9"])
@@ -96,7 +104,7 @@ def test_every_reason_in_the_file_is_of_a_line_or_a_function_that_is_read() -> N
     text = SURVIVORS.read_text()
     for part in text.split("\n## ")[1:]:
         heading, _, body = part.partition("\n")
-        lines = [line for line in body.splitlines() if line.startswith("- `+")]
+        lines = [line for line in body.splitlines() if line.startswith(("- `+", "- `-"))]
         assert heading.startswith("`"), heading
         assert body.strip(), heading
         assert heading.endswith("(all)") or lines, heading

@@ -6,7 +6,7 @@ from itertools import product
 from types import SimpleNamespace
 
 import pytest
-from statemachine import StateMachine
+from statemachine import State, StateMachine
 from statemachine.exceptions import TransitionNotAllowed
 
 from engine.errors import OrderInvariantError
@@ -167,3 +167,34 @@ def test_guards_do_not_hold_unless_they_are_said_to() -> None:
     machine = OrderMachine()
     assert (machine.complete(), machine.touched()) == (False, False)
     assert (machine.complete(complete=True), machine.touched(touched=True)) == (True, True)
+
+
+def test_row_is_taken_without_its_guard_unless_told() -> None:
+    """Neither complete nor touched by default; what has no row names itself."""
+    assert fire(ORDER_ROWS, "open", "trade") == "partial"
+    assert fire(ORDER_ROWS, "pending_amend", "amended") == "open"
+    with pytest.raises(OrderInvariantError, match="'fill_out' is not legal in state new"):
+        fire(ORDER_ROWS, "new", "fill_out")
+
+
+class Twofold(StateMachine):
+    """A row under two guards."""
+
+    here = State(initial=True)
+    there = State(final=True)
+
+    go = here.to(there, cond=["one", "two"])
+
+    def one(self) -> bool:
+        return True
+
+    def two(self) -> bool:
+        return True
+
+
+def test_two_guards_of_a_row_are_both_named() -> None:
+    """No machine of ours has such a row: it would be refused when it is fired."""
+    rows = compile_rows(Twofold)
+    assert rows["here"]["go"] == (("one two", "there"),)
+    with pytest.raises(KeyError):
+        fire(rows, "here", "go")

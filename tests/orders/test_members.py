@@ -114,14 +114,6 @@ def test_part_reads_under_its_own_path() -> None:
     assert told.errors == ["top.a.c: unknown member", "top.a.b: not a plain positive decimal: x"]
 
 
-def test_a_slip_of_the_finger_is_told_the_name_that_was_meant() -> None:
-    """A name that is another word altogether is told nothing, however long it is."""
-    told = reader("", stop_lss=1, colour=1, **{"x" * 16_000: 1})
-    told.refuse_unknown(frozenset({"stop_loss", "symbol"}))
-    assert told.errors[:2] == ["stop_lss: unknown member, did you mean stop_loss?", "colour: unknown member"]
-    assert "did you mean" not in told.errors[2]
-
-
 @pytest.mark.parametrize(("length", "taken"), [(1, 1), (4, 4), (5, 0), (0, 0)])
 def test_list_of_parts_has_a_bound(length: int, taken: int) -> None:
     """Up to and with the bound."""

@@ -134,3 +134,17 @@ def test_slice_is_worth_an_order_and_leaves_one(shown: str, market: dict[str, An
         book_of([("99", shown)], ASKS, 0), msgspec.structs.replace(INSTRUMENT, **market), "sell", HELD, 0, None, 0
     )
     assert found.qty == Decimal(qty)
+
+
+def test_bound_of_a_buying_back_is_rounded_down() -> None:
+    """On the tick, and never worse than asked."""
+    assert bought(book_of(BIDS, ASKS, 0), bps="155") == SliceTerms(Qty(Decimal(4)), Price(Decimal("101.5")))
+
+
+def test_minima_are_judged_by_the_price_that_is_taken() -> None:
+    """A purchase by the asks; a wish by its limit."""
+    thin = book_of([("50", "2")], [("101", "0.2")], 0)
+    assert bought(thin, cost_min=Decimal(202)).qty == 4
+    listed = msgspec.structs.replace(INSTRUMENT, qty_min=Qty(Decimal(1)))
+    wish = CloseWish(Decimal(200), 100)
+    assert slice_terms(book_of([("99", "0.2")], ASKS, 0), listed, "sell", HELD, 0, wish, 0).qty == 2

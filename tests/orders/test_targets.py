@@ -159,3 +159,8 @@ def test_part_is_judged_by_its_own_targets_price() -> None:
     assert portions(shared("1"), dear, Decimal("0.1"), Decimal("0.1")) == [(0, qty("0.10"))]
     cheap = msgspec.structs.replace(BUY, take_profit=TakeProfit(px(90), share=Decimal(1)))
     assert portions(cheap, dear, Decimal("0.1"), Decimal("0.1")) == []
+
+
+def test_dust_that_has_left_does_not_cost_the_last_target_a_lot() -> None:
+    """It takes all that is held, counted before it is rounded."""
+    assert parts(BUY, "2.005", "2") == [(0, "2")]

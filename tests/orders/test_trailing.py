@@ -234,6 +234,13 @@ def test_where_stops_stood_before_is_remembered_on_the_tick() -> None:
     assert terms.past_triggers == {108, 106}
 
 
+def test_past_trigger_of_a_long_is_rounded_up() -> None:
+    """To where its order rested."""
+    terms = ExitTerms(msgspec.structs.replace(BUY, stop_loss=StopLoss(px("90.3"))), BTC)
+    terms.fold(Moved("command", px(95)))
+    assert terms.past_triggers == {91}
+
+
 def test_trail_that_has_begun_goes_on_after_a_move_by_hand() -> None:
     """And it wakes for its next step alone."""
     terms = ExitTerms(trail(stop=95), BTC)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import pytest
 import trio
 
 from engine.orders.commands import AmendOrder, Request
@@ -410,6 +411,8 @@ async def test_resume_leaves_a_close_that_is_under_way_alone(open_story, autojum
         assert (await story.submit()).submitted.status == "accepted"
 
 
+# a killed process leaves requests half written: SIGKILL closes nothing either
+@pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")
 async def test_drawdown_is_measured_from_the_same_peak_after_a_kill(open_story, autojump_clock):
     """The peak was reached by what was not realised; a killed engine's successor still knows it, and halts."""
     async with open_story(settings=within(drawdown_most=d("20"))) as story:

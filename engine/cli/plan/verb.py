@@ -42,7 +42,9 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(
-    signal: Annotated[str, Parameter(help="The signal as JSON, a file with one, or - for standard input.")],
+    signal: Annotated[
+        str, Parameter(help="The signal as JSON, a file with one, or - for standard input.", allow_leading_hyphen=True)
+    ],
     *,
     fee_bps: Annotated[
         str | None, Parameter(help="Fee of each trade for the worst case, in hundredths of a percent.")
