@@ -42,7 +42,9 @@ Algorithm = Chase | Twap | Iceberg
 def algo(
     kind: Annotated[Kind, Parameter(help="Which algorithm.")],
     *,
-    signal: Annotated[str, Parameter(help="The parent: a limit signal as JSON, a file with one, or -.")],
+    signal: Annotated[
+        str, Parameter(help="The parent: a limit signal as JSON, a file with one, or -.", allow_leading_hyphen=True)
+    ],
     over: Annotated[float, Parameter(help="Seconds from the first child to the end.")],
     slices: Annotated[int, Parameter(help="twap: into how many slices.")] = 6,
     jitter: Annotated[float, Parameter(help="twap: part of its interval by which a slice may begin later.")] = 0.0,
@@ -114,7 +116,7 @@ async def _stop_when(interrupted: trio.CancelScope, algorithm: Algorithm) -> Non
 
 def _lines(result: AlgoResult) -> Iterator[str]:
     why = f": {result.reason}" if result.reason else ""
-    average = f" at {trimmed(result.avg_px)} on average" if result.cum_qty else ""
+    average = f" at {trimmed(round(result.avg_px, 8))} on average" if result.cum_qty else ""
     yield f"{result.state}{why}; {trimmed(result.cum_qty)} of {trimmed(result.order_qty)}{average}"
     yield f"{len(result.children)} children, {result.reprices} re-prices, {result.points} points"
     for child in result.children:

@@ -165,7 +165,7 @@ def orders_table(found: tuple[OrderRecord, ...]) -> list[str]:
             one.side,
             one.order_type,
             f"{trimmed(one.cum_qty)}/{trimmed(one.order_qty)}",
-            "/".join(trimmed(price) for price in (one.trigger_price, one.limit_price) if price is not None) or "market",
+            _price(one),
             one.state,
             one.order_id or "",
             one.signal_id[:8],
@@ -173,6 +173,11 @@ def orders_table(found: tuple[OrderRecord, ...]) -> list[str]:
         for one in found
     ]
     return columns(head, rows)
+
+
+def _price(one: OrderRecord) -> str:
+    prices = [trimmed(price) for price in (one.trigger_price, one.limit_price) if price is not None]
+    return "/".join(prices) or ("trails" if one.order_type.startswith("trailing") else "market")
 
 
 def _order_lines(found: OrderDetail) -> Iterator[str]:

@@ -63,7 +63,8 @@ def test_the_list_of_verbs_is_in_groups_and_names_each_once() -> None:
     assert "default: None" not in text
 
 
-@pytest.mark.parametrize("words", [["submit", "-"], ["plan", "-"], ["run", "--signals", "-"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["submit", "-"], ["plan", "-"], ["run", "--signals", "-"],
+                                   ["algo", "twap", "--signal", "-", "--over", "9"]], ids=" ".join)  # fmt: skip
 def test_a_hyphen_is_standard_input_wherever_the_help_says_so(words: list[str]) -> None:
     """The library would take it for an option."""
     _, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)

@@ -389,6 +389,69 @@ def test_amend_is_ended_by_a_frame_with_its_own_values(told: dict[str, Any], end
     assert (order.state == "open") == ends
 
 
+def test_change_that_fell_beside_a_partly_filled_order_is_noted() -> None:
+    """As beside one that has not filled."""
+    order = an_open_order()
+    order.reported(trade("e1", "4"))
+    assert order.answered(said(Outcome.REFUSED, "cancel")) == [
+        OrderEvent("", "partial", "partial", 7, why="CODE: words", code="CODE")
+    ]
+
+
+@pytest.mark.parametrize("end", ["canceled", "expired", "rejected"])
+def test_fill_after_the_end_is_called_late(end: str) -> None:
+    """Whatever the end was."""
+    order = an_order()
+    if end == "rejected":
+        order.answered(refused())
+    else:
+        order.reported(report(ReportType(end), end))  # type: ignore[arg-type]  # drawn from the literals
+    assert order.reported(trade("e1", "4"))[-1].why == "late fill"
+    assert an_open_order().reported(trade("e1", "4"))[-1].why == ""
+
+
+def test_refused_order_that_the_venue_says_has_ended_has_ended() -> None:
+    """It existed all the same: its own word outranks the refusal."""
+    for kind, end in ((ReportType.CANCELED, "cancel"), (ReportType.EXPIRED, "expire")):
+        order = an_order()
+        order.answered(refused())
+        told = order.reported(report(kind, "canceled" if end == "cancel" else "expired"))
+        assert told[-1].move == end
+
+
+def test_limit_that_the_order_does_not_have_is_not_taken_over() -> None:
+    """A stop that ends at market has none, whatever a frame says."""
+    order = an_open_order(role="stop", order_type="stop-loss", limit_price=None, trigger_price=px(90))
+    (event,) = order.reported(report(ReportType.AMENDED, "new", order_qty="8", limit_price=px(80)))
+    assert (event.order_qty, event.limit_price, order.limit_price) == (8, None, None)
+
+
+def test_restated_order_of_the_same_quantity_was_not_shrunk() -> None:
+    """Only its price was changed."""
+    order = an_open_order(reduce_only=True, leverage=3)
+    (event,) = order.reported(report(ReportType.RESTATED, "new", order_qty="10", limit_price=px(99)))
+    assert (event.move, event.code) == ("amended", "")
+
+
+def test_each_answered_amend_has_an_echo_of_its_own() -> None:
+    """The first one's frame does not use up the second's."""
+    order = an_open_order()
+    for total in ("12", "14"):
+        order.ask(amend(total), 4, "more")
+        order.answered(said(Outcome.ACCEPTED, "amend"))
+    assert order.reported(amended("12")) == []
+    order.reported(amended("9"))
+    assert order.reported(amended("14")) == []
+
+
+def test_fill_leaves_an_unanswered_change_pending() -> None:
+    """Amend or cancel: its answer is still to come."""
+    asked = amend("12", limit_price=px(99), trigger_price=px(98))
+    for order, request in ((canceling(), a_cancel()), (amending(), asked)):
+        order.reported(trade("e1", "4"))
+        assert order.pending == request
+
+
 # --- asked late enough ------------------------------------------------------------------------------------------------
 
 

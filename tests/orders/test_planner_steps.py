@@ -17,7 +17,7 @@ from engine.orders.contingents import (
     PlaceTarget,
     reference_price,
 )
-from engine.orders.reports import Outcome, ReportType
+from engine.orders.reports import Answer, Outcome, ReportType
 from engine.orders.signal import Signal, StopLoss, TakeProfit
 from engine.orders.specs import close_order, stop_order
 from tests.orders.conftest import px, qty
@@ -214,7 +214,10 @@ def test_targets_grow_with_the_stop_and_after_it() -> None:
     assert [order.role for order in desk.orders.values()] == ["entry", "stop", "target", "target"]
     desk.fill("entry", "2")
     assert desk.after(0.2) == [AmendStop("x1", qty(4))]
-    assert desk.accept("x1") == [AmendStop("x2", qty(2)), AmendStop("x3", qty(2))]
+    order = desk.orders["x1"]
+    taken = Answer("amend", "x1", Outcome.ACCEPTED, desk.now, "O-x1")
+    desk._learned(order, order.answered(taken))
+    assert desk.plan().steps == (AmendStop("x2", qty(2)), AmendStop("x3", qty(2)))
 
 
 def test_one_target_grows_to_all_that_is_held() -> None:
