@@ -15,6 +15,8 @@ from engine.runtime.settings import EngineSettings
 Queue = Annotated[int, Field(ge=16, le=1_000_000)]
 Failures = Annotated[int, Field(ge=1, le=1000)]
 
+SnapshotRows = Annotated[int, Field(ge=1000, le=10_000_000)]
+"""Closer together they would cost more than a start gains."""
 PulseBound = Annotated[float, Field(ge=3, le=600)]
 """Not below a few beats, or a slow disk would look like a standstill."""
 CloseBound = Annotated[float, Field(ge=15, le=300)]
@@ -34,6 +36,7 @@ class EngineSection(Section):
     """``engine``: the running engine's patience and queues."""
 
     durability: Literal["power", "process"] = _ENGINE.durability
+    snapshot_rows: SnapshotRows | None = _ENGINE.snapshot_rows
     book_wait_s: Seconds = _ENGINE.book_wait_s
     resume_bound_s: Seconds = _ENGINE.resume_bound_s
     pulse_bound_s: PulseBound = _ENGINE.pulse_bound_s

@@ -16,6 +16,8 @@ ENDED: Final = frozenset({"filled", "canceled", "expired", "rejected", "denied",
 """Nothing of the order rests on the venue any more."""
 RESTING: Final = frozenset({"open", "partial", "pending_cancel", "pending_amend"})
 """The venue has shown the order to us."""
+ON_A_WORD: Final = frozenset({"open", "pending_cancel", "pending_amend"})
+"""Where an order without the venue's id lives by an operator's word alone."""
 UNPROVEN: Final = frozenset({"pending", "unknown"})
 """May or may not be on the venue."""
 
@@ -54,7 +56,9 @@ class OrderMachine(StateMachine):
     )
     doubt = pending.to(unknown)
     reject = pending.to(rejected) | unknown.to(rejected)
-    prove_dead = unknown.to(rejected) | open.to(rejected)  # open: live by an operator's word alone, which was wrong
+    prove_dead = (  # all but unknown: live by an operator's word alone, which was wrong
+        unknown.to(rejected) | open.to(rejected) | pending_amend.to(rejected) | pending_cancel.to(rejected)
+    )
 
     trade = (
         pending.to(filled, cond="complete")

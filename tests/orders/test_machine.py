@@ -25,10 +25,10 @@ open: amended>open ask_amend>pending_amend ask_cancel>pending_cancel cancel>canc
 partial: amended>filled[complete] amended>partial ask_amend>pending_amend ask_cancel>pending_cancel cancel>canceled
     expire>expired fill_out>filled trade>filled[complete] trade>partial
 pending_amend: amended>filled[complete] amended>open amended>partial[touched] cancel>canceled expire>expired
-    fill_out>filled refuse_change>filled[complete] refuse_change>open refuse_change>partial[touched]
-    trade>pending_amend
-pending_cancel: amended>pending_cancel cancel>canceled expire>expired fill_out>filled refuse_change>filled[complete]
-    refuse_change>open refuse_change>partial[touched] trade>pending_cancel
+    fill_out>filled prove_dead>rejected refuse_change>filled[complete] refuse_change>open
+    refuse_change>partial[touched] trade>pending_amend
+pending_cancel: amended>pending_cancel cancel>canceled expire>expired fill_out>filled prove_dead>rejected
+    refuse_change>filled[complete] refuse_change>open refuse_change>partial[touched] trade>pending_cancel
 filled: settle>settled trade>filled
 canceled: settle>settled trade>canceled
 expired: settle>settled trade>expired

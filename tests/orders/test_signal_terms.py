@@ -192,3 +192,42 @@ def test_reference_of_an_entrys_trigger_may_be_said() -> None:
 def test_break_even_without_an_offset_is_at_the_entry() -> None:
     """Nothing to the good."""
     assert changed(break_even={"at_price": "50500"}).break_even == BreakEven(px(50500), Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("terms", "trail"),
+    [({"percent": "1"}, Trail(None, Decimal(1))), ({"distance": "300"}, Trail(Decimal(300)))],
+)
+def test_trail_is_of_a_distance_or_a_percentage(terms: dict[str, str], trail: Trail) -> None:
+    """The other is left out, and the activation may be."""
+    signal = changed(**stop(trail=terms))
+    assert signal.stop_loss is not None
+    assert signal.stop_loss.trail == trail
+
+
+def test_target_may_sell_at_market() -> None:
+    """A take-profit has no limit."""
+    assert changed(take_profit={"price": "51000", "order_type": "take-profit"}).take_profit == TakeProfit(
+        px(51000), "take-profit"
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "fault"),
+    [({"time_in_force": "fok", "post_only": True}, "post_only: belongs to limit orders that may rest"),
+     ({"order_type": "market", "limit_price": None, "trigger_reference": "index"},
+      "trigger_reference: a market order takes none"),
+     ({"exits": "conditional-close", **stop(trail={"percent": "1"})},
+      "exits: conditional-close takes a plain stop: a trail begins with its activation_price"),
+     ({"exits": "conditional-close", "leverage": "2"},
+      "exits: a conditional close is not reduce-only: on margin it could open a position")],
+)  # fmt: skip
+def test_what_does_not_go_together_is_the_only_fault(members: dict[str, Any], fault: str) -> None:
+    """Nothing else is wrong with the line."""
+    assert faults(line(**members)) == [fault]
+
+
+def test_conditional_close_takes_a_plain_stop() -> None:
+    """With a limit or without."""
+    assert changed(exits="conditional-close").exits == "conditional-close"
+    assert changed(exits="conditional-close", **stop()).exits == "conditional-close"

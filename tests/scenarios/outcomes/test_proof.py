@@ -235,6 +235,22 @@ async def test_operator_who_was_wrong_is_corrected(open_story, autojump_clock):
     assert (first.states()[-2], first.reason) == ("rejected", "operator: I was not")
 
 
+async def test_cancel_that_nobody_answers_leaves_an_order_alive_by_word_alone_to_its_proof(open_story, autojump_clock):
+    """Storm 201314: declared live, though the venue never took it, and the answer to its cancel is lost: still in doubt."""
+    async with open_story() as story:
+        never = ScriptedFaults().at("add_order", 1, NOT_TAKEN)
+        for number in range(1, 10):
+            never.at("cancel_order", number, SILENCE.action(applied=False))
+        case = await in_doubt(story, never)
+        (order,) = case.orders("entry")
+        assert story.engine.resolve(order.cl_ord_id, "live", "I am sure")
+        await story.until(lambda: case.entry_is("open"))
+        assert story.engine.cancel_order(order.cl_ord_id)
+        await story.until(lambda: case.entry_is("pending_cancel"), within_s=1)
+        await come(story, lambda: case.orders("entry")[0].ended, within_s=SETTLES_S)
+    assert "rejected" in case.orders("entry")[0].states()
+
+
 async def test_stream_that_is_held_up_proves_no_death_by_its_silence(open_story, autojump_clock):
     """Lag 300092: taken at once, and every frame about it late while REST lags: the stream stood and was not heard."""
     async with open_story(entry_deadline_s=2) as story:
