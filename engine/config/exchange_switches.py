@@ -59,6 +59,7 @@ class MannersSection(Section):
     slash_names_are_echoed: bool = _SIM.slash_names_are_echoed
     ohlc_fills_gaps: bool = _SIM.ohlc_fills_gaps
     fee_tier_spelling: Literal["joined", "underscored"] = _SIM.fee_tier_spelling
+    buys_pay_fees_in_base: bool = _SIM.buys_pay_fees_in_base
     margin_collateral: Literal["cash", "all"] = _SIM.margin_collateral
     margin_open_fee_pct: Percent = _SIM.margin_open_fee_pct
     margin_rollover_fee_pct: Percent = _SIM.margin_rollover_fee_pct

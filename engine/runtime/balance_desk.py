@@ -1,10 +1,12 @@
-"""What the venue tells of balances, held against our fills as it comes. Nothing here blocks."""
+"""What the venue tells of balances, held against our fills as it comes."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+
+import trio
 
 from engine.accounts.ledger import Fact
 from engine.accounts.movement import SPOT, Movement
@@ -33,6 +35,16 @@ class BalanceDesk:
         self.elsewhere: dict[tuple[str, str], Balance] = {}
         self.on_change: Callable[[BalanceChanged], object] = _nobody
         self._foreign: deque[Movement] = deque(maxlen=REMEMBERED)
+        self._told = trio.Event()
+
+    @property
+    def told(self) -> bool:
+        """Tell whether the venue has told its balances since the start."""
+        return self._told.is_set()
+
+    async def wait_told(self) -> None:
+        """Return once the venue has told its balances. The caller owns the deadline."""
+        await self._told.wait()
 
     def opened(self, balances: Sequence[Balance]) -> None:
         """Take an opening state: what it does not name is empty."""
@@ -43,6 +55,7 @@ class BalanceDesk:
         for balance in (*balances, *gone):
             self._keep(balance, now_ns)
         self.reconciliation.opened({one.asset: one.total for one in self.spot.values()}, now_ns)
+        self._told.set()
 
     def moved(self, balance: Balance) -> None:
         """Take one change."""

@@ -76,9 +76,11 @@ class Intake:
         denial = self._early(signal, instrument)
         if denial is not None or instrument is None:
             return self._deny(signal, denial or Denial("SYMBOL_UNKNOWN", signal.symbol))
-        if signal.margin:
-            with trio.move_on_after(services.settings.book_wait_s):
-                await services.margin.wait_known()  # what is not known by then is a denial
+        with trio.move_on_after(services.settings.book_wait_s):  # what is not known by then is a denial
+            if signal.margin:
+                await services.margin.wait_known()
+            elif services.risk.limits.check_balance and not services.balance_desk.told:
+                await services.balance_desk.wait_told()
         try:
             with trio.fail_after(services.settings.book_wait_s):
                 async with services.link.watch(instrument.symbol, f"signal/{signal.signal_id}") as book:
