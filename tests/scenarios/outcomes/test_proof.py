@@ -236,7 +236,7 @@ async def test_operator_who_was_wrong_is_corrected(open_story, autojump_clock):
 
 
 async def test_cancel_that_nobody_answers_leaves_an_order_alive_by_word_alone_to_its_proof(open_story, autojump_clock):
-    """Storm 201314: declared live, though the venue never took it, and the answer to its cancel is lost: still in doubt."""
+    """Storm 201314: declared live though the venue never took it, and its cancel's answer is lost: still in doubt."""
     async with open_story() as story:
         never = ScriptedFaults().at("add_order", 1, NOT_TAKEN)
         for number in range(1, 10):
