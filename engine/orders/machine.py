@@ -16,7 +16,7 @@ ENDED: Final = frozenset({"filled", "canceled", "expired", "rejected", "denied",
 """Nothing of the order rests on the venue any more."""
 RESTING: Final = frozenset({"open", "partial", "pending_cancel", "pending_amend"})
 """The venue has shown the order to us."""
-ON_A_WORD: Final = frozenset({"open", "pending_cancel", "pending_amend"})
+_ON_A_WORD: Final = frozenset({"open", "pending_cancel", "pending_amend"})
 """Where an order without the venue's id lives by an operator's word alone."""
 UNPROVEN: Final = frozenset({"pending", "unknown"})
 """May or may not be on the venue."""
@@ -154,6 +154,11 @@ def compile_rows(machine: type[StateMachine]) -> Rows:
             guard = " ".join(str(condition) for condition in row.cond)
             events[row.event] = (*events.get(row.event, ()), (guard, row.target.id))
     return rows
+
+
+def unshown(state: str, order_id: str | None) -> bool:
+    """Tell whether nothing from the venue shows an order: unknown, or live by an operator's word alone."""
+    return state == "unknown" or (state in _ON_A_WORD and order_id is None)
 
 
 def fire(rows: Rows, state: str, event: str, *, complete: bool = False, touched: bool = False) -> str:

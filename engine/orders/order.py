@@ -8,7 +8,7 @@ from engine.errors import OrderInvariantError
 from engine.orders.commands import TRIGGERED_TYPES, AmendOrder, NewOrder, Request, kind_of
 from engine.orders.events import Numbers, OrderEvent, Role
 from engine.orders.fills import Fills
-from engine.orders.machine import ENDED, ON_A_WORD, ORDER_ROWS, RESTING, UNPROVEN, fire
+from engine.orders.machine import ENDED, ORDER_ROWS, RESTING, UNPROVEN, fire, unshown
 from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
 from engine.orders.specs import made_by_venue
 from engine.orders.steps import SHRUNK
@@ -126,7 +126,7 @@ class Order:
     @property
     def in_doubt(self) -> bool:
         """Nothing from the venue shows it: unknown, or live by an operator's word alone."""
-        return self.state == "unknown" or (self.state in ON_A_WORD and self.order_id is None)
+        return unshown(self.state, self.order_id)
 
     @property
     def ord_status(self) -> str:

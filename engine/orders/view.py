@@ -8,7 +8,7 @@ import msgspec
 
 from engine.orders.commands import NewOrder
 from engine.orders.events import Role
-from engine.orders.machine import ENDED, ON_A_WORD
+from engine.orders.machine import ENDED, unshown
 from engine.values.money import NO_QTY, ZERO, Price, Qty
 
 
@@ -52,7 +52,7 @@ class OrderView(msgspec.Struct, frozen=True):
     @property
     def in_doubt(self) -> bool:
         """Nothing from the venue shows it: unknown, or live by an operator's word alone."""
-        return self.state == "unknown" or (self.state in ON_A_WORD and self.order_id is None)
+        return unshown(self.state, self.order_id)
 
     @property
     def leaves_qty(self) -> Qty:
