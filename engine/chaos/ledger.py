@@ -36,6 +36,8 @@ class Twin:
     told_fees: dict[str, Decimal] = field(default_factory=dict)
     exec_ids: set[str] = field(default_factory=set)
     requests: list[tuple[str, int]] = field(default_factory=list)
+    deadline_ns: int = 0
+    """Of the request that is to place it, in the venue's time."""
     venue: SimOrder | None = None
     venue_ids: set[str] = field(default_factory=set)
     venue_cum: Decimal = ZERO

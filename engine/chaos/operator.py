@@ -72,6 +72,8 @@ class Operator:
                     case "halt_ill_timed":
                         await self._ledger.entry_asked.wait()
                         self._halt()
+                    case "restart":
+                        await self._restart()
                     case _:
                         getattr(self, f"_{act}")()
             except EngineError as error:
@@ -175,6 +177,16 @@ class Operator:
             case _:
                 report = await engine.close(everything=True, max_slippage_bps=slippage)
         self._trace.note("operator", case.signal_id, f"{act}: flat {report.flat}")
+
+    async def _restart(self) -> None:
+        """Stop the engine in order, amid whatever it does; who keeps it running starts the next one."""
+        self._trace.note("operator", "", "stops the engine in order")
+        self._ledger.in_force += 1
+        try:
+            await self._world.stop()
+        finally:
+            self._ledger.in_force -= 1
+            self._ledger.disturb(self._trace.now_s)
 
     def _halt_reducing(self) -> None:
         self._trace.note("operator", "", "halts all that adds")

@@ -175,10 +175,7 @@ class Oracle:
             case Intent():
                 self._intend(row, fact)
             case Requested() if twin is not None:
-                twin.requests.append((str(fact.request.__struct_config__.tag), row.seq))
-                if isinstance(fact.request, NewOrder) and twin.role == "entry":
-                    ledger.entry_asked.set()
-                    ledger.entry_asked = trio.Event()
+                self._request(twin, row, fact)
             case OrderEvent() if twin is not None:
                 self._move(twin, fact)
             case BracketEvent() if row.signal_id in ledger.cases:
@@ -205,6 +202,15 @@ class Oracle:
         if twin.venue is not None:
             twin.venue_ids.add(twin.venue.order_id)
             ledger.by_order_id[twin.venue.order_id] = twin
+
+    def _request(self, twin: Twin, row: Row, fact: Requested) -> None:
+        twin.requests.append((str(fact.request.__struct_config__.tag), row.seq))
+        if not isinstance(fact.request, NewOrder):
+            return
+        twin.deadline_ns = fact.request.deadline_ns
+        if twin.role == "entry":
+            self.ledger.entry_asked.set()
+            self.ledger.entry_asked = trio.Event()
 
     def _move(self, twin: Twin, event: OrderEvent) -> None:
         if event.order_id is not None and twin.venue is None:

@@ -41,7 +41,6 @@ AGREE_S = 10.0
 SWEEP = Decimal("0.03")
 SETTLE_S = 150.0
 """From the end of the weather: 60 s by which REST may lag a broken stream, a deadline, and some rounds of questions."""
-SHUTDOWN_S = 15.0
 DAMAGED_S = 20.0
 """How long an engine on what is left of a damaged journal is watched."""
 DAMAGED_SHARE = 0.1
@@ -150,7 +149,7 @@ class Run:
         with self._scope, trio.fail_after(LIMIT_S):
             async with open_world(
                 self.world_seed,
-                sim=replace(scenario.sim, buys_pay_fees_in_base=scenario.fees_in_base and not self.weather.weights),
+                sim=replace(scenario.sim, buys_pay_fees_in_base=scenario.fees_in_base),
                 settings=scenario.settings,
                 latency_s=scenario.latency_s,
                 prepare=self._prepare,
@@ -227,10 +226,7 @@ class Run:
 
     async def _stop(self, supervisor: Supervisor) -> None:
         supervisor.leave()
-        began_s = self.trace.now_s
         await self.world.stop()
-        if self.trace.now_s - began_s > SHUTDOWN_S + 1:
-            self._broke("shutdown_in_time", f"took {self.trace.now_s - began_s:.1f} s")
         await trio.sleep(0.5)
         self.oracle.moment("stopped")
         if self.world.chance.stream("damage").random() < DAMAGED_SHARE:

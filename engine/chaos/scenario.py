@@ -18,7 +18,7 @@ from engine.risk.limits import Limits, SymbolLimits
 from engine.runtime.settings import EngineSettings
 from engine.seams.chance import SeededChance
 from engine.seams.clock import VirtualClock
-from engine.sim import SimSettings
+from engine.sim import SimSettings, TierName
 
 BRACKETS = (4, 20)
 LONG_SHARE = 0.012
@@ -39,6 +39,7 @@ Act = Literal[
     "close",
     "close_symbol",
     "close_all",
+    "restart",
 ]
 
 _ACTS: dict[Act, float] = {
@@ -80,7 +81,7 @@ class Scenario:
     deeds: tuple[Deed, ...] = ()
     slow: float = 1.0
     fees_in_base: bool = False
-    """The account pays for what it buys in what it buys: in calm weather only, since REST names no asset of a fee."""
+    """The account pays for what it buys in what it buys."""
     repeats: tuple[tuple[float, Signal], ...] = ()
     """Signals handed in once more, later than the first time: by a strategy that has restarted, say."""
 
@@ -112,12 +113,13 @@ def draw_scenario(
     if not given:
         signals = [_dated(habits, at_s, one) for at_s, one in zip(times, signals, strict=True)]
     handed = tuple(zip(times, signals, strict=True))
+    terms = SeededChance(seed).stream("terms")
     return Scenario(
         seed=seed,
         markets=markets if slow == 1.0 else tuple(replace(one, every_s=one.every_s * QUIETER) for one in markets),
         signals=handed,
-        acts=tuple(sorted((*_acts(rng, span_s), *_ill_timed(habits, span_s)))),
-        sim=_exchange(rng),
+        acts=tuple(sorted((*_acts(rng, span_s), *_ill_timed(habits, span_s), *_restarts(terms, span_s)))),
+        sim=_terms(terms, _exchange(rng)),
         fees_in_base=habits.random() < 0.25,
         settings=EngineSettings(limits=Limits() if given else _limits(rng)),
         latency_s=rng.choice((0.005, 0.01, 0.03, 0.08)),
@@ -154,6 +156,21 @@ def _ill_timed(rng: Random, span_s: float) -> list[tuple[float, Act]]:
         at_s = rng.uniform(1, span_s)
         acts += [(at_s, "halt_reducing"), (at_s + rng.uniform(6, 20), "resume")]
     return acts
+
+
+def _restarts(rng: Random, span_s: float) -> list[tuple[float, Act]]:
+    """An engine that is stopped in order amid its work, for another version say, and started again."""
+    return [(rng.uniform(1, span_s + 5), "restart")] if rng.random() < 0.12 else []
+
+
+def _terms(rng: Random, sim: SimSettings) -> SimSettings:
+    """Some accounts are of the smallest tier, and some markets leave remainders that nobody may order."""
+    tier: TierName = "starter" if rng.random() < 0.1 else "intermediate"
+    if rng.random() > 0.25:
+        return replace(sim, tier=tier)
+    lots = {symbol: lot * rng.randint(3, 12) for symbol, (_, lot, _, _) in sorted(_PRICES.items())}
+    pairs = tuple(replace(one, qty_min=lots.get(one.symbol, one.qty_min)) for one in sim.pairs)
+    return replace(sim, tier=tier, pairs=pairs)
 
 
 def _market(rng: Random, symbol: str, given: Sequence[Signal]) -> MarketPlan:
@@ -196,7 +213,6 @@ def _limits(rng: Random) -> Limits:
 def _exchange(rng: Random) -> SimSettings:
     """What no document confirms is drawn: the engine may rest on neither answer."""
     return SimSettings(
-        tier="intermediate",
         untriggered_stops_hold_funds=rng.random() < 0.5,
         would_trigger_immediately=rng.choice(("cancel", "fire")),  # a refusal would bear a text nobody has published
         trade_frame_completes_as=rng.choice(("partially_filled", "filled")),

@@ -303,7 +303,8 @@ class Sky:
     # --- the machine
 
     async def _clock_step(self, hold_s: float) -> None:
-        step_ns = round(self._rng.uniform(-2.5, 2.5) * 1e9)
+        most_s = 90.0 if self._habits.random() < 0.2 else 2.5  # a machine that slept, and one that drifts
+        step_ns = round(self._rng.uniform(-most_s, most_s) * 1e9)
         self._world.clock.skew_ns += step_ns
         self.strike("clock_step")
         await trio.sleep(hold_s)

@@ -70,6 +70,8 @@ class World:
         self.exchange = Exchange(sim, VirtualClock(), self.chance)
         self.nonces = MemoryNonceStore()
         self.lives = 0
+        self.stopping_since_s: float | None = None
+        """Since when an orderly end is under way."""
         self.halt_check: HaltCheck | None = None
         """Given to the engine at its next ``boot``."""
         self.forgives: Callable[[BaseException], bool] = lambda _: False
@@ -111,8 +113,13 @@ class World:
 
     async def stop(self) -> None:
         """End the process in order."""
-        if self._process is not None:
+        if self._process is None:
+            return
+        self.stopping_since_s = trio.current_time()
+        try:
             await self._process.stop()
+        finally:
+            self.stopping_since_s = None
 
     def kill(self, *, power_loss: bool = False) -> None:
         """Kill the process; with ``power_loss`` rows written and not synced may be gone too."""

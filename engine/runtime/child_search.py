@@ -54,10 +54,12 @@ class ChildSearch:
         return max(known[1] + CHILD_NS, self._again_ns)
 
     def due(self, now_ns: int) -> bool:
-        """Tell whether to ask now; then somebody does."""
+        """Tell whether to ask now; then somebody does, and nobody else until the answer is taken over."""
         at_ns = self.due_ns
-        self._asking = at_ns is not None and now_ns >= at_ns
-        return self._asking
+        if at_ns is None or now_ns < at_ns:
+            return False
+        self._asking = True
+        return True
 
     async def ask(self) -> None:
         """Ask for open orders, take in what came of our fills, and tell the bracket what that proves."""
@@ -96,7 +98,7 @@ class ChildSearch:
         return age_s >= (settings.visibility_lag_s if whole else settings.visibility_lag_broken_s)
 
     def _unexplained(self, last_ns: int) -> bool:
-        """Tell whether a fill nobody owns may be of such a stop."""
+        """Tell whether a fill nobody owns may be of such a stop, each of which is made for one fill of the entry."""
         spec = stop_order(self._bracket.signal, self._bracket.instrument, "", self._bracket.unseen)
         since_ns = last_ns - LONGEST_FLIGHT_NS
-        return self._services.desk.unexplained.may_be(spec, float("-inf"), since_ns)
+        return self._services.desk.unexplained.may_be(spec, float("-inf"), since_ns, part=True)

@@ -49,8 +49,6 @@ class Liquidations:
         holders = [one for one in self._services.margin.living(report.symbol) if one.signal.side != report.side]
         if not holders or len(self._waiting) >= MAX_WAITING:
             return False
-        if not report.liquidated:
-            self._services.desk.unexplained.note(report)  # until it is known, it may be of an order in doubt
         self._since_s.setdefault(report.order_id, trio.current_time())
         self._waiting.append(report)
         return True

@@ -166,6 +166,7 @@ class OrderDesk:
         """Remember what we call an order that the venue knows by this id."""
         if order_id not in self._by_order_id:
             self._by_order_id[order_id] = cl_ord_id
+            self.unexplained.forget(order_id)
             if len(self._by_order_id) > MAX_NAMES:
                 self._by_order_id.popitem(last=False)
 
@@ -207,9 +208,14 @@ class OrderDesk:
         return self.live.get(report.cl_ord_id or self._by_order_id.get(report.order_id, ""))
 
     def stray(self, report: OrderReport) -> None:
-        """Keep a report whose order has no scope, to be looked up by its name."""
+        """Keep a report whose order has no scope, to be looked up by its name.
+
+        Without one its fill stands against every proof from now on, however long its order's owner is looked for.
+        """
         if report.cl_ord_id is None and report.order_id in self._by_order_id:
             report = msgspec.structs.replace(report, cl_ord_id=self._by_order_id[report.order_id])
+        if report.cl_ord_id is None and not report.liquidated:
+            self.unexplained.note(report)
         if len(self._strays) == MAX_STRAYS:
             self.counts["strays_dropped"] += 1
         self._strays.append(report)

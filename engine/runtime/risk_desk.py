@@ -38,6 +38,7 @@ from engine.runtime.trading_desk import TradingDesk
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
 from engine.values.money import ZERO, Qty, other_side
+from engine.values.time import rfc3339
 from engine.venue.protocol import Balance, VenueLink
 
 log = structlog.get_logger()
@@ -186,7 +187,7 @@ class RiskDesk:
             self._gate.denial(signal.symbol)
             or self._trading.denial(signal.strategy_id, reduces=self.reduces(signal))
             or self._throttle.check(signal)
-            or check_validity(signal, self._clock.now_ns())
+            or self._validity(signal)
         )
 
     def reduces(self, signal: Signal) -> bool:
@@ -229,7 +230,15 @@ class RiskDesk:
             return None
         denial = self._trading.denial(bracket.signal.strategy_id, reduces=self.reduces(bracket.signal))
         if denial is None and isinstance(request, NewOrder):
-            return check_validity(bracket.signal, self._clock.now_ns())
+            return self._validity(bracket.signal)
+        return denial
+
+    def _validity(self, signal: Signal) -> Denial | None:
+        """Ask our clock, and the venue's: ours stands still while a machine sleeps."""
+        denial = check_validity(signal, self._clock.now_ns())
+        if denial is None and signal.valid_until_ns is not None and self._link.passed(signal.valid_until_ns):
+            until = rfc3339(signal.valid_until_ns)
+            return Denial("SIGNAL_EXPIRED", f"valid until {until}, and the venue's clock is beyond that")
         return denial
 
     def _last_entry(self, bracket: Bracket, view: OrderView) -> Denial | None:

@@ -86,7 +86,5 @@ class Strays:
     def _not_journalled(self, report: OrderReport) -> None:
         ours = self._services.is_ours(report.cl_ord_id)
         self._services.desk.counts["orphans" if ours else "foreign"] += 1
-        if report.cl_ord_id is None:
-            self._services.desk.unexplained.note(report)
         if ours:
             self._orphanage.hear(report)

@@ -37,6 +37,12 @@ class Unexplained:
         if len(self._seen) > MAX_KEPT:
             self._seen.popitem(last=False)
 
+    def forget(self, order_id: str) -> None:
+        """Let the fills of an order go that has an owner now: they are booked with it."""
+        for exec_id in [one for one, seen in self._seen.items() if seen.report.order_id == order_id]:
+            del self._seen[exec_id]
+        self._shown.pop(order_id, None)
+
     def show(self, report: OrderReport) -> None:
         """Take what the venue says of an order whose fills are kept here: its name and its terms."""
         if any(seen.report.order_id == report.order_id for seen in self._seen.values()):
@@ -44,17 +50,18 @@ class Unexplained:
             if len(self._shown) > MAX_KEPT:
                 self._shown.popitem(last=False)
 
-    def may_be(self, order: NewOrder, sent_s: float, earliest_ns: int) -> bool:
+    def may_be(self, order: NewOrder, sent_s: float, earliest_ns: int, *, part: bool = False) -> bool:
         """Tell whether a fill kept may be this order's; see ``orders_that_may_be``."""
-        return bool(self.orders_that_may_be(order, sent_s, earliest_ns))
+        return bool(self.orders_that_may_be(order, sent_s, earliest_ns, part=part))
 
-    def orders_that_may_be(self, order: NewOrder, sent_s: float, earliest_ns: int) -> list[str]:
+    def orders_that_may_be(self, order: NewOrder, sent_s: float, earliest_ns: int, *, part: bool = False) -> list[str]:
         """Return the venue's ids of the orders whose fills may be this order's.
 
         It is not where anything told of it rules that out: heard before the send (``sent_s``, trio's clock), made
         before the order can have reached the venue (``earliest_ns``, venue time), another market or side, another
         kind of order or other terms, another name, a price beyond the order's limit, or more in all than it asked
-        for. What is not told rules out nothing. There is no latest moment: an order that rests fills whenever it likes.
+        for. ``part``: an order for less than that quantity may be it too. What is not told rules out nothing. There is
+        no latest moment: an order that rests fills whenever it likes.
         """
         return sorted(
             {
@@ -62,28 +69,26 @@ class Unexplained:
                 for seen in self._seen.values()
                 if seen.at_s >= sent_s
                 and seen.fill.ts_ns >= earliest_ns
-                and self._may_show(seen.report, order)
+                and self._may_show(seen.report, order, part=part)
                 and _within_limit(seen.fill, order)
                 and self._filled(seen.report.order_id) <= order.order_qty
             }
         )
 
-    def _may_show(self, report: OrderReport, order: NewOrder) -> bool:
+    def _may_show(self, report: OrderReport, order: NewOrder, *, part: bool) -> bool:
         shown = self._shown.get(report.order_id)
         if shown is None:
-            return _fits(report, order)
-        return shown.cl_ord_id in (None, order.cl_ord_id) and _fits(shown, order)
+            return _fits(report, order, part=part)
+        return shown.cl_ord_id in (None, order.cl_ord_id) and _fits(shown, order, part=part)
 
     def _filled(self, order_id: str) -> Decimal:
         return sum((one.fill.last_qty for one in self._seen.values() if one.report.order_id == order_id), ZERO)
 
 
-def _fits(report: OrderReport, order: NewOrder) -> bool:
-    told: list[tuple[object, object]] = [
-        (report.symbol, order.symbol),
-        (report.side, order.side),
-        (report.order_qty, order.order_qty),
-    ]
+def _fits(report: OrderReport, order: NewOrder, *, part: bool) -> bool:
+    told: list[tuple[object, object]] = [(report.symbol, order.symbol), (report.side, order.side)]
+    if not part or (report.order_qty is not None and report.order_qty > order.order_qty):
+        told.append((report.order_qty, order.order_qty))
     if order.order_type in ("market", "limit"):  # of one that was triggered the venue may say what it became
         told += [(report.order_type, order.order_type), (report.limit_price, order.limit_price)]
     return all(one in (None, "", ours) for one, ours in told)

@@ -60,6 +60,31 @@ async def watch(stage: Stage, seconds: float) -> None:
         await stage.oracle.watch()
 
 
+async def early_proof(stage: Stage) -> None:
+    """An order is proved dead a second before its deadline."""
+    twin = next(t for t in stage.oracle.ledger.orders.values() if t.role == "entry")
+    twin.deadline_ns = stage.world.exchange.clock.now_ns() + 10**9
+    tell(stage, "entry", "prove_dead", "unknown", "rejected", why="nobody shows it")
+
+
+async def late_amend(stage: Stage) -> None:
+    """An amend takes effect of which nobody waits for the outcome."""
+    core = stage.world.exchange._venue.core
+    core.report(core.orders[stage.ours("stop")], "amended")
+
+
+async def order_below_the_minimum(stage: Stage) -> None:
+    """Dust, sent all the same."""
+    decide(stage, "tiny", order_qty="0.00000001")
+    _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "tiny"}}))
+
+
+async def stop_that_takes_long(stage: Stage) -> None:
+    """An orderly end that does not come."""
+    stage.world.stopping_since_s = trio.current_time()
+    await watch(stage, 17)
+
+
 async def two_live_entries(stage: Stage) -> None:
     """A retry while the one before it still rests."""
     for name in ("again-1", "again-2"):
@@ -269,6 +294,10 @@ async def silent_damage(stage: Stage) -> None:
 
 
 MISTAKES: dict[str, tuple[Mistake, str]] = {
+    "early proof": (early_proof, "proof_after_deadline"),
+    "late amend": (late_amend, "changes_agree"),
+    "below minimum": (order_below_the_minimum, "orders_meet_terms"),
+    "slow stop": (stop_that_takes_long, "shutdown_in_time"),
     "two live": (two_live_entries, "one_live_for_one_intent"),
     "intent": (entry_beside_a_filled_one, "intent_not_exceeded"),
     "falling cum": (falling_cum, "cum_never_falls"),

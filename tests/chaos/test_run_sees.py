@@ -12,8 +12,8 @@ import trio
 from engine.chaos.corpus import read_corpus
 from engine.chaos.invariants.outputs import NoSecret
 from engine.chaos.market import Market
+from engine.chaos.process import Process
 from engine.chaos.run import Result, Run, run_seed
-from engine.chaos.world import World
 from engine.cli import chaos as verb
 from engine.cli.exits import Exit
 from engine.seams.disk import Disk
@@ -28,13 +28,13 @@ def broken(result: Result) -> set[str]:
 
 def test_a_slow_shutdown_is_seen(monkeypatch: pytest.MonkeyPatch):
     """Fifteen seconds, and the one in which it is noticed."""
-    stop = World.stop
+    stop = Process.stop
 
-    async def dawdle(world: World) -> None:
+    async def dawdle(process: Process) -> None:
         await trio.sleep(17)
-        await stop(world)
+        await stop(process)
 
-    monkeypatch.setattr(World, "stop", dawdle)
+    monkeypatch.setattr(Process, "stop", dawdle)
     assert "shutdown_in_time" in broken(run_seed(SEED, "calm"))
 
 

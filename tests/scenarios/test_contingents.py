@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.sim import SimSettings
+from engine.sim import ScriptedFaults, SimSettings
+from engine.sim.faults import Action, Verdict, http_error
 from tests.scenarios.story import Case, Story, d
 
 LOOSE = SimSettings(untriggered_stops_hold_funds=False)
@@ -233,6 +234,59 @@ async def test_stops_of_a_conditional_close_that_come_before_their_entry_are_tak
         assert [order.cl_ord_id for order in case.resting("stop")] == [None]
         await story.wait(30)
         assert case.covered("0.02")
+    assert case.sent("close") == []
+
+
+async def test_fill_whose_order_cannot_be_asked_for_yet_keeps_the_venues_stop_from_its_proof(
+    open_story, autojump_clock
+):
+    """Storm 5099: entry and stop traded while the stream was away, and the stop's fill waits for an owner.
+
+    Nothing rests and REST says so, but as long as that fill is nobody's the coins may be sold: they are not sold again.
+    """
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", exits="conditional-close", take_profit=None)
+        await story.until(lambda: case.resting("entry"))
+        faults = ScriptedFaults()
+        for number in range(1, 400):
+            faults.at("QueryOrders", number, http_error(502))
+        story.world.exchange.faults = faults
+        story.connection("executions").reset()
+        story.ask("50000", "0.02")
+        move(story, "buy", -1000)
+        story.market()
+        await story.until(lambda: case.entry_is("settled"), within_s=60)
+        await story.wait(100)
+        assert case.sent("close") == []
+        story.world.exchange.faults = ScriptedFaults()
+        await story.ended(case, within_s=60)
+    assert case.outcome == "stop"
+    assert case.sent("close") == []
+
+
+async def test_stops_of_a_conditional_close_are_asked_for_by_one_question_at_a_time(open_story, autojump_clock):
+    """Storm 5099: while an answer is waited for, whatever else wakes the bracket asks nothing."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", exits="conditional-close")
+        await story.until(lambda: case.resting("entry"))
+        faults = ScriptedFaults()
+        for number in range(1, 40):
+            faults.at_frame("executions", number, "drop")
+            faults.at("OpenOrders", number, Action("before", Verdict(delay_s=1)))
+        story.world.exchange.faults = faults
+        story.ask("50000", "0.02")
+        await story.until(lambda: case.phase == "covering", within_s=60)
+        asked: list[str] = []
+        story.world.wire.observers.append(
+            lambda end, data: asked.append(end) if b"/private/OpenOrders" in data else None
+        )
+        for step in range(70):
+            move(story, "buy", 1000 - 1000 * (step % 2))  # the target is touched, and is not
+            await story.wait(0.1)
+        assert len(asked) <= 2
+        await story.until(lambda: case.covered("0.02"), within_s=90)
     assert case.sent("close") == []
 
 

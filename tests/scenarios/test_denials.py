@@ -95,6 +95,16 @@ async def test_signal_that_expires_while_it_waits_for_the_book_is_denied(open_st
     never_seen(story)
 
 
+async def test_signal_whose_time_is_over_by_the_venues_clock_is_denied(open_story, autojump_clock):
+    """The engine's own clock stood still while its machine slept for an hour."""
+    async with open_story() as story:
+        story.market()
+        story.world.exchange.clock.skew_ns += 3600 * 10**9
+        await trio.sleep(31)  # the venue's clock is read with what it says anyway
+        denied(await story.submit(valid_until="2026-01-01T00:30:00Z"), "SIGNAL_EXPIRED", "the venue's clock is beyond")
+    never_seen(story)
+
+
 async def test_repeat_of_a_signal_is_one_order(open_story, autojump_clock):
     """The same id with the same content starts nothing: in any spelling of the symbol, before and after its end."""
     async with open_story() as story:

@@ -157,7 +157,7 @@ class ReducingAddsNothing(Invariant):
 
 
 class ValidityKept(Invariant):
-    """No entry goes out once its signal's time is over by the clock of the engine's machine."""
+    """No entry goes out once its signal's time is over by its engine's steady clock."""
 
     name = "validity_kept"
 
@@ -166,7 +166,7 @@ class ValidityKept(Invariant):
         for name in asked.names if asked.kind == "new" else ():
             twin = self.ledger.orders.get(name)
             until_ns = self.ledger.cases[twin.signal_id].signal.valid_until_ns if twin is not None else None
-            late_ns = self.court.world.clock.now_ns() - until_ns if until_ns is not None else 0
+            late_ns = self.court.world.engine.services.clock.now_ns() - until_ns if until_ns is not None else 0
             if twin is not None and twin.role == "entry" and late_ns > 0:
                 self.broken(f"sent {late_ns / 1e9:.3f} s after its time", name)
 

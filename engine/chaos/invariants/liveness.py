@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import trio
+
 from engine.chaos.invariants.base import Court, Invariant, Moment
 from engine.chaos.ledger import ZERO, Case
 from engine.journal.row import Row
@@ -22,6 +24,7 @@ PROOF_S = 5.0 + 3.0 + 60.0 + 5.0
 UNKNOWN_S = 5.0
 KILL_S = 3.0
 AGREE_S = 10.0
+SHUTDOWN_S = 15.0
 DOUBTFUL = frozenset({"unknown", "pending", "pending_cancel", "pending_amend"})
 
 
@@ -164,6 +167,18 @@ class KillInTime(Invariant):
                 self.broken(f"still live {now_s - since_s:.1f} s after it", twin.cl_ord_id)
 
 
+class ShutdownInTime(Invariant):
+    """An engine that is stopped in order has ended within fifteen seconds, whatever goes on around it."""
+
+    name = "shutdown_in_time"
+
+    def on_tick(self) -> None:
+        """Look how long a stop has been under way."""
+        since_s = self.court.world.stopping_since_s
+        if since_s is not None and trio.current_time() > since_s + SHUTDOWN_S + SLACK_S:
+            self.broken(f"under way for {trio.current_time() - since_s:.1f} s", str(self.court.world.lives))
+
+
 class DamageIsAlarmed(Invariant):
     """Where REST lags beyond what the engine allows for, damage is never silent: it has an alarm."""
 
@@ -181,4 +196,4 @@ class DamageIsAlarmed(Invariant):
                 self.broken(f"{filled} filled of {case.signal.order_qty} and no alarm", case.signal_id)
 
 
-RULES = (EveryCaseEnds, UnknownsSettle, CoverInTime, RestartAgrees, KillInTime, DamageIsAlarmed)
+RULES = (EveryCaseEnds, UnknownsSettle, CoverInTime, RestartAgrees, KillInTime, ShutdownInTime, DamageIsAlarmed)

@@ -12,7 +12,10 @@ from engine.orders.events import OrderEvent
 from engine.orders.machine import ENDED, ORDER_ROWS, Rows
 from engine.orders.replay import Intent
 from engine.sim.events import OrderReport
+from engine.values.time import NS
 
+_TOLD = frozenset({"open", "partial", *ENDED})
+"""Nothing is under way for an order in these."""
 
 class OneOrderPerAttempt(Invariant):
     """The exchange has at most one order of any cl_ord_id, ever."""
@@ -132,6 +135,34 @@ class TerminalAgrees(Invariant):
             self.broken("held for denied or rejected, and now the exchange takes it", twin.cl_ord_id)
 
 
+class ProofAfterDeadline(Invariant):
+    """No order is proved dead while the venue may still take its request: its deadline has passed, by their clock."""
+
+    name = "proof_after_deadline"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Ask the exchange for its time; a person's word is no proof."""
+        twin = self.ledger.orders.get(row.cl_ord_id)
+        if not isinstance(fact, OrderEvent) or fact.move != "prove_dead" or fact.why.startswith("operator") or not twin:
+            return
+        early_ns = twin.deadline_ns - self.court.world.exchange._venue.clock.now_ns()
+        if early_ns > 0:
+            self.broken(f"proved dead {early_ns / NS:.3f} s before its deadline", row.cl_ord_id)
+
+
+class ChangesAgree(Invariant):
+    """An amend takes effect only while it is pending: once its outcome is told it is not still to come."""
+
+    name = "changes_agree"
+
+    def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
+        """Look how the order stood when the exchange changed it."""
+        if twin is None or report.exec_type != "amended" or self.ledger.had("lag_beyond"):
+            return
+        if twin.state in _TOLD:
+            self.broken(f"amended to {report.order.order_qty}, its order stood in {twin.state}", twin.cl_ord_id)
+
+
 class ScopeOutlivesOrders(Invariant):
     """No order of a signal is live on the exchange when its bracket has ended."""
 
@@ -164,5 +195,7 @@ RULES = (
     RetryAfterDeath,
     DeclaredTransitions,
     TerminalAgrees,
+    ProofAfterDeadline,
+    ChangesAgree,
     ScopeOutlivesOrders,
 )

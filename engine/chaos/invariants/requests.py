@@ -35,6 +35,26 @@ class RequestRowFirst(Invariant):
                 self.broken(f"{asked.method} names {name}, which no intent does", name)
 
 
+class OrdersMeetTerms(Invariant):
+    """No order is sent that its market's terms forbid: below a minimum, or between two lots or ticks."""
+
+    name = "orders_meet_terms"
+
+    def on_asked(self, asked: Asked) -> None:
+        """Compare with the exchange's own terms."""
+        for name in asked.names if asked.kind == "new" else ():
+            twin = self.ledger.orders.get(name)
+            if twin is None or not twin.spec.order_qty:
+                continue
+            pairs = self.court.world.exchange.settings.pairs
+            pair = next(one for one in pairs if one.symbol == twin.spec.symbol)
+            qty, price = twin.spec.order_qty, twin.spec.limit_price
+            if qty < pair.qty_min or qty % pair.lot:
+                self.broken(f"an order for {qty}, at least {pair.qty_min}, in steps of {pair.lot}", name)
+            if price is not None and (price % pair.tick or qty * price < pair.cost_min):
+                self.broken(f"{qty} at {price}: ticks of {pair.tick}, worth at least {pair.cost_min}", name)
+
+
 class NoncesRise(Invariant):
     """No nonce is sent twice; on one connection they rise, and a new engine's are above all of the ones before it.
 
@@ -141,4 +161,4 @@ def _twins(by_name: dict[str, Twin], by_id: dict[str, Twin], asked: Asked) -> li
     return named + [by_id[order_id] for order_id in asked.ids if order_id in by_id]
 
 
-RULES = (RequestRowFirst, NoncesRise, ForeignUntouched, WithinOwnCounters, AmendsNeverDouble)
+RULES = (RequestRowFirst, OrdersMeetTerms, NoncesRise, ForeignUntouched, WithinOwnCounters, AmendsNeverDouble)
