@@ -7,11 +7,12 @@ less the cost of what is held equals the money that has moved. Rates turn them i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 import msgspec
 
+from engine.accounts.charges import UNATTRIBUTED, Charge, ChargeBooks, Charges, Lot
 from engine.accounts.exact import exactly, part_of
 from engine.accounts.results import Result
 from engine.orders.reports import Fee
@@ -30,7 +31,8 @@ Key = tuple[str, str, bool]
 class Fact(msgspec.Struct, frozen=True):
     """One fill as the ledger sees it: ``qty`` base units, ``cost`` quote units as the venue has rounded them.
 
-    On ``margin`` neither moves a balance: the profit does, once the position is closed.
+    On ``margin`` neither moves a balance: the profit does, once the position is closed. There the venue's later entries
+    name ``exec_id``, which it made at ``traded_ns`` (its time).
     """
 
     strategy_id: str
@@ -43,6 +45,9 @@ class Fact(msgspec.Struct, frozen=True):
     ts_ns: int
     fees: tuple[Fee, ...] = ()
     margin: bool = False
+    signal_id: str = ""
+    exec_id: str = ""
+    traded_ns: int = 0
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -84,6 +89,7 @@ class Books(msgspec.Struct, frozen=True):
     results: tuple[Result, ...]
     today: tuple[Result, ...]
     ended: tuple[Result, ...] = ()
+    charges: ChargeBooks = ChargeBooks()
 
 
 EMPTY_BOOKS = Books(0, ZERO, (), (), ())
@@ -102,6 +108,7 @@ class Ledger:
         self.results = {one.key: one.copy() for one in books.results}
         self.today = {one.key: one.copy() for one in books.today}
         self.ended: list[Result] = []
+        self.charges = Charges(books.charges)
         self._by_market: dict[tuple[str, bool], Decimal] = {}
         for one in books.positions:
             self._by_market[one.symbol, one.margin] = self.qty(one.symbol, margin=one.margin) + one.qty
@@ -115,6 +122,7 @@ class Ledger:
             tuple(one.copy() for one in self.results.values()),
             tuple(one.copy() for one in self.today.values()),
             tuple(self.ended),
+            self.charges.books(),
         )
 
     def forget_days(self) -> None:
@@ -146,14 +154,33 @@ class Ledger:
             held = self.qty(fact.symbol, margin=fact.margin)
             self._by_market[fact.symbol, fact.margin] = held + after.qty - before.qty
             fees = [(fee.asset, fee.qty) for fee in fact.fees]
-            for results, day in ((self.results, 0), (self.today, self.day)):
-                if key not in results:
-                    results[key] = Result(*key[:2], fact.base, fact.quote, day, ZERO, {}, margin=fact.margin)
-                results[key].add(realized, fees)
+            for result in self._results(key, fact.base, fact.quote):
+                result.add(realized, fees)
         self.positions[key] = after
         if not after.qty:
             del self.positions[key]
+        if fact.margin and fact.exec_id:
+            lot = Lot(fact.signal_id, fact.strategy_id, fact.symbol, fact.base, fact.quote, fact.fees)
+            self.charges.note(fact.exec_id, lot, fact.traded_ns)
         return realized
+
+    def charge(self, charge: Charge) -> None:
+        """Book what margin took beside the fees of its fills: a loss of the lot's strategy in its market, at once."""
+        self.turn(charge.ts_ns)
+        self.charges.take(charge)
+        lot = charge.lot
+        if not charge.qty:
+            return
+        with exactly():
+            for result in self._results((lot.strategy_id, lot.symbol, True), lot.base, lot.quote):
+                result.charge(charge.movement.asset, charge.qty)
+
+    def _results(self, key: Key, base: str, quote: str) -> Iterator[Result]:
+        """Yield the results of all time and of today."""
+        for results, day in ((self.results, 0), (self.today, self.day)):
+            if key not in results:
+                results[key] = Result(*key[:2], base, quote, day, ZERO, {}, margin=key[2])
+            yield results[key]
 
     # --- in the markets' currencies ---------------------------------------------------------------------------------
 
@@ -170,7 +197,8 @@ class Ledger:
 
     def strategies(self) -> list[str]:
         """Return every strategy that holds something or has traded today."""
-        return list(dict.fromkeys(name for name, _, _ in (*self.positions, *self.today)))
+        names = dict.fromkeys(name for name, _, _ in (*self.positions, *self.today))
+        return [name for name in names if name != UNATTRIBUTED]
 
     def fee_assets(self) -> set[str]:
         """Return the assets other than base and quote in which fees were ever taken."""

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from engine.accounts.charges import ROLLOVER
 from engine.accounts.exact import exactly
 from engine.accounts.movement import SPOT, Movement
 from engine.values.money import ZERO
@@ -25,8 +26,8 @@ START_MARGIN_NS: Final = 10 * NS
 REMEMBERED: Final = 10_000
 """So many trades of others stay known, should one of them turn out to be ours; and so many movements can be shown."""
 
-TRADES: Final = frozenset({"trade", "margin"})
-"""The venue's words for entries whose reference is a fill."""
+TRADES: Final = frozenset({"trade", "margin", ROLLOVER})
+"""The venue's words for entries whose reference is a fill, or may be."""
 
 Changes = Mapping[str, Decimal]
 
@@ -63,7 +64,8 @@ class _Trade(msgspec.Struct):
 
 
 class Reconciliation:
-    """Feed it every balance the venue tells and every fill we book. ``movements`` are those of others, the last ones.
+    """Feed it every balance the venue tells and every fill we book. ``movements`` are those of others, the last ones,
+    ``lent`` those of our fills on margin, for whoever books them.
 
     ``started_ns`` is our time of the first opening state; 0 before it. ``gap_ns`` is the time from which on the venue's
     ledger must be asked, since the stream was away; 0: it never was, or that has been done.
@@ -72,6 +74,7 @@ class Reconciliation:
     def __init__(self) -> None:
         self.started_ns = 0
         self.movements: deque[Movement] = deque(maxlen=REMEMBERED)
+        self.lent: deque[Movement] = deque(maxlen=REMEMBERED)
         self.gap_ns = 0
         self._opened_ns = self._heard_ns = 0
         self._start: dict[str, Decimal] = {}
@@ -85,6 +88,8 @@ class Reconciliation:
         self._told: OrderedDict[str, None] = OrderedDict()  # ledger entries
         self._ours: OrderedDict[str, None] = OrderedDict()  # fills
         self._lent: OrderedDict[str, None] = OrderedDict()  # those on margin
+        self.nameless: OrderedDict[str, Movement] = OrderedDict()
+        """Rollovers, by reference, that no fill of ours explains: until somebody has looked whose they are."""
 
     # --- what it is told --------------------------------------------------------------------------------------------
 
@@ -106,11 +111,12 @@ class Reconciliation:
         self._total[movement.asset], self._heard_ns = total, now_ns
         self._remember(self._told, movement.ledger_id)
         if movement.ref_id in self._lent:
-            _add(self._booked, _sum([movement]))
+            self._count_lent([movement])
             return False
         if movement.kind not in TRADES:
             self._count_foreign([movement])
             return True
+        self._note_rollover(movement)
         fill = self._fills.get(movement.ref_id)
         if fill is None:
             self._trades.setdefault(movement.ref_id, _Trade([], now_ns)).movements.append(movement)
@@ -128,11 +134,12 @@ class Reconciliation:
             self._remember(self._told, one.ledger_id)
             fill = self._fills.get(one.ref_id)
             if one.ref_id in self._lent:
-                _add(self._booked, _sum([one]))
+                self._count_lent([one])
             elif fill is not None:
                 self._show(one.ref_id, fill, [one])
             elif one.ref_id not in self._ours:
                 new.append(one)
+                self._note_rollover(one)
                 if one.kind in TRADES:
                     self._others.setdefault(one.ref_id, []).append(one)
         self._count_foreign(new)
@@ -168,9 +175,10 @@ class Reconciliation:
         and so its profit, is its choice; its entries, and later fees of the position that the fill opened, name it.
         """
         self._remember(self._lent, exec_id)
+        self.nameless.pop(exec_id, None)
         told = self._trades.pop(exec_id, None)
         shown = self._others.pop(exec_id, []) if told is None else told.movements
-        _add(self._booked, _sum(shown))
+        self._count_lent(shown)
         if told is None and shown:  # it was taken for another's
             _add(self._foreign, _sum(shown), -1)
             self.movements = deque((m for m in self.movements if m.ref_id != exec_id), maxlen=REMEMBERED)
@@ -193,6 +201,11 @@ class Reconciliation:
         return found
 
     # --- what it says -----------------------------------------------------------------------------------------------
+
+    @property
+    def opened_ns(self) -> int:
+        """Our time of the last opening state; 0 before the first."""
+        return self._opened_ns
 
     def steady(self, now_ns: int) -> bool:
         """Tell whether the last opening state is old enough for what is unexplained to mean anything."""
@@ -235,6 +248,16 @@ class Reconciliation:
         known[name] = None
         if len(known) > REMEMBERED:
             known.popitem(last=False)
+
+    def _note_rollover(self, movement: Movement) -> None:
+        if movement.kind == ROLLOVER:
+            self.nameless[movement.ref_id] = movement
+            if len(self.nameless) > REMEMBERED:
+                self.nameless.popitem(last=False)
+
+    def _count_lent(self, movements: list[Movement]) -> None:
+        _add(self._booked, _sum(movements))
+        self.lent.extend(movements)
 
     def _count_foreign(self, movements: list[Movement]) -> None:
         _add(self._foreign, _sum(movements))

@@ -27,15 +27,18 @@ READS = ("OpenOrders", "ClosedOrders", "QueryOrders", "TradesHistory", "Balance"
 HTML = "<html><head><title>502 Bad Gateway</title></head><body>edge</body></html>"
 EXCHANGE_NAMES = ("executions", "book", "balances")
 
-FRAMES: dict[str, tuple[tuple[str, ...], FrameVerdict]] = {
-    "duplicate_frame": (EXCHANGE_NAMES, "duplicate"),
-    "reordered_frame": (EXCHANGE_NAMES, "swap"),
-    "missing_frame": (("executions",), "drop"),
-    "silent_loss": (("book",), "drop"),
-    "sequence_gap": (("executions",), "skip_sequence"),
-    "wrong_checksum": (("book",), "corrupt"),
-    "unknown_type": (("executions", "book", "instrument"), "strange"),
+_ORDERS_ONLY = ("executions",)
+
+FRAMES: dict[str, tuple[tuple[tuple[str, ...], ...], FrameVerdict]] = {
+    "duplicate_frame": ((_ORDERS_ONLY, EXCHANGE_NAMES), "duplicate"),
+    "reordered_frame": ((_ORDERS_ONLY, _ORDERS_ONLY, EXCHANGE_NAMES), "swap"),
+    "missing_frame": ((_ORDERS_ONLY,), "drop"),
+    "silent_loss": ((("book",),), "drop"),
+    "sequence_gap": ((_ORDERS_ONLY,), "skip_sequence"),
+    "wrong_checksum": ((("book",),), "corrupt"),
+    "unknown_type": ((("executions", "book", "instrument"),), "strange"),
 }
+"""Of the frames that cross the wire most are the books': some faults keep to what tells of orders."""
 
 _REQUESTS: dict[str, Callable[[Random], tuple[tuple[str, ...], Action]]] = {
     "reset_before": lambda rng: (rng.choice((ORDERS, READS)), kill_before()),
@@ -48,11 +51,11 @@ _REQUESTS: dict[str, Callable[[Random], tuple[tuple[str, ...], Action]]] = {
     ),
     "late_answer": lambda rng: (rng.choice((ORDERS, READS)), answer_late(rng.uniform(0.5, 8))),
     "http_5xx_before": lambda rng: (
-        rng.choice((READS, BY_REST)),
+        rng.choice((READS, BY_REST, BY_REST)),
         http_error(rng.choice((500, 502, 503, 504, 520)), ""),
     ),
     "http_5xx_after": lambda rng: (
-        rng.choice((READS, BY_REST)),
+        rng.choice((READS, BY_REST, BY_REST)),
         http_error(rng.choice((500, 502, 503, 520)), "", done=True),
     ),
     "html": lambda rng: (rng.choice((READS, BY_REST)), http_error(rng.choice((200, 403, 502)), HTML)),
@@ -63,6 +66,12 @@ _REQUESTS: dict[str, Callable[[Random], tuple[tuple[str, ...], Action]]] = {
     "unavailable": lambda rng: (rng.choice((ORDERS, READS)), _either(rng, "EService:Unavailable")),
     "unknown_fields": lambda rng: (rng.choice((ORDERS, READS)), strange_answer()),
 }
+
+
+def draw_frames(kind: str, rng: Random) -> tuple[tuple[str, ...], FrameVerdict]:
+    """Draw which channels a fault of this kind meets, and what it does to a frame."""
+    channels, verdict = FRAMES[kind]
+    return rng.choice(channels), verdict
 
 
 def _either(rng: Random, error: str) -> Action:

@@ -16,6 +16,9 @@ LEVELS = 3
 DEEP = 60
 """How much deeper the last level is: nobody here takes it all."""
 
+BURSTS = 0.02
+"""Of the market's steps are followed by one."""
+
 
 @dataclass(frozen=True)
 class MarketPlan:
@@ -38,6 +41,7 @@ class Market:
 
     def __init__(self, world: World, plan: MarketPlan, rng: Random) -> None:
         self._world, self.plan, self._rng = world, plan, rng
+        self._habits = world.chance.stream(f"habits/{plan.symbol}")
         self._pair = _pair_of(world, plan.symbol)
         self._middle = plan.start
         self._hold = False
@@ -53,6 +57,17 @@ class Market:
             if not self._hold:
                 with contextlib.suppress(Refused):  # in maintenance and its like nobody quotes or takes
                     self._move()
+            if self._habits.random() < BURSTS:
+                await self._burst()
+
+    async def _burst(self) -> None:
+        """Many small takers of one side, one right after the other."""
+        side = self._habits.choice(("buy", "sell"))
+        for _ in range(self._habits.randint(10, 40)):
+            await trio.sleep(self._habits.uniform(0.04, 0.18))
+            if not self._hold:
+                with contextlib.suppress(Refused):
+                    self._world.exchange.house.take(self.plan.symbol, side, self._pair.qty_min)  # type: ignore[arg-type]
 
     async def _follow(self) -> None:
         began_s = trio.current_time()

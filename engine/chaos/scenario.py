@@ -114,17 +114,19 @@ def draw_scenario(
         signals = [_dated(habits, at_s, one) for at_s, one in zip(times, signals, strict=True)]
     handed = tuple(zip(times, signals, strict=True))
     terms = SeededChance(seed).stream("terms")
+    acts = tuple(sorted((*_acts(rng, span_s), *_ill_timed(habits, span_s), *_restarts(terms, span_s))))
+    sim = _terms(terms, _exchange(rng))
     return Scenario(
         seed=seed,
         markets=markets if slow == 1.0 else tuple(replace(one, every_s=one.every_s * QUIETER) for one in markets),
         signals=handed,
-        acts=tuple(sorted((*_acts(rng, span_s), *_ill_timed(habits, span_s), *_restarts(terms, span_s)))),
-        sim=_terms(terms, _exchange(rng)),
+        acts=acts,
+        sim=sim,
         fees_in_base=habits.random() < 0.25,
         settings=EngineSettings(limits=Limits() if given else _limits(rng)),
         latency_s=rng.choice((0.005, 0.01, 0.03, 0.08)),
         middle_s=span_s + rng.uniform(5, 20),
-        venue={"orders_via": "rest"} if habits.random() < 0.15 else {},
+        venue={"tier": sim.tier, "orders_via": "rest" if habits.random() < 0.15 else "auto"},
         slow=slow,
         repeats=tuple((at_s + habits.uniform(0.5, 12), one) for at_s, one in handed if habits.random() < 0.15),
     )

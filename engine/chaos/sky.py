@@ -9,7 +9,7 @@ from typing import Final
 import trio
 
 from engine.chaos.charges import Charges
-from engine.chaos.kinds import FRAMES, draw_request
+from engine.chaos.kinds import draw_frames, draw_request
 from engine.chaos.ledger import Ledger
 from engine.chaos.trace import Trace
 from engine.chaos.weather import FRAME_KINDS, REQUEST_KINDS, Weather
@@ -30,8 +30,8 @@ WORKS_S: Final[Mapping[str, float]] = {
 """How long after its strike a fault may still show: what is done or told late, a gap that no later frame tells of until
 resting orders are asked for all the same (``silent_resting_s``), a counter that runs empty. Refused for their rate,
 calls pause for five seconds and then leave tokens their room: at the smallest tier two questions take half a minute."""
-BELIEVED_S = 32.0
-"""What REST told of too old a moment is believed until a resting order is asked for again (``silent_resting_s``)."""
+BELIEVED_S = 5.0
+"""What REST told of too old a moment, against a snapshot, is asked for every three seconds until it agrees."""
 
 
 class Sky:
@@ -76,7 +76,7 @@ class Sky:
             names, action, times = draw_request(kind, rng)
             self.charges.arm_request(kind, names, action, for_s=ARMED_S, times=times)
         elif kind in FRAME_KINDS:
-            channels, verdict = FRAMES[kind]
+            channels, verdict = draw_frames(kind, self._habits)
             self.charges.arm_frames(kind, channels, verdict, for_s=ARMED_S, times=rng.choice((1, 1, 2)))
         else:
             nursery.start_soon(self._hold, kind, rng.uniform(*self._weather.hold_s))

@@ -177,6 +177,12 @@ def _pnl_lines(found: Pnl) -> Iterator[str]:
         for one in found.rows
     ]
     yield from columns(head, rows)
+    for one in found.rows:
+        if any(one.charges.values()):
+            name = f"{one.name} " if one.name else ""
+            yield f"of these fees margin took, for opening and keeping positions: {name}{_fees(one.charges)}"
+    if found.charges_why:
+        yield f"opening fees and rollovers may be missing: {found.charges_why}"
 
 
 def _quality_lines(found: QualityList) -> Iterator[str]:

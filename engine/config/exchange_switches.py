@@ -63,4 +63,6 @@ class MannersSection(Section):
     margin_collateral: Literal["cash", "all"] = _SIM.margin_collateral
     margin_open_fee_pct: Percent = _SIM.margin_open_fee_pct
     margin_rollover_fee_pct: Percent = _SIM.margin_rollover_fee_pct
+    margin_open_fee_in: Literal["entry", "fill", "own_entry"] = _SIM.margin_open_fee_in
+    margin_rollover_ref: Literal["position", "order", "own"] = _SIM.margin_rollover_ref
     untriggered_stops_hold_funds: bool = _SIM.untriggered_stops_hold_funds

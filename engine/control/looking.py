@@ -31,6 +31,7 @@ from engine.runtime.money_events import (
     BalanceMismatch,
     ForeignMovement,
     MarginChanged,
+    MarginCharged,
     MoneyEvent,
     PositionChanged,
 )
@@ -116,7 +117,7 @@ class MoneyTold(msgspec.Struct, frozen=True, omit_defaults=True):
     ``lagged`` is the last one for a reader that fell behind. A stream that begins anew begins with the whole again.
     """
 
-    event: Literal["whole", "position", "balance", "movement", "mismatch", "margin", "lagged"]
+    event: Literal["whole", "position", "balance", "movement", "mismatch", "margin", "charge", "lagged"]
     positions: PositionList | None = None
     balances: BalanceList | None = None
     position: PositionChanged | None = None
@@ -124,6 +125,7 @@ class MoneyTold(msgspec.Struct, frozen=True, omit_defaults=True):
     movement: ForeignMovement | None = None
     mismatch: BalanceMismatch | None = None
     margin: MarginChanged | None = None
+    charge: MarginCharged | None = None
 
 
 async def list_books(desk: Desk, arguments: Arguments) -> BookList:
@@ -234,6 +236,8 @@ def _told(told: MoneyEvent | CutOff) -> MoneyTold:
             return MoneyTold("mismatch", mismatch=told)
         case MarginChanged():
             return MoneyTold("margin", margin=told)
+        case MarginCharged():
+            return MoneyTold("charge", charge=told)
         case CutOff():
             return MoneyTold("lagged")
 

@@ -268,6 +268,10 @@ class KrakenLink:
         """See VenueLink."""
         return await self.queries.movements_since(since_ns)
 
+    async def order_of(self, ref_id: str) -> OrderReport | None:
+        """See VenueLink."""
+        return await self.queries.order_of(ref_id)
+
     async def balances(self) -> list[Balance]:
         """See VenueLink."""
         return await self.queries.balances()

@@ -15,7 +15,7 @@ from engine.accounts.movement import Movement
 from engine.errors import VenueProtocolError, VenueRefused
 from engine.kraken import validate
 from engine.kraken.call_budget import Urgency
-from engine.kraken.errors import rule_of
+from engine.kraken.errors import code_of, rule_of
 from engine.kraken.fee_currency import FeeCurrency
 from engine.kraken.key_info import KeyInfo
 from engine.kraken.rest import COST_HISTORY, READ_ATTEMPTS, RestClient
@@ -233,6 +233,22 @@ class Queries:
         await self._clear_fees(found, Urgency.QUESTION)
         return [self._trade(key, trade) for key, trade in found.items()]
 
+    async def order_of(self, ref_id: str) -> OrderReport | None:
+        """Return the order that a ledger entry's reference names, by a fill of it or by itself; None for neither."""
+        try:
+            trades = await self.query_trades([ref_id])
+        except VenueRefused as refused:
+            if not _names_nothing(refused):
+                raise
+            trades = []
+        try:
+            orders = await self.query_orders([trades[0].order_id if trades else ref_id])
+        except VenueRefused as refused:
+            if not _names_nothing(refused):
+                raise
+            orders = []
+        return orders[0] if orders else None
+
     async def movements_since(self, since_ns: int) -> list[Movement]:
         """Return the account's ledger entries from a moment on, oldest first. Needs the permission to query ledgers.
 
@@ -289,6 +305,12 @@ class Queries:
     def _orders(self, orders: Mapping[str, OrderObject]) -> list[OrderReport]:
         self._fees.learn(orders)
         return [order_report(key, order, self._symbols) for key, order in orders.items()]
+
+
+def _names_nothing(refused: VenueRefused) -> bool:
+    """Tell whether a refusal speaks of the id that was asked for, and not of the key, the rate or the service."""
+    codes = {code_of(text) for text in refused.errors}
+    return codes <= {"INVALID_ORDER", "INVALID_ARGUMENTS"} or all(text.startswith("EQuery:") for text in refused.errors)
 
 
 def _only(tiers: Mapping[str, Any] | None) -> Decimal | None:

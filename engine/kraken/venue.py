@@ -17,7 +17,7 @@ from engine.kraken.settings import KrakenSettings, Secret
 from engine.net.budget import RollingBudget
 from engine.net.wire import Wire
 from engine.seams.chance import Chance
-from engine.seams.clock import Clock
+from engine.seams.clock import Clock, SteadyClock
 from engine.venue.protocol import (
     VenueIdentity,
     VenueLink,
@@ -72,7 +72,7 @@ class KrakenVenue:
                 sink,
                 rest,
                 wire=self._wire,
-                clock=self._clock,
+                clock=SteadyClock(self._clock),  # a step of the machine's clock would set deadlines wrong by as much
                 chance=self._chance,
                 dialling=self._dialling,  # Kraken counts attempts by address, however often we open
             )

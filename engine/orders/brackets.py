@@ -41,7 +41,7 @@ from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
 from engine.orders.specs import made_by_venue
 from engine.orders.step_memory import StepMemory
-from engine.orders.steps import NO_FUNDS, NO_INDEX, NO_POSITION
+from engine.orders.steps import NO_FUNDS, NO_INDEX, NO_POSITION, ExitStep
 from engine.orders.steps import TRANSIENT_CODES as TRANSIENT_CODES
 from engine.orders.swap_pauses import SwapPauses
 from engine.orders.targets import portions, rests, targets_rest
@@ -91,6 +91,8 @@ class Bracket:
         self._losses, self._cover = Losses(), CoverWatch(policy)
         self._steps, self._swaps = StepMemory(policy), SwapPauses(policy)
         self._close_ready_at = 0
+        self.refused: tuple[ExitStep, ...] = ()
+        """What its exits need and the venue has refused for good, as of the last plan."""
         self._told = self._latch  # as the journal knows it
 
     @property
@@ -212,6 +214,10 @@ class Bracket:
         """Latch: from now on everything held is traded at market, and resting stops give way to that."""
         self.closing = why if self.closing in PASSING else self.closing or why
         self.close_all = True
+
+    def ask_again(self) -> None:
+        """Let a close that was refused for good be asked for once more: a person says so, who may have mended why."""
+        self._steps.unblock("cancel", "place_close")
 
     def short_of_coins_ns(self) -> int | None:
         """Since when an exit is refused for want of funds while nothing else of ours could hold them; None: it is not.
@@ -400,7 +406,7 @@ class Bracket:
 
     def _plan(self, market: MarketFacts, now_ns: int) -> Plan:
         result = plan(self._situation(market, now_ns))
-        self.swap, self.closing = result.swap, result.closing
+        self.swap, self.closing, self.refused = result.swap, result.closing, result.refused
         self._watch_cover(result, now_ns)
         return result
 

@@ -18,6 +18,7 @@ from engine.orders.specs import stop_order
 from engine.orders.steps import AmendStop as AmendStop
 from engine.orders.steps import CancelEntry as CancelEntry
 from engine.orders.steps import CancelExit as CancelExit
+from engine.orders.steps import ExitStep
 from engine.orders.steps import PlaceClose as PlaceClose
 from engine.orders.steps import PlaceStop as PlaceStop
 from engine.orders.steps import PlaceTarget as PlaceTarget
@@ -81,7 +82,8 @@ class Situation(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What to do now and where the bracket stands; ``swap`` is what stands after it.
 
-    In base units: ``uncovered`` is held without a sure stop, ``missing`` has not even an exit on its way.
+    In base units: ``uncovered`` is held without a sure stop, ``missing`` has not even an exit on its way. ``refused``
+    are the steps for exits that are missing as well, and were refused for good: nobody will take them but a person.
     """
 
     phase: Phase
@@ -91,6 +93,7 @@ class Plan(msgspec.Struct, frozen=True):
     swap: Swap | None = None
     closing: str = ""
     missing: Qty = NO_QTY
+    refused: tuple[ExitStep, ...] = ()
 
 
 def exposure_of(signal: Signal, instrument: Instrument, orders: tuple[OrderView, ...]) -> Decimal:
@@ -218,7 +221,9 @@ class _Planner:
             self._cover()
         blocked = self.s.blocked
         steps = tuple(step for step in self.steps if step.key() not in blocked)
-        return Plan(self._phase(), steps, self.exposure, self.uncovered, self.swap, self.closing, self.missing)
+        finals = blocked - self.s.deferred
+        refused = tuple(step for step in self.steps if isinstance(step, ExitStep) and step.key() in finals)
+        return Plan(self._phase(), steps, self.exposure, self.uncovered, self.swap, self.closing, self.missing, refused)
 
     def _finish(self) -> None:
         """Nothing orderable is held: exits go (OCO); an excess is traded back."""

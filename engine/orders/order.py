@@ -44,6 +44,7 @@ class Order:
         self.code = ""  # of the last refusal
         self.walk: list[tuple[str, str, str]] = []  # (from, move, to)
         self._echoes: list[AmendOrder] = []  # answered amends whose amended frame is still to come
+        self._disowned = False  # by the venue, whatever it has told before: not journalled, a restart asks anew
 
     # --- what it is ---------------------------------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ class Order:
     def bounds(self) -> tuple[Qty, Qty]:
         """Return the least and the most quantity that may rest on the venue now."""
         leaves = self.leaves_qty
-        if self.ended or self.state not in ("open", "partial", "pending_amend"):
+        if self.ended or self._disowned or self.state not in ("open", "partial", "pending_amend"):
             return NO_QTY, leaves
         changing = self.pending or self.outgoing
         if isinstance(changing, NewOrder):
@@ -188,11 +189,13 @@ class Order:
     def reported(self, report: OrderReport) -> list[OrderEvent]:
         """Take one report. Repeats add nothing, stale ones never move it backwards."""
         events: list[OrderEvent] = []
+        if report.source != "rest" and report.shows_life:
+            self._disowned = False
         if self.state == "settled" and self._is_news(report):
             self.reopen()
         if self.state in UNPROVEN:
             events += self._accepted(report.ts_ns, report.order_id)
-        elif self.state == "rejected" and _shows_life(report):
+        elif self.state == "rejected" and report.shows_life:
             why, alarm = "the venue shows what was held for refused or dead", "REFUSED_BUT_LIVE"
             events.append(self._conclude("accept", report.ts_ns, why=why, alarm=alarm, order_id=report.order_id))
         if self.order_id is None and report.order_id:
@@ -229,6 +232,17 @@ class Order:
         if not self.in_doubt:
             raise OrderInvariantError(f"{self.cl_ord_id}: the venue has shown it, it cannot be proved dead: {why}")
         return [self._conclude("prove_dead", ts_ns, why=why)]
+
+    def disown(self) -> None:
+        """The stream's newest snapshot lacks it, and its cancel was refused as one of an unknown order.
+
+        Nothing of it surely rests until the stream shows it; REST, which may lag, is no word against these two.
+        """
+        self._disowned = self.order_id is not None and self.state in RESTING
+
+    def prove_ended(self, why: str, ts_ns: int) -> list[OrderEvent]:
+        """Every fill that it can have is booked, and the venue has disowned it: the rest of it was canceled."""
+        return [self._conclude("cancel", ts_ns, why=why)] if self._disowned and not self.ended else []
 
     def declare_live(self, why: str, ts_ns: int) -> list[OrderEvent]:
         """Take an operator's word that an unknown order rests; evidence corrects it later."""
@@ -300,7 +314,7 @@ class Order:
             return True
         if report.cum_qty is not None and report.cum_qty > self.done_qty:
             return True
-        return self.walk[-1][0] == "rejected" and _shows_life(report)
+        return self.walk[-1][0] == "rejected" and report.shows_life
 
     def _told_quantities(self, report: OrderReport) -> list[OrderEvent]:
         """Book what the report says of totals: a higher cum_qty, an order_qty or price changed by someone else."""
@@ -488,10 +502,6 @@ class Order:
 
 def _said(answer: Answer) -> str:
     return f"{answer.code}: {answer.text}" if answer.code and answer.text else answer.code or answer.text
-
-
-def _shows_life(report: OrderReport) -> bool:
-    return report.fill is None and report.ord_status in ("pending_new", "new", "partially_filled")
 
 
 def _has_terms(report: OrderReport, asked: AmendOrder, done_qty: Qty) -> bool:

@@ -105,3 +105,8 @@ class OrderReport(msgspec.Struct, frozen=True, tag="report"):
     leverage: int | None = None
     reduce_only: bool | None = None
     liquidated: bool | None = None
+
+    @property
+    def shows_life(self) -> bool:
+        """It tells how the order stands, and that it stands on the venue."""
+        return self.fill is None and self.ord_status in ("pending_new", "new", "partially_filled")

@@ -13,6 +13,8 @@ NO_POSITION: Final = frozenset({"REDUCE_ONLY_NO_POSITION", "REDUCE_ONLY_NON_PC",
 """Refusals of a margin exit that say that nothing is there to reduce."""
 SHRUNK: Final = "SHRUNK_BY_VENUE"
 """Code of a resting margin exit that the venue has cut to what there is to reduce."""
+UNKNOWN_ORDER: Final = "UNKNOWN_ORDER"
+"""Refusal of a change: nothing of that id is open, or not yet."""
 NO_INDEX: Final = "INDEX_UNAVAILABLE"
 TRANSIENT_CODES: Final = frozenset(
     {
@@ -31,7 +33,7 @@ TRANSIENT_CODES: Final = frozenset(
         "NOT_APPLIED",
         "INVALID_NONCE",
         "INVALID_SESSION",
-        "UNKNOWN_ORDER",
+        UNKNOWN_ORDER,
     }
 )
 """Refusals that say "not now": the same command may be sent again after a pause."""
@@ -111,6 +113,8 @@ class PlaceClose(msgspec.Struct, frozen=True, tag="place_close"):
 
 
 Step = PlaceStop | AmendStop | CancelExit | CancelEntry | PlaceTarget | PlaceClose
+ExitStep = AmendStop | CancelExit | PlaceClose
+"""Steps for which there is no other when they are refused: a missing stop is planned anew, and told as bare."""
 
 
 class Swap(msgspec.Struct, frozen=True):

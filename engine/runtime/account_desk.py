@@ -8,20 +8,21 @@ from typing import Final
 
 import msgspec
 
+from engine.accounts.charges import Charge
 from engine.accounts.ledger import Fact
 from engine.journal.journal import Journal
 from engine.orders.reports import Fill
 from engine.orders.signal import Signal
 from engine.risk.limits import ONE, Limits
 from engine.risk.trading_state import EVERY_STRATEGY
-from engine.runtime.ledger_rows import LEDGER_ROW, fact_of, read_ledger
+from engine.runtime.ledger_rows import CHARGE_ROW, LEDGER_ROW, fact_of, read_ledger
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
 from engine.values.money import ZERO, Price, Side, other_side, trimmed
 from engine.venue.protocol import VenueLink
 
 SNAPSHOT_FILLS: Final = 1000
-"""After so many fills the ledger is journalled: a start folds no more than these, in about a tenth of a second."""
+"""After so many fills and charges the ledger is journalled: a start folds no more, in about a tenth of a second."""
 PEAK_STEP: Final = Decimal("0.05")
 """A peak is journalled when it has risen by this share of the drawdown's limit: rows stay few, a kill loses little."""
 
@@ -91,6 +92,13 @@ class AccountDesk:
         realized = self.ledger.book(fact) if signal.entered else ZERO
         self.ledger.raise_peak(self.rates)
         self.on_fact(fact, fill, realized)
+
+    def charge(self, charge: Charge) -> None:
+        """Journal and book what margin took beside the fees of its fills."""
+        self._journal.append(CHARGE_ROW, charge, ts_ns=charge.ts_ns, signal_id=charge.lot.signal_id)
+        self._fresh += 1
+        self.ledger.charge(charge)
+        self.ledger.raise_peak(self.rates)
 
     def look(self, others: list[str]) -> None:
         """Value every market with a position, and these others, by what it would pay now."""

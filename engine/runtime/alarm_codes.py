@@ -24,6 +24,9 @@ CODES: Final[dict[str, AlarmCode]] = {
     "ORDER_UNKNOWN": AlarmCode("warning", True, "it is being looked into; resolve ORDER takes a person's word"),
     "EXIT_DENIED": AlarmCode("critical", False, "an exit did not pass our own checks: see why ORDER"),
     "EXIT_REJECTED": AlarmCode("warning", False, "the venue refused an exit; it is planned anew: see why ORDER"),
+    "EXIT_STUCK": AlarmCode(
+        "critical", True, "refused for good: see why ORDER, cancel it there or close the signal anew"
+    ),
     "CLOSE_NOT_FLAT": AlarmCode("critical", False, "a close has ended with something left: its report says what"),
     "TARGET_UNWATCHED": AlarmCode("warning", True, "no fresh book: the target sleeps, the stop stays"),
     "TRADING_HALTED": AlarmCode("critical", True, "no entry passes: find the cause, then resume"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from engine.net.link import COMPLETE
 from engine.net.link_view import LinkView
 from engine.orders.brackets import Bracket
+from engine.orders.steps import CancelExit, ExitStep, PlaceClose
 from engine.runtime.alarm import AlarmSettings, Condition
 from engine.runtime.bracket_scopes import BracketScopes
 from engine.runtime.entry_gate import SELF_ENDING
@@ -59,8 +60,19 @@ def _bracket(services: Services, bracket: Bracket) -> Iterator[Condition]:
     if bracket.state == "naked":
         text = f"{trimmed(bracket.uncovered)} {bracket.instrument.base} of {signal.symbol} without a stop"
         yield Condition("NAKED", signal.signal_id, text)
+    if bracket.refused:
+        text = "; ".join(_refused(bracket, step) for step in bracket.refused)
+        yield Condition("EXIT_STUCK", signal.signal_id, text)
     if unwatched(services, bracket):
         yield Condition("TARGET_UNWATCHED", signal.signal_id, f"no fresh book of {signal.symbol}")
+
+
+def _refused(bracket: Bracket, step: ExitStep) -> str:
+    if isinstance(step, PlaceClose):
+        return f"a close of {trimmed(step.qty)} {bracket.instrument.base} is refused for good ({step.why})"
+    order = bracket.orders[step.cl_ord_id]
+    what, why = ("cancel", step.why) if isinstance(step, CancelExit) else ("amend", order.reason)
+    return f"{order.role} {order.cl_ord_id} rests, and its {what} is refused for good ({why}; {order.code})"
 
 
 def unwatched(services: Services, bracket: Bracket) -> bool:

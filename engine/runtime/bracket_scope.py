@@ -135,13 +135,14 @@ class BracketScope:
     def close(self, why: str, wish: CloseWish | None = None) -> None:
         """End the entry and trade everything held away, slice by slice; each stop stays until its slice is traded.
 
-        Asked twice, the more urgent wish counts: none at all before any.
+        Asked twice, the more urgent wish counts: none at all before any. What was refused is asked for once more.
         """
         if not self._close_why:
             self._wish = wish
         elif self._wish is not None:
             self._wish = None if wish is None else min(wish, self._wish, key=_until)
         self._close_why = self._close_why or why
+        self.bracket.ask_again()
         self.end_entry(why, urgent=True)
 
     def move_exits(self, stop: Price | None, target: Price | None) -> None:

@@ -9,6 +9,10 @@ it shows with another name, or with other terms, is somebody else's.
 The long lag is for what REST alone could tell: an order that opened and closed while no stream stood. A snapshot from
 after the deadline whose fills reach back before the send leaves nothing of that kind but an order that ended without
 a fill, which is dead as well. So such a snapshot counts as an unbroken stream does.
+
+An order that the venue had shown may be disowned by it: the stream's newest snapshot lacks it, and a cancel after that
+was refused as one of an unknown order. It does not rest; once every fill since its send is known it has ended, whatever
+REST, which may lag, still shows.
 """
 
 from __future__ import annotations
@@ -19,8 +23,9 @@ import structlog
 import trio
 
 from engine.errors import VenueError
-from engine.runtime.messages import ProvenDead
-from engine.runtime.order_desk import OrderDesk, OrderHandle
+from engine.runtime.messages import ProvenDead, ProvenEnded
+from engine.runtime.order_desk import NEVER_NS, OrderDesk, OrderHandle
+from engine.runtime.poll_task import FILLS_MARGIN_NS
 from engine.runtime.settings import EngineSettings
 from engine.values.time import NS
 from engine.venue.protocol import VenueLink
@@ -59,6 +64,8 @@ class Investigator:
             await self._look([handle for handle in doubtful if self._is_due(handle)])
             for handle in sorted(doubtful, key=lambda h: h.view.role == "entry"):
                 await self._conclude(handle)
+            for handle in [h for h in self._desk.live.values() if h.disowned and not h.view.ended]:
+                await self._conclude_disowned(handle)
 
     def _is_due(self, handle: OrderHandle) -> bool:
         """Whether to look for evidence that it lives. A new snapshot is such a look; a conclusion brings its own."""
@@ -109,6 +116,21 @@ class Investigator:
             log.warning("order.proved_dead", cl_ord_id=cl_ord_id)
             handle.put(ProvenDead("deadline passed, no report, not in open or closed orders, no unexplained fill"))
 
+    async def _conclude_disowned(self, handle: OrderHandle) -> None:
+        """Read the fills back to before its send, a while at a time, and then tell that it has ended."""
+        since_ns, standing = max(0, _sent_ns(handle) - 1), self._link.standing
+        if standing is None:
+            return
+        if standing.fills_since_ns > since_ns and trio.current_time() >= handle.doubt.ask_s:
+            handle.doubt.asked(MOST_PAUSE_S)
+            self.queries += 1
+            with trio.move_on_after(REACH_BACK_S):
+                await self._link.reach_back(since_ns)
+        standing = self._link.standing
+        if handle.disowned and standing is not None and standing.fills_since_ns <= since_ns:
+            log.warning("order.proved_ended", cl_ord_id=handle.view.cl_ord_id)
+            handle.put(ProvenEnded("the venue knows it no more: not in its snapshot, nothing to cancel, no other fill"))
+
     def _may_conclude(self, handle: OrderHandle) -> bool:
         """Whether a query begun now would be late enough to prove absence."""
         if not self._stream_proves(handle):
@@ -152,3 +174,10 @@ class Investigator:
         except VenueError as error:
             log.warning("investigation.failed", cl_ord_id=spec.cl_ord_id, error=str(error))
         return not unexplained.orders_that_may_be(spec, handle.sent_s, handle.earliest_ns)
+
+
+def _sent_ns(handle: OrderHandle) -> int:
+    """Venue time before which an order that the venue had shown cannot have traded."""
+    if handle.earliest_ns != NEVER_NS:
+        return handle.earliest_ns
+    return max(0, handle.view.dispatched_ns - FILLS_MARGIN_NS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.accounts.charges import Charge
 from engine.accounts.ledger import EMPTY_BOOKS, Books, Fact, Ledger, Rates
 from engine.accounts.results import Result
 from engine.journal.reader import JournalReader
@@ -17,7 +18,9 @@ from engine.values.instrument import Instrument
 from engine.values.money import Side
 
 LEDGER_ROW: Final = "ledger"
-"""The journal's kind for Books: they hold every fill of the rows before them."""
+"""The journal's kind for Books: they hold every fill and every charge of the rows before them."""
+CHARGE_ROW: Final = "charge"
+"""The journal's kind for a Charge: a row of the signal whose fill the entry names, of none for what nobody owns."""
 _FILL: Final = b'"fill":'
 """Stands in every order row that tells of a fill, and in few others: those are read in full."""
 
@@ -35,11 +38,14 @@ def fact_of(signal: Signal, instrument: Instrument, side: Side, fill: Fill, ts_n
         ts_ns=ts_ns,
         fees=fill.fees,
         margin=signal.margin,
+        signal_id=signal.signal_id,
+        exec_id=fill.exec_id,
+        traded_ns=fill.ts_ns,
     )
 
 
 def read_ledger(journal: JournalReader, rates: Rates) -> tuple[Ledger, int]:
-    """Fold every fill behind the last books; returns the ledger, and how many fills were folded."""
+    """Fold every fill and charge behind the last books; returns the ledger, and how many of them were folded."""
     books, after = EMPTY_BOOKS, 0
     last = journal.newest(LEDGER_ROW)
     if last is not None:
@@ -57,6 +63,10 @@ def read_ledger(journal: JournalReader, rates: Rates) -> tuple[Ledger, int]:
             if fact is not None:
                 ledger.book(fact)
                 ledger.raise_peak(rates)
+            folded += 1
+        elif row.kind == CHARGE_ROW:
+            ledger.charge(row.decode(Charge))
+            ledger.raise_peak(rates)
             folded += 1
     return ledger, folded
 

@@ -84,6 +84,12 @@ class ProvenDead(msgspec.Struct, frozen=True):
     why: str
 
 
+class ProvenEnded(msgspec.Struct, frozen=True):
+    """The venue disowns an order that it had shown, and every fill it can have has been told."""
+
+    why: str
+
+
 class DeclaredLive(msgspec.Struct, frozen=True):
     """An operator says that an unknown order rests on the venue."""
 
@@ -103,7 +109,18 @@ class Barrier(msgspec.Struct, frozen=True):
 
 
 OrderMessage = (
-    OrderReport | Sent | Answered | Denied | Cancel | Amend | AmendEntry | ProvenDead | DeclaredLive | Shown | Barrier
+    OrderReport
+    | Sent
+    | Answered
+    | Denied
+    | Cancel
+    | Amend
+    | AmendEntry
+    | ProvenDead
+    | ProvenEnded
+    | DeclaredLive
+    | Shown
+    | Barrier
 )
 
 

@@ -18,6 +18,7 @@ from engine.orders.reports import Fill
 from engine.runtime.account_desk import AccountDesk
 from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.balance_views import BALANCES_ROW, MOVEMENT_ROW, BalanceList, balances_of
+from engine.runtime.charge_desk import ChargeDesk
 from engine.runtime.ledger_rows import read_days
 from engine.runtime.margin_desk import MarginDesk
 from engine.runtime.margin_showing import with_margin
@@ -62,8 +63,9 @@ class MoneyDesk:
         bus: MoneyBus,
         stream_up: Callable[[], bool],
         margin: MarginDesk,
+        charges: ChargeDesk,
     ) -> None:
-        self._margin = margin
+        self._margin, self._charges = margin, charges
         self._journal, self._link, self._clock, self._stream_up = journal, link, clock, stream_up
         self._accounts, self._balances, self._bus = accounts, balances, bus
         self._mismatch: dict[str, Decimal] = {}
@@ -90,7 +92,7 @@ class MoneyDesk:
         accounts = self._accounts
         accounts.look([])
         ended = read_days(self._journal) if by == "day" else []
-        return pnl_of(accounts.ledger, ended, by, accounts.marks, accounts.worth)
+        return pnl_of(accounts.ledger, ended, by, accounts.marks, accounts.worth, self._charges.why)
 
     async def balances(self) -> BalanceList:
         """Return balances with holds, which only a query tells: it waits for that, at most HOLDS_BOUND_S."""
@@ -165,6 +167,7 @@ class MoneyDesk:
         """Journal the balances as they stand, for whoever looks when nobody runs."""
         now_ns = self._clock.now_ns()
         self._kept_ns = now_ns
+        self._charges.look()
         if self._balances.reconciliation.started_ns:
             kept = balances_of(self._balances, (), now_ns, "not told: the engine had ended", self._margin.view())
             self._journal.append(BALANCES_ROW, kept, ts_ns=now_ns)

@@ -63,11 +63,26 @@ class MarginChanged(msgspec.Struct, frozen=True):
     mismatch: dict[str, Decimal]
 
 
-MoneyEvent = PositionChanged | BalanceChanged | ForeignMovement | BalanceMismatch | MarginChanged
+class MarginCharged(msgspec.Struct, frozen=True):
+    """Margin took ``qty`` units of ``asset`` beside the fees of fills: for opening a position, or for keeping it.
+
+    ``ref_id`` is the venue's name for what it charged; strategy and symbol are "unattributed" where none is named.
+    """
+
+    ts_ns: int
+    strategy_id: str
+    symbol: str
+    ref_id: str
+    asset: str
+    qty: Decimal
+
+
+MoneyEvent = PositionChanged | BalanceChanged | ForeignMovement | BalanceMismatch | MarginChanged | MarginCharged
 EVERY_KIND: tuple[type[MoneyEvent], ...] = (
     PositionChanged,
     BalanceChanged,
     ForeignMovement,
     BalanceMismatch,
     MarginChanged,
+    MarginCharged,
 )

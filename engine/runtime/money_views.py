@@ -72,7 +72,8 @@ class PnlRow(msgspec.Struct, frozen=True):
     """Profit of one strategy, symbol or day ("" for all), in ``quote`` units.
 
     ``realized`` is after fees in base and quote, ``apart`` are fees in other assets, worth ``apart_worth`` now.
-    ``unrealized`` is None where a position has no price, and for days.
+    ``unrealized`` is None where a position has no price, and for days. ``charges`` are the part of the fees that margin
+    took for opening positions and for keeping them; "unattributed" is the name of what names no fill of ours.
     """
 
     name: str
@@ -83,13 +84,18 @@ class PnlRow(msgspec.Struct, frozen=True):
     fees: dict[str, Decimal]
     apart: dict[str, Decimal]
     apart_worth: Decimal | None
+    charges: dict[str, Decimal] = {}
 
 
 class Pnl(msgspec.Struct, frozen=True):
-    """Profit by what was asked for: strategy, symbol, day, or "" for a row for each quote currency."""
+    """Profit by what was asked for: strategy, symbol, day, or "" for a row for each quote currency.
+
+    ``charges_why`` says why opening fees and rollovers may be missing from it, "" where nothing says so.
+    """
 
     by: str
     rows: tuple[PnlRow, ...]
+    charges_why: str = ""
 
 
 def positions_of(ledger: Ledger, marks: Mapping[str, Mark]) -> PositionList:
@@ -131,7 +137,14 @@ def _position(held: Iterable[Position], strategy_id: str, ledger: Ledger, marks:
     )
 
 
-def pnl_of(ledger: Ledger, ended: Iterable[Result], by: By | None, marks: Mapping[str, Mark], worth: Worth) -> Pnl:
+def pnl_of(
+    ledger: Ledger,
+    ended: Iterable[Result],
+    by: By | None,
+    marks: Mapping[str, Mark],
+    worth: Worth,
+    charges_why: str = "",
+) -> Pnl:
     """Show profit; ``ended`` are the days that the journal's books have closed."""
     results = (*ended, *ledger.ended, *ledger.today.values()) if by == "day" else tuple(ledger.results.values())
     grouped: dict[tuple[str, str], list[Result]] = {}
@@ -142,7 +155,7 @@ def pnl_of(ledger: Ledger, ended: Iterable[Result], by: By | None, marks: Mappin
         keys = {one.key for one in group}
         held = [position for key, position in ledger.positions.items() if key in keys]
         rows.append(_row(name, quote, group, None if by == "day" else _unrealized(held, marks), worth))
-    return Pnl(by or "", tuple(rows))
+    return Pnl(by or "", tuple(rows), charges_why)
 
 
 def _row(name: str, quote: str, group: list[Result], unrealized: Decimal | None, worth: Worth) -> PnlRow:
@@ -158,6 +171,7 @@ def _row(name: str, quote: str, group: list[Result], unrealized: Decimal | None,
         fees=total.fees,
         apart=apart,
         apart_worth=sum(known, ZERO) if len(known) == len(values) else None,
+        charges=total.charges,
     )
 
 
@@ -188,7 +202,7 @@ def _added(results: Iterable[Result]) -> Result:
     total = Result("", "", "", "", 0, ZERO, {})
     with exactly():
         for one in results:
-            total.add(one.realized, one.fees.items(), one.fills)
+            total.add(one.realized, one.fees.items(), one.fills, one.charges.items())
     return total
 
 

@@ -23,6 +23,7 @@ from engine.runtime.alarm_outbox import GOODBYE_S, AlarmSink, Outbox, open_outbo
 from engine.runtime.alarm_watch import AlarmWatch
 from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.bus import Bus
+from engine.runtime.charge_desk import ChargeDesk
 from engine.runtime.corruption import halt_if_corrupt
 from engine.runtime.counting import Counting
 from engine.runtime.dead_man import DeadManSwitch
@@ -224,6 +225,7 @@ class _Core:
                     service_nursery.start_soon(watch.run, name="alarms/watch")
                     service_nursery.start_soon(services.money.run, name="money/watch")
                     service_nursery.start_soon(services.margin.run, name="margin/watch")
+                    service_nursery.start_soon(services.charges.run, name="charges/watch")
                     strays = Strays(services, engine.brackets)
                     await dead_man.begin()
                     await resumption.run(strays)
@@ -301,6 +303,9 @@ class _Core:
         margin = MarginDesk(self._settings.margin, lags, limits.currency, link, steady, accounts, money_bus)
         margin.on_change, margin.signal_of = market.wake_all, lambda order_id: _signal_of(journal, desk, order_id)
         risk = RiskDesk(limits, journal, link, steady, gate, trading, accounts, balances.spot, margin)
+        charges = ChargeDesk(
+            journal, link, steady, accounts, balances, margin, money_bus, lags, desk.name_of, lambda: sink.stream_up
+        )
         bus = Bus(journal, self._settings.subscriber_queue)
         bus.on_posted = lambda report: metrics.posted(report, desk.framed_s.get(report.cl_ord_id))
         bus.on_published = metrics.published
@@ -338,7 +343,10 @@ class _Core:
             former_mark_keys=self._venue.former_mark_keys,
             balances=balances.spot,
             balance_desk=balances,
-            money=MoneyDesk(journal, link, steady, accounts, balances, money_bus, lambda: sink.stream_up, margin),
+            charges=charges,
+            money=MoneyDesk(
+                journal, link, steady, accounts, balances, money_bus, lambda: sink.stream_up, margin, charges
+            ),
             margin=margin,
             money_bus=money_bus,
             alarms=alarms,

@@ -88,11 +88,21 @@ class OrderHandle:
         self.fills = Repeated()  # the question for fills that it lacks
         self.cancel_lost_s: float | None = None  # when a cancel ended without an answer
         self.change_deadline_ns = NEVER_NS  # of the last amend or cancel
+        self.absent_s: float | None = None  # since when the stream's newest snapshot lacks it, though it should rest
+        self.disowned = False  # its cancel was refused since then as one of an unknown order
 
     def requested(self, deadline_ns: int, stamped_ns: int) -> None:
         """Note when its new-order request was let go, in venue time; ``stamped_ns`` 0: no row tells."""
         self.deadline_ns = deadline_ns
         self.earliest_ns = max(deadline_ns - LONGEST_DEADLINE_NS, stamped_ns - RECKONING_NS if stamped_ns else 0)
+
+    def missed(self) -> None:
+        """Note that a snapshot lacks it, though it should rest: REST is asked, and asked again while it disagrees."""
+        self.absent_s, self.suspect = trio.current_time(), True
+
+    def found(self) -> None:
+        """Note that the stream has shown it."""
+        self.absent_s, self.disowned = None, False
 
     def put(self, message: OrderMessage) -> bool:
         """Queue a message; a full inbox marks the order suspect and returns False."""
@@ -191,6 +201,8 @@ class OrderDesk:
             self.stray(report)
             return
         self.framed_s[handle.view.cl_ord_id] = trio.current_time()
+        if report.source != "rest" and report.shows_life:
+            handle.found()
         self.name(report.order_id, handle.view.cl_ord_id)  # what comes of it may be in the same frame
         if not handle.put(report):
             self.counts["inbox_full"] += 1
@@ -241,7 +253,7 @@ class OrderDesk:
         for cl_ord_id, handle in self.live.items():
             resting = handle.view.order_id is not None and handle.view.state not in ENDED
             if resting and cl_ord_id not in open_orders:
-                handle.suspect = True
+                handle.missed()
 
     async def strays_come(self) -> None:
         """Wait until a report waits whose order has no scope."""

@@ -16,6 +16,7 @@ from engine.orders.execution import Tally
 from engine.orders.order import Order
 from engine.orders.reports import Answer, OrderReport, Outcome
 from engine.orders.signal import Signal
+from engine.orders.steps import UNKNOWN_ORDER
 from engine.risk.denials import Denial
 from engine.runtime.messages import (
     Amend,
@@ -29,6 +30,7 @@ from engine.runtime.messages import (
     OrderChanged,
     OrderMessage,
     ProvenDead,
+    ProvenEnded,
     Sent,
     Shown,
 )
@@ -150,6 +152,8 @@ class OrderScope:
         """Conclude what the process before could not, and let the venue's answers be waited for."""
         shown = self._order.cl_ord_id in self._services.desk.open_at_snapshot
         self.handle.suspect = loose.order.order_id is not None and not shown
+        if self.handle.suspect and self._services.stream_up():
+            self.handle.missed()
         if self._order.pending is not None:
             self.handle.change_deadline_ns = self._order.pending.deadline_ns
         self._order.outgoing = None  # whoever sent it is gone: evidence must tell
@@ -185,6 +189,7 @@ class OrderScope:
                 if message.answer.outcome is Outcome.ACCEPTED and not self._services.stream_up():
                     self._services.desk.hurry(self.handle)
                 self._note_lost_cancel(message.answer)
+                self._note_disowned(message.answer)
                 return self._record(order.answered(msgspec.structs.replace(message.answer, ts_ns=now)))
             case Denied():
                 self._outgoing = None
@@ -194,6 +199,8 @@ class OrderScope:
                 return sent + self._record(order.reported(msgspec.structs.replace(message, ts_ns=now)))
             case ProvenDead() if order.in_doubt:
                 return self._record(order.prove_dead(message.why, now))
+            case ProvenEnded():
+                return self._record(order.prove_ended(message.why, now))
             case DeclaredLive():
                 return self._record(order.declare_live(message.why, now))
             case Shown():
@@ -224,6 +231,11 @@ class OrderScope:
             lost = answer.outcome is Outcome.UNKNOWN
             self.handle.cancel_lost_s = trio.current_time() if lost else None
             self.handle.suspect |= lost
+
+    def _note_disowned(self, answer: Answer) -> None:
+        if (answer.request, answer.code) == ("cancel", UNKNOWN_ORDER) and self.handle.absent_s is not None:
+            self.handle.disowned = True
+            self._order.disown()
 
     def _sent(self, message: Sent, now: int) -> list[OrderEvent]:
         self._cause = message.row

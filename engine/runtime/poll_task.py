@@ -82,7 +82,7 @@ class PollTask:
         if not due:
             return
         # one call costs the same for fifty: who will be due soon comes along, and all keep step
-        wanted = [h for h in asked if h.view.cl_ord_id in due or self._in_haste(h.view) or _not_asked_since(h)]
+        wanted = [h for h in asked if h.view.cl_ord_id in due or self._in_haste(h) or _not_asked_since(h)]
         if any(not handle.suspect and _not_asked_since(handle) for handle in wanted):
             self._soon_s = trio.current_time()
         for handle in wanted:
@@ -94,17 +94,22 @@ class PollTask:
         now_s, settings = trio.current_time(), self._settings
         if handle.suspect:
             return True
-        if self._in_haste(handle.view):
+        if self._in_haste(handle):
             silent = now_s >= handle.last_news_s + settings.silent_immediate_s
             return silent and now_s >= handle.states.ask_s
         if _not_asked_since(handle) and now_s >= self._soon_s + SOON_EVERY_S:
             return now_s >= handle.changed_s + settings.silent_after_news_s
         return now_s >= max(handle.last_news_s, handle.asked_s) + settings.silent_resting_s
 
-    def _in_haste(self, view: OrderView) -> bool:
-        if view.state in ENDED and _lacks_fills(view):
+    def _in_haste(self, handle: OrderHandle) -> bool:
+        if handle.view.state in ENDED and _lacks_fills(handle.view):
             return False  # its state is known: only the fills are wanted
-        return not self._stream_up() or _is_immediate(view)
+        return not self._stream_up() or _is_immediate(handle.view) or self._disputed(handle)
+
+    def _disputed(self, handle: OrderHandle) -> bool:
+        """Whether a snapshot lacks it, and REST, which may lag so far, does not agree yet."""
+        lag_s = self._settings.visibility_lag_broken_s
+        return handle.absent_s is not None and trio.current_time() < handle.absent_s + lag_s
 
     async def _ask_states(self, handles: list[OrderHandle]) -> None:
         for start in range(0, len(handles), 50):

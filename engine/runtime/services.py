@@ -13,6 +13,7 @@ from engine.runtime.alarm_desk import AlarmDesk
 from engine.runtime.alarm_outbox import Outbox
 from engine.runtime.balance_desk import BalanceDesk
 from engine.runtime.bus import Bus
+from engine.runtime.charge_desk import ChargeDesk
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.fence import Fence
 from engine.runtime.halt_watch import HaltWatch
@@ -59,6 +60,7 @@ class Services:
     halt_watch: HaltWatch
     fence: Fence
     balance_desk: BalanceDesk
+    charges: ChargeDesk
     money: MoneyDesk
     margin: MarginDesk
     money_bus: MoneyBus

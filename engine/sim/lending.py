@@ -42,14 +42,18 @@ class Lending:
         closing_cost = nearest(price * closing_qty, places)
         opened_cost = nearest(price * qty, places) - closing_cost
         bound = nearest(opened_cost / (order.leverage or 1), places)
-        trade = self._core.settlement.fill(order, account, pair, match, MarginPart(bound, _status(closed, qty)))
+        extra = ZERO
+        if qty > closing_qty:
+            extra = nearest(opened_cost * self._core.settings.margin_open_fee_pct / HUNDRED, places)
+        told = extra if self._core.settings.margin_open_fee_in == "fill" else ZERO
+        part = MarginPart(bound, _status(closed, qty), told)
+        trade = self._core.settlement.fill(order, account, pair, match, part)
+        extra -= told
         profit = closing_cost - sum((before.open_cost - after.open_cost for before, after in closed), ZERO)
         profit = profit if order.side == "sell" else -profit
         for _, after in closed:
             self._keep(account, after, ts_ns)
-        extra = ZERO
         if qty > closing_qty:
-            extra = nearest(opened_cost * self._core.settings.margin_open_fee_pct / HUNDRED, places)
             self._open(trade, account, (qty - closing_qty, opened_cost, bound, trade.fee + extra))
         self._pay(account, pair, trade, profit, extra)
         return trade
@@ -61,7 +65,12 @@ class Lending:
         house.move(pair.quote, -sign * trade.cost - profit)
         settlement.collect(pair.quote, trade.fee + extra)
         account.move(pair.quote, profit - trade.fee - extra)
-        settlement.book(account, pair.quote, profit, trade.fee + extra, trade.exec_id, trade.ts_ns, "margin")
+        apart = extra if self._core.settings.margin_open_fee_in == "own_entry" else ZERO
+        account.move(pair.quote, apart)
+        settlement.book(account, pair.quote, profit, trade.fee + extra - apart, trade.exec_id, trade.ts_ns, "margin")
+        if apart:
+            account.move(pair.quote, -apart)
+            settlement.book(account, pair.quote, ZERO, apart, trade.exec_id, trade.ts_ns, "margin")
 
     def _open(self, trade: SimTrade, account: Account, opened: tuple[Decimal, Decimal, Decimal, Decimal]) -> None:
         qty, cost, margin, fee = opened
@@ -136,10 +145,19 @@ class Lending:
         fee = nearest(position.open_cost * settings.margin_rollover_fee_pct / HUNDRED, self._places(pair))
         core.settlement.collect(pair.quote, fee)
         account.move(pair.quote, -fee)
-        core.settlement.book(account, pair.quote, ZERO, fee, position.position_id, core.now_ns, "rollover")
+        core.settlement.book(account, pair.quote, ZERO, fee, self._rollover_ref(position), core.now_ns, "rollover")
         rolled = replace(position, rollover_ns=(position.rollover_ns or 0) + settings.margin_rollover_s * NS)
         self._keep(account, rolled, core.now_ns)
         return rolled
+
+    def _rollover_ref(self, position: Position) -> str:
+        match self._core.settings.margin_rollover_ref:
+            case "position":
+                return position.position_id
+            case "order":
+                return position.order_id
+            case "own":
+                return self._core.settlement.draw_ref()
 
     def _places(self, pair: PairSpec) -> int:
         return self._core.settings.asset(pair.quote).decimals

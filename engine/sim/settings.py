@@ -169,6 +169,9 @@ class SimSettings:
     margin_open_fee_pct: Decimal = Decimal(0)  # of the cost of what a fill opens; rates are not confirmed
     margin_rollover_fee_pct: Decimal = Decimal(0)  # of the open cost, every ``margin_rollover_s``
     margin_rollover_s: int = 14_400
+    margin_open_fee_in: Literal["entry", "fill", "own_entry"] = "entry"  # where it is told: with the fill's ledger row,
+    # in the fee that the fill's reports tell too, or in a further row of the same reference
+    margin_rollover_ref: Literal["position", "order", "own"] = "position"  # what its ledger row refers to
     split_hosts: bool = False  # private methods only on hosts named ws-auth..., public ones only elsewhere
 
     # --- texts that Kraken does not publish

@@ -25,10 +25,14 @@ HUNDRED = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class MarginPart:
-    """What a fill of a margin order does to positions: the margin that it binds, and how WebSocket calls it."""
+    """What a fill of a margin order does to positions: the margin that it binds, and how WebSocket calls it.
+
+    ``fee`` is what the fill's own fee tells of the opening fee.
+    """
 
     margin: Decimal
     position_status: str
+    fee: Decimal = ZERO
 
 
 class Settlement:
@@ -102,7 +106,7 @@ class Settlement:
         """
         price, qty, liquidity, trade_id, ts_ns = match
         cost = nearest(price * qty, self._decimals[pair.quote])
-        fee = self.fee_of(order, account, qty, cost, liquidity, ts_ns)
+        fee = self.fee_of(order, account, qty, cost, liquidity, ts_ns) + (ZERO if margin is None else margin.fee)
         trade = SimTrade(
             exec_id=self._ids.trade(),
             order_id=order.order_id,
@@ -134,6 +138,10 @@ class Settlement:
         if not account.unlimited:
             self.volumes.add(account.name, ts_ns, self._in_usd(pair.quote, cost))
         return trade
+
+    def draw_ref(self) -> str:
+        """Name a movement that refers to nothing else."""
+        return self._ids.deposit()
 
     def pay_in(self, account: Account, asset: str, amount: Decimal, ts_ns: int) -> None:
         """Credit a deposit, or debit a withdrawal (below zero), from outside the exchange."""

@@ -341,6 +341,10 @@ class VenueLink(MarketLink, Protocol):
         """Ask for the venue's ledger entries from a moment on, whoever caused them, oldest first."""
         ...
 
+    async def order_of(self, ref_id: str) -> OrderReport | None:
+        """Ask for the order that a ledger entry's reference names, by a fill of it or by itself; None for neither."""
+        ...
+
     async def balances(self) -> list[Balance]:
         """Ask for all balances."""
         ...

@@ -73,6 +73,13 @@ async def late_amend(stage: Stage) -> None:
     core.report(core.orders[stage.ours("stop")], "amended")
 
 
+async def report_that_does_not_add_up(stage: Stage) -> None:
+    """More is left than was ordered and is not filled."""
+    async with aclosing(stage.world.engine.reports(after=0)) as reports:
+        report = await anext(reports)
+    stage.oracle.heard(msgspec.structs.replace(report, leaves_qty=report.order_qty * 2))
+
+
 async def order_below_the_minimum(stage: Stage) -> None:
     """Dust, sent all the same."""
     decide(stage, "tiny", order_qty="0.00000001")
@@ -296,6 +303,7 @@ async def silent_damage(stage: Stage) -> None:
 MISTAKES: dict[str, tuple[Mistake, str]] = {
     "early proof": (early_proof, "proof_after_deadline"),
     "late amend": (late_amend, "changes_agree"),
+    "sums": (report_that_does_not_add_up, "quantities_add_up"),
     "below minimum": (order_below_the_minimum, "orders_meet_terms"),
     "slow stop": (stop_that_takes_long, "shutdown_in_time"),
     "two live": (two_live_entries, "one_live_for_one_intent"),

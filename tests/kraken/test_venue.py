@@ -355,6 +355,14 @@ async def test_skewed_clock_is_measured_and_deadlines_are_in_venue_time(stage, a
         assert (await place(link, limit())).outcome is Outcome.ACCEPTED
 
 
+async def test_step_of_our_clock_leaves_deadlines_in_venue_time(stage, autojump_clock):
+    """Set forward by an hour while the link stands: the next order bears a deadline that the venue accepts."""
+    stage.clock = VirtualClock()  # ours alone
+    async with stage.link() as link:
+        stage.clock.skew_ns += 3600 * 10**9
+        assert (await place(link, limit())).outcome is Outcome.ACCEPTED
+
+
 async def test_missed_first_frame_is_asked_for(stage, autojump_clock, monkeypatch):
     """An order named by a delta alone is completed from QueryOrders."""
     async with stage.link() as link:

@@ -304,6 +304,23 @@ def test_time_barrier_counts_from_the_first_fill() -> None:
     assert desk.end("x1") == [PlaceClose(qty(1), "sell", "its time has run out")]
 
 
+def test_stop_whose_cancel_is_refused_for_good_is_neither_flat_nor_asked_again() -> None:
+    """It rests and protects; the plan names what is refused, until a person asks anew."""
+    desk = Desk(msgspec.structs.replace(BUY, exit_after_s=Decimal(30)))
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.accept("x0")
+    assert desk.after(30) == [CancelExit("x0", "its time has run out")]
+    assert desk.bracket.refused == ()
+    assert desk.refuse("x0", "INVALID_ORDER") == []
+    assert desk.after(3600) == []
+    assert (desk.bracket.state, desk.bracket.uncovered) == ("exiting", 0)
+    assert desk.bracket.refused == (CancelExit("x0", "its time has run out"),)
+    desk.bracket.ask_again()
+    assert desk.think() == [CancelExit("x0", "its time has run out")]
+    assert desk.bracket.refused == ()
+
+
 def test_time_barrier_without_a_fill_ends_the_entry() -> None:
     """Nothing is held: there is only the entry to end."""
     desk = Desk(msgspec.structs.replace(BUY, exit_at_ns=1_050 * NS))

@@ -253,8 +253,8 @@ def stuck(desk: Desk) -> bool:
     bracket = desk.bracket
     finals = bracket._steps.blocked - bracket._steps.deferred
     wanted = plan(msgspec.structs.replace(bracket._situation(desk.market, desk.now), blocked=frozenset())).steps
-    told = bracket.state == "naked" or bracket.exposure < 0
-    return told and bool(wanted) and all(step.key() in finals for step in wanted)
+    told = bracket.state == "naked" or bracket.refused
+    return bool(told and wanted) and all(step.key() in finals for step in wanted)
 
 
 @pytest.mark.parametrize("kind", KINDS)

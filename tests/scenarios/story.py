@@ -343,6 +343,10 @@ class Story:
             out.append(standing)
         return out
 
+    def stands(self, code: str) -> list[str]:
+        """Subjects of the alarms of this code that stand now."""
+        return [one.subject for one in self.engine.alarms.alarms() if one.code == code and one.standing]
+
     def tale(self) -> str:
         """What happened, for a failing test."""
         lines = [f"seed {self.world.seed!r}"]

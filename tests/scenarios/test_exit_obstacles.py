@@ -121,3 +121,39 @@ async def test_person_who_cancels_the_stop_once_finds_it_back_twice_is_obeyed(op
     assert case.outcome == "taken_over"
     assert case.alarms()[-1] == "TAKEN_OVER"
     assert case.resting() == []
+
+
+@SIDES
+async def test_stop_whose_cancel_is_refused_for_good_is_told_until_it_is_gone(open_story, autojump_clock, side):
+    """Its time has run out: the stop stays and protects, nothing is sold beside it, and a person's close asks anew."""
+    async with open_story() as story:
+        case = await entered(story, side, take_profit=None, exit_after_s=5)
+        story.world.exchange.faults = ScriptedFaults().during(
+            "cancel_order", 0, 300, refuse_with("EOrder:Invalid order")
+        )
+        await story.until(lambda: case.phase == "exiting")
+        await story.until(lambda: story.stands("EXIT_STUCK"), within_s=5)
+        for _ in range(30):
+            await story.wait(1)
+            assert (case.phase, story.stands("EXIT_STUCK")) == ("exiting", [case.signal_id])
+        assert sum(order.leaves_qty for order in case.resting("stop")) == d("0.02")
+        assert [row for row in story.truth.requests if row[2] == "cancel_order"][1:] == []
+        story.world.exchange.faults = ScriptedFaults()
+        report = await story.engine.close(signal_id=case.signal_id)
+        assert report.flat
+        await story.wait(15)
+        assert story.stands("EXIT_STUCK") == []
+    assert case.outcome == "flattened"
+
+
+async def test_close_refused_for_good_is_told_beside_the_bare_quantity(open_story, autojump_clock):
+    """The stop has gone and the market close is refused: the alarms say what stands bare, and what does not go."""
+    async with open_story() as story:
+        case = await entered(story, "buy", take_profit=None, exit_after_s=5)
+        story.world.exchange.faults = ScriptedFaults().during("add_order", 0, 300, refuse_with("EOrder:Invalid price"))
+        await story.until(lambda: story.stands("EXIT_STUCK") and story.stands("NAKED"), within_s=12)
+        await story.wait(30)
+        assert story.stands("EXIT_STUCK") == story.stands("NAKED") == [case.signal_id]
+        story.world.exchange.faults = ScriptedFaults()
+        assert (await story.engine.close(signal_id=case.signal_id)).flat
+    assert case.outcome == "flattened"

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from engine.runtime.ledger_rows import read_ledger
 from engine.seams.determinism import deterministic
-from engine.sim import Refused
+from engine.sim import Refused, SimSettings
 from tests.scenarios.margin_story import LENT, at_venue, never_opened
 from tests.scenarios.restart.lives import open_cut_story
 from tests.scenarios.story import BTC, ETH, Story, d
@@ -40,6 +40,18 @@ COMMANDS = st.lists(
     min_size=3,
     max_size=14,
 )
+
+
+CHARGES = st.fixed_dictionaries(
+    {
+        "margin_open_fee_pct": st.sampled_from([d("0"), d("0.02"), d("0.0137")]),
+        "margin_rollover_fee_pct": st.sampled_from([d("0"), d("0.02"), d("0.0137")]),
+        "margin_rollover_s": st.sampled_from([5, 17]),
+        "margin_open_fee_in": st.sampled_from(["entry", "fill", "own_entry"]),
+        "margin_rollover_ref": st.sampled_from(["position", "order"]),
+    }
+)
+"""What the venue takes, how often, and how it tells it."""
 
 
 class Lender(Teller):
@@ -84,15 +96,15 @@ class Lender(Teller):
             self.story.house.cancel_client(armed[which].order_id)
 
 
-async def _tell(seed: int, commands: list[tuple[Any, ...]]) -> None:
+async def _tell(seed: int, commands: list[tuple[Any, ...]], charges: dict[str, Any]) -> None:
     with trio.fail_after(3600):
-        async with open_cut_story(seed, settings=LENT) as story:
+        async with open_cut_story(seed, settings=LENT, sim=SimSettings(**charges)) as story:
             teller = Lender(story)
             for symbol in MIDDLES:
                 await teller.move(symbol, 0)
             for command in commands:
                 await teller.do(command)
-            await trio.sleep(2 * SETTLE_S)
+            await trio.sleep(3 * SETTLE_S)
             story.cases = teller.cases
             never_opened(story)
             _compare(story)
@@ -108,9 +120,11 @@ def _compare(story: Story) -> None:
     assert sum(one.fills for one in ledger.results.values()) == len(ours), story.tale()
     made = sum((one.realized for one in ledger.results.values()), d("0"))
     made -= sum((one.cost for one in ledger.positions.values()), d("0"))
-    moved = sum(
-        (row.amount - row.fee for row in account.ledger.rows if row.ref_id in ours and row.asset == "USD"), d("0")
-    )
+    orders = {trade.order_id for trade in ours.values()}
+    rows = [row for row in account.ledger.rows if row.ref_id in ours.keys() | orders and row.asset == "USD"]
+    moved = sum((row.amount - row.fee for row in rows), d("0"))
+    charged = sum((one.fees.get("USD", d("0")) for one in ledger.results.values()), d("0"))
+    assert charged == sum((row.fee for row in rows), d("0")), story.tale()
     strangers = [trade for trade in story.truth.trades if trade.liquidated and trade.exec_id not in ours]
     if not strangers:  # of one that could be anybody's, nothing is booked: it is told
         lent = sum((p.open_cost if p.side == "buy" else -p.open_cost for p in account.positions.values()), d("0"))
@@ -120,11 +134,23 @@ def _compare(story: Story) -> None:
     assert story.engine.services.balance_desk.mismatch() == {}, story.tale()
     folded, _ = read_ledger(story.journal, {"USD": Decimal(1)})
     assert (folded.positions, folded.results) == (ledger.positions, ledger.results)
+    assert story.engine.money.pnl().charges_why == ""
+
+
+def _run(seed: int, commands: list[tuple[Any, ...]], charges: dict[str, Any]) -> None:
+    with deterministic(seed):
+        trio.run(partial(_tell, seed, commands, charges), clock=MockClock(autojump_threshold=0))
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(COMMANDS, st.integers(0, 1000))
 def test_no_exit_opens_a_position_and_money_is_conserved_on_margin(commands, seed):
     """Liquidations, late fills, lost stops, kills and broken links: each exit reduces, and every dollar is found."""
-    with deterministic(seed):
-        trio.run(partial(_tell, seed, commands), clock=MockClock(autojump_threshold=0))
+    _run(seed, commands, {})
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(COMMANDS, st.integers(0, 1000), CHARGES)
+def test_opening_fees_and_rollovers_are_conserved_too(commands, seed, charges):
+    """A rollover every few seconds, wherever the venue tells them, also while the engine is off: to the last digit."""
+    _run(seed, commands, charges)

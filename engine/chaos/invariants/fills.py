@@ -9,6 +9,7 @@ from engine.chaos.invariants.base import Invariant, Moment
 from engine.chaos.ledger import ZERO, Twin
 from engine.journal.row import Row
 from engine.orders.events import ExecutionReport, OrderEvent
+from engine.orders.machine import ENDED
 from engine.orders.replay import Closed
 from engine.sim.events import OrderReport
 
@@ -92,6 +93,20 @@ class ReportsOnce(Invariant):
                 self.broken(f"fills in the journal and never told: {sorted(told - self._heard)}")
 
 
+class QuantitiesAddUp(Invariant):
+    """In every report what is filled and what is left comes to what was ordered; what has ended leaves nothing."""
+
+    name = "quantities_add_up"
+
+    def on_report(self, report: ExecutionReport) -> None:
+        """Add. Where the venue counts more than it has told the fills of, that is neither filled nor left yet."""
+        total = report.cum_qty + report.leaves_qty
+        ended = report.ord_status in ENDED
+        if report.order_qty and (total > report.order_qty or (ended and report.leaves_qty)):
+            told = f"{report.ord_status}: {report.cum_qty} filled, {report.leaves_qty} left of {report.order_qty}"
+            self.broken(told, report.cl_ord_id)
+
+
 class PositionEqualsFills(Invariant):
     """A bracket's net quantity when it ends is that of its fills on the exchange."""
 
@@ -131,4 +146,4 @@ class FillsFound(Invariant):
                 self.broken(f"journal {twin.cum_qty}, exchange {venue.cum_qty}", twin.cl_ord_id)
 
 
-RULES = (FillsOnceInJournal, CumNeverFalls, ReportsOnce, PositionEqualsFills, FillsFound)
+RULES = (FillsOnceInJournal, CumNeverFalls, ReportsOnce, QuantitiesAddUp, PositionEqualsFills, FillsFound)

@@ -17,6 +17,7 @@ from engine.values.time import NS
 _TOLD = frozenset({"open", "partial", *ENDED})
 """Nothing is under way for an order in these."""
 
+
 class OneOrderPerAttempt(Invariant):
     """The exchange has at most one order of any cl_ord_id, ever."""
 
@@ -124,7 +125,7 @@ class TerminalAgrees(Invariant):
         elif venue is None:
             if fact.from_state not in ("denied", "rejected"):
                 self.broken(f"told {fact.to_state}, the exchange never had it", row.cl_ord_id)
-        elif venue.is_open:
+        elif venue.is_open or fact.to_state not in ("settled", venue.status):
             self.broken(f"told {fact.to_state}, the exchange has {venue}", row.cl_ord_id)
 
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:

@@ -1,0 +1,208 @@
+"""Opening fees and rollovers of a running engine: booked as losses once their entries are told, asked for where missed.
+
+The stream tells them as they come; what it may have missed (the engine was off, the stream was away) the venue's ledger
+tells. While nothing was ever traded on margin nothing is asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from decimal import Decimal
+from itertools import islice
+from typing import Final
+
+import structlog
+import trio
+
+from engine.accounts.charges import ROLLOVER, UNATTRIBUTED, Lot
+from engine.accounts.movement import SPOT, Movement
+from engine.accounts.reconciliation import TRADES
+from engine.errors import VenueError
+from engine.journal.journal import Journal
+from engine.orders.replay import Opened
+from engine.runtime.account_desk import AccountDesk
+from engine.runtime.balance_desk import BalanceDesk
+from engine.runtime.history import signal_of
+from engine.runtime.margin_desk import Lags, MarginDesk
+from engine.runtime.money_bus import MoneyBus
+from engine.runtime.money_events import MarginCharged
+from engine.seams.clock import Clock
+from engine.values.time import NS
+from engine.venue.protocol import VenueLink
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S: Final = 1.0
+ASK_BOUND_S: Final = 10.0
+"""A history comes in pages of fifty."""
+ASK_AGAIN_S: Final = 60.0
+"""A key may lack the permission for the ledger: it is asked seldom, and the profit says what may be missing."""
+OWNERS_AT_ONCE: Final = 5
+"""Questions for the owner of a rollover cost REST points that others need too."""
+UNOWNED_MOST: Final = 1000
+"""More positions than an account has open at once."""
+
+
+class ChargeDesk:
+    """``why`` says why charges may be missing from the profit, "" where none is. ``name_of`` is what we call an order.
+
+    An entry belongs to the signal whose fill it names. Where nothing of ours is named, and yet every open position is
+    ours, it is ours and nobody's in particular: it is booked as unattributed. Everything else is another's.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        link: VenueLink,
+        clock: Clock,
+        accounts: AccountDesk,
+        balances: BalanceDesk,
+        margin: MarginDesk,
+        bus: MoneyBus,
+        lags: Lags,
+        name_of: Callable[[str], str | None],
+        stream_up: Callable[[], bool],
+    ) -> None:
+        self._journal, self._link, self._clock = journal, link, clock
+        self._accounts, self._margin, self._bus = accounts, margin, bus
+        self._lags, self._name_of, self._stream_up = lags, name_of, stream_up
+        self.why = ""
+        self._charges, self._told = accounts.ledger.charges, balances.reconciliation
+        for exec_id in self._charges.lots:
+            self._told.filled_on_margin(exec_id)
+        self._since_ns = self._charges.known_ns
+        self._ask_at_s: list[float] = []
+        self._was_up = self._whole = False  # whole: the stream has told every entry since it was last opened
+        self._opened_ns = 0
+        self._retry_s = self._owners_s = -math.inf
+        self._unowned: OrderedDict[str, list[Movement]] = OrderedDict()  # rollovers that the ledger has told, by ref
+
+    async def run(self) -> None:
+        """Ask and book until cancelled."""
+        while True:
+            self._notice()
+            if self._was_up:
+                await self._ask_ledger()
+                await self._ask_owners()
+            self.look()
+            await trio.sleep(LOOK_EVERY_S)
+
+    def look(self) -> None:
+        """Book what has been told."""
+        while self._told.lent:
+            self._book(self._told.lent.popleft())
+        self._notice()
+        if self._whole and not self._ask_at_s:
+            self._since_ns = self._clock.now_ns() - round(self._lags.broken_s * NS)
+            self._charges.know(self._since_ns)
+
+    # --- what was missed --------------------------------------------------------------------------------------------
+
+    def _notice(self) -> None:
+        """Learn of a gap: REST may show what happened in it only after a while, so it is asked twice."""
+        up, opened_ns = self._stream_up(), self._told.opened_ns
+        if (up and not self._was_up) or opened_ns != self._opened_ns:
+            now_s = trio.current_time()
+            self._ask_at_s, self._retry_s = [now_s, now_s + self._lags.broken_s], now_s
+        self._whole = up and (self._whole or opened_ns != self._opened_ns)
+        self._was_up, self._opened_ns = up, opened_ns
+
+    async def _ask_ledger(self) -> None:
+        now_s, opened_ns = trio.current_time(), self._opened_ns
+        due = bool(self._ask_at_s) and now_s >= max(self._ask_at_s[0], self._retry_s)
+        if not due or not self._charges.known_ns:
+            return
+        why = f"the venue did not answer within {ASK_BOUND_S:g} s"
+        with trio.move_on_after(ASK_BOUND_S):
+            try:
+                for movement in await self._link.movements_since(max(self._since_ns, self._charges.known_ns)):
+                    self._take(movement)
+                why = ""
+            except VenueError as error:
+                why = str(error)
+        self.why = f"the ledger of the venue could not be asked: {why}" if why else ""
+        if why:
+            log.warning("charges.not_told", why=why)
+            self._retry_s = now_s + ASK_AGAIN_S
+        elif opened_ns == self._told.opened_ns:
+            self._ask_at_s = [at_s for at_s in self._ask_at_s if at_s > now_s]
+
+    def _take(self, movement: Movement) -> None:
+        if movement.wallet != SPOT or movement.kind not in TRADES:
+            return
+        if movement.ref_id in self._charges.lots:
+            self._book(movement)
+        elif movement.kind == ROLLOVER:
+            self._unowned.setdefault(movement.ref_id, []).append(movement)
+            if len(self._unowned) > UNOWNED_MOST:
+                self._unowned.popitem(last=False)
+
+    # --- whose it is ------------------------------------------------------------------------------------------------
+
+    async def _ask_owners(self) -> None:
+        waiting = {ref_id: told[0] for ref_id, told in self._unowned.items()} | self._told.nameless
+        for ref_id, first in islice(waiting.items(), OWNERS_AT_ONCE):
+            if trio.current_time() < self._owners_s:
+                return
+            self._owners_s = trio.current_time() + ASK_AGAIN_S
+            with trio.move_on_after(ASK_BOUND_S):
+                try:
+                    self._settle(ref_id, await self._owner(first))
+                    self._owners_s = -math.inf
+                except VenueError as error:
+                    log.warning("charges.owner_not_told", ref_id=ref_id, why=str(error))
+
+    def _settle(self, ref_id: str, lot: Lot | None) -> None:
+        first, told = self._told.nameless.pop(ref_id, None), self._unowned.pop(ref_id, [])
+        if lot is None:
+            return
+        self._charges.note(ref_id, lot, (first or told[0]).ts_ns)
+        self._told.filled_on_margin(ref_id)
+        for movement in told:
+            self._book(movement)
+
+    async def _owner(self, movement: Movement) -> Lot | None:
+        """Return whose fill, or order, an entry names; nobody's in particular where it must be ours; None: another's.
+
+        Raises VenueError.
+        """
+        ref_id = movement.ref_id
+        if ref_id in self._charges.lots:  # its fill was told meanwhile
+            return self._charges.lots[ref_id]
+        named = next((one.order_id for one in self._margin.positions if one.position_id == ref_id), ref_id)
+        lot = await self._lot_of(named)
+        if lot is not None:
+            return lot
+        positions = await self._link.margin_positions()
+        for one in positions:
+            if one.position_id not in self._charges.lots and await self._lot_of(one.order_id) is None:
+                return None
+        return Lot("", UNATTRIBUTED, UNATTRIBUTED, "", movement.asset) if positions else None
+
+    async def _lot_of(self, ref_id: str) -> Lot | None:
+        name = self._name_of(ref_id)
+        if name is None:
+            order = await self._link.order_of(ref_id)
+            name = order.cl_ord_id or self._name_of(order.order_id) if order is not None else None
+        signal_id = signal_of(self._journal, name) if name else None
+        if signal_id is None:
+            return None
+        opened = next(self._journal.rows(signal_id=signal_id, kind="signal")).decode(Opened)
+        market = opened.instrument
+        return Lot(signal_id, opened.signal.strategy_id, market.symbol, market.base, market.quote)
+
+    # --- booking ----------------------------------------------------------------------------------------------------
+
+    def _book(self, movement: Movement) -> None:
+        charge = self._charges.charge(movement, self._clock.now_ns(), self._since_ns)
+        if charge is None:
+            return
+        self._accounts.charge(charge)
+        if charge.qty:
+            self._tell(charge.lot, movement, charge.qty)
+
+    def _tell(self, lot: Lot, movement: Movement, qty: Decimal) -> None:
+        now_ns = self._clock.now_ns()
+        self._bus.post(MarginCharged(now_ns, lot.strategy_id, lot.symbol, movement.ref_id, movement.asset, qty))
