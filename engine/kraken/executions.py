@@ -123,4 +123,5 @@ class Executions:
             level = row.ratecount if row.ratecount is not None else row.rate_count
             symbol = row.symbol or self._counters.symbol_of(row.order_id)
             if level is not None and symbol is not None:
-                self._counters.correct(symbol, level, trio.current_time())
+                age_s = max(0, self._venue_now_ns() - decode.moment(row.timestamp)) / NS if row.timestamp else 0.0
+                self._counters.read(symbol, level, age_s, trio.current_time())

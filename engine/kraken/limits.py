@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -45,6 +45,8 @@ _BY_AGE: dict[Transaction, tuple[int, ...]] = {
 }
 
 _ORDERS_KEPT = 10_000
+_CHARGES_KEPT = 1_000
+"""Of one pair: more than any tier lets go while a report is on its way."""
 _ROUNDING = 1e-9
 _AGED = frozenset((ReportType.PENDING_NEW, ReportType.NEW, ReportType.AMENDED))
 _ENDED = frozenset(("filled", "canceled", "expired"))
@@ -84,6 +86,7 @@ class Counter:
         self._held: dict[int, float] = {}
         self._numbers = itertools.count(1)
         self._refusals = 0  # in a row
+        self._charges: deque[tuple[float, float]] = deque(maxlen=_CHARGES_KEPT)
 
     def level(self, now_s: float) -> float:
         """Return the points that count now, those of unanswered requests included."""
@@ -95,6 +98,7 @@ class Counter:
     def charge(self, points: float, now_s: float) -> None:
         """Add points."""
         self._level, self._at = self._settled(now_s) + points, now_s
+        self._charges.append((now_s, points))
 
     def hold(self, points: float) -> int:
         """Add the points of a request that goes now; returns the number to settle them by."""
@@ -109,8 +113,18 @@ class Counter:
             self.charge(points, now_s)
 
     def correct(self, level: float, now_s: float) -> None:
-        """Take the venue's own count. Unanswered requests stay on top of it: it may not know them yet."""
+        """Set what is settled. Unanswered requests stay on top of it: the venue may not know them yet."""
         self._level, self._at = level, now_s
+
+    def read(self, level: float, age_s: float, now_s: float) -> None:
+        """Take the venue's own count of ``age_s`` ago. What we have settled since then stands beside it.
+
+        A batch tells a count with each of its orders, and the first of them is long past when it is read.
+        """
+        told = max(0.0, level - age_s * self.decay_per_s)
+        since = sum(points for at_s, points in self._charges if at_s > now_s - age_s)
+        own = self._settled(now_s)
+        self.correct(told if told >= own else min(own, told + since), now_s)
 
     def refuse(self, now_s: float) -> None:
         """Learn that the venue counts more than we do: by how much, nobody says.
@@ -188,9 +202,9 @@ class EngineCounters:
         self._adds = {name: held for name, held in self._adds.items() if held != (symbol, number)}
         self.of(symbol).settle(number, now_s, charged=charged)
 
-    def correct(self, symbol: str, level: Decimal, now_s: float) -> None:
-        """Take the count that the venue wrote into a report."""
-        self.of(symbol).correct(float(level), now_s)
+    def read(self, symbol: str, level: Decimal, age_s: float, now_s: float) -> None:
+        """Take the count that the venue wrote into a report ``age_s`` ago."""
+        self.of(symbol).read(float(level), age_s, now_s)
         self.changed(symbol)
 
     def allow(self, threshold: Decimal) -> None:

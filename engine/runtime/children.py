@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
+import trio
 
 from engine.errors import VenueError
 from engine.orders.reports import OrderReport
@@ -15,6 +16,8 @@ log = structlog.get_logger()
 
 MAX_WAITING = 200
 """Nameless reports whose order is asked for; more than fills of one conditional close can bring between two looks."""
+OWNER_BOUND_S = 120.0
+"""So long may REST not know an order that the stream has told a fill of: twice as long as it was ever seen to lag."""
 
 
 class Children:
@@ -23,6 +26,7 @@ class Children:
     def __init__(self, services: Services, scopes: Callable[[], list[BracketScope]]) -> None:
         self._services, self._scopes = services, scopes
         self._waiting: list[OrderReport] = []
+        self._since_s: dict[str, float] = {}  # order -> when it was first heard of (trio's clock)
         self._early: list[OrderReport] = []  # told before the entry that they may come of has its venue id
 
     @property
@@ -42,6 +46,7 @@ class Children:
         mine = any(self._may_own(scope, report) for scope in self._scopes())
         if not mine or len(self._waiting) >= MAX_WAITING:
             return False
+        self._since_s.setdefault(report.order_id, trio.current_time())
         self._waiting.append(report)
         return True
 
@@ -60,12 +65,23 @@ class Children:
             return nobodys
         for order in asked:
             if order.cl_ord_id is None and order.ord_ref_id is not None:
-                self._give(order)
-        known = {order.order_id for order in asked if self._services.desk.name_of(order.order_id) is not None}
+                _ = self._give(order) or self._keep(order)
+        return nobodys + self._sort(waiting, {order.order_id for order in asked})
+
+    def _sort(self, waiting: list[OrderReport], shown: set[str]) -> list[OrderReport]:
+        """Route what has an owner by now; return what is nobody's of ours. What REST does not know yet waits on."""
+        desk, now_s, left = self._services.desk, trio.current_time(), list[OrderReport]()
         for report in waiting:
-            if report.order_id in known:
-                self._services.desk.route(report)
-        return nobodys + [report for report in waiting if report.order_id not in known]
+            late = now_s >= self._since_s.get(report.order_id, now_s) + OWNER_BOUND_S
+            if desk.name_of(report.order_id) is not None:
+                desk.route(report)
+            elif report.order_id in shown or late:
+                left.append(report)
+            else:
+                self._waiting.append(report)
+        kept = {report.order_id for report in self._waiting}
+        self._since_s = {name: since_s for name, since_s in self._since_s.items() if name in kept}
+        return left
 
     def _keep(self, report: OrderReport) -> bool:
         """Keep an order that may come of an entry in doubt: what names that entry may still be on its way.

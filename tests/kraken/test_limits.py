@@ -93,6 +93,20 @@ def test_unanswered_requests_do_not_decay():
     assert counter.wait_s(1, 40) == math.inf
 
 
+def test_old_count_does_not_forget_what_was_charged_since():
+    """A batch cancel tells a count with each of its orders; the first one is read when all are charged."""
+    counter = Counter(125, 2)
+    counter.settle(counter.hold(176), 10)
+    counter.read(8, 0.05, 10)
+    assert counter.level(10) == pytest.approx(176)
+    counter.read(176, 0.05, 10)
+    assert counter.level(10) == pytest.approx(176)
+    counter.read(30, 0, 20)  # what the venue counts now, and nothing was charged since: it is less than we thought
+    assert counter.level(20) == 30
+    counter.read(60, 5, 20)  # somebody else's, some time ago
+    assert counter.level(20) == 50
+
+
 def test_pairs_are_counted_apart_and_unknown_age_is_dear():
     """One pair's load does not slow another; an order of unknown age costs as a young one."""
     counters = EngineCounters("starter")
@@ -104,7 +118,7 @@ def test_pairs_are_counted_apart_and_unknown_age_is_dear():
 def test_the_venues_words_outrank_the_model():
     """A reported counter and threshold replace ours."""
     counters = EngineCounters("starter")
-    counters.correct("BTC/USD", Decimal("70.5"), 0)
+    counters.read("BTC/USD", Decimal("70.5"), 0, 0)
     counters.allow(Decimal(125))
     assert counters.of("BTC/USD").level(0) == 70.5
     assert counters.of("BTC/USD").wait_s(1, 0) == 0
@@ -151,7 +165,7 @@ _requests = st.lists(
         st.floats(0, 3),  # pause before it
         st.floats(0, 2),  # until it arrives
         st.floats(0, 2),  # until its answer is here
-        st.booleans(),  # whether a report tells the venue's count with the answer
+        st.one_of(st.none(), st.floats(0, 4)),  # how long after its arrival reports tell the venue's count
     ),
     max_size=120,
 )
@@ -170,23 +184,25 @@ def test_what_the_model_lets_go_never_overruns_the_venue(requests, tier):
         while events and min(events)[0] <= until_s:
             one = min(events)
             events.remove(one)
-            at_s, _, kind, points, held, corrects = one
+            at_s, number, kind, points, held, told_s = one
             if kind == "arrive":
-                venue.arrive(points, at_s)
+                for part in range(1, points + 1):  # of a batch each order is counted, and told of, apart
+                    venue.arrive(1, at_s)
+                    if told_s is not None:
+                        events.append((at_s + told_s, number + part / 10, "told", (venue.level, at_s), None, None))
+            elif kind == "told":
+                model.read(points[0], at_s - points[1], at_s)
             else:
                 model.settle(held, at_s)
-                if corrects:
-                    decayed = max(0.0, venue.level - (at_s - venue.at) * venue.decay)
-                    model.correct(decayed, at_s)
 
-    for number, (points, pause_s, there_s, back_s, corrects) in enumerate(requests):
+    for number, (points, pause_s, there_s, back_s, told_s) in enumerate(requests):
         now_s += pause_s
         happen(now_s)
         while (wait_s := model.wait_s(points, now_s)) > 0:
             now_s = min(events)[0] if wait_s == math.inf else now_s + max(wait_s, 1e-6)
             happen(now_s)
         held = model.hold(points)
-        events.append((now_s + there_s, number, "arrive", points, held, corrects))
-        events.append((now_s + there_s + back_s, number, "settle", points, held, corrects))
+        events.append((now_s + there_s, number, "arrive", points, held, told_s))
+        events.append((now_s + there_s + back_s, number, "settle", points, held, told_s))
     happen(math.inf)
     assert venue.refused == 0

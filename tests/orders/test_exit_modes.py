@@ -309,15 +309,16 @@ def test_stop_whose_cancel_is_refused_for_good_is_neither_flat_nor_asked_again()
     desk = Desk(msgspec.structs.replace(BUY, exit_after_s=Decimal(30)))
     desk.accept("entry")
     desk.fill("entry", "2")
-    desk.accept("x0")
-    assert desk.after(30) == [CancelExit("x0", "its time has run out")]
+    desk.after(0.2)
+    desk.accept("x1")
+    assert desk.after(30) == [CancelExit("x1", "its time has run out")]
     assert desk.bracket.refused == ()
-    assert desk.refuse("x0", "INVALID_ORDER") == []
+    assert desk.refuse("x1", "INVALID_ORDER") == []
     assert desk.after(3600) == []
     assert (desk.bracket.state, desk.bracket.uncovered) == ("exiting", 0)
-    assert desk.bracket.refused == (CancelExit("x0", "its time has run out"),)
+    assert desk.bracket.refused == (CancelExit("x1", "its time has run out"),)
     desk.bracket.ask_again()
-    assert desk.think() == [CancelExit("x0", "its time has run out")]
+    assert desk.think() == [CancelExit("x1", "its time has run out")]
     assert desk.bracket.refused == ()
 
 

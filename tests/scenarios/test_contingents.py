@@ -265,6 +265,22 @@ async def test_fill_whose_order_cannot_be_asked_for_yet_keeps_the_venues_stop_fr
     assert case.sent("close") == []
 
 
+async def test_fill_whose_order_rest_does_not_know_yet_is_looked_up_until_it_does(open_story, autojump_clock):
+    """Lag 300048: the snapshot tells what the venue's stop has sold; REST, asked whose that is, lags and says nothing."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", exits="conditional-close", take_profit=None)
+        await story.until(lambda: case.resting("entry"))
+        story.world.exchange.lag_rest(40)
+        story.connection("executions").reset()
+        story.ask("50000", "0.02")
+        move(story, "buy", -1000)
+        story.market()
+        await story.ended(case, within_s=60)
+    assert case.outcome == "stop"
+    assert case.sent("close") == []
+
+
 async def test_stops_of_a_conditional_close_are_asked_for_by_one_question_at_a_time(open_story, autojump_clock):
     """Storm 5099: while an answer is waited for, whatever else wakes the bracket asks nothing."""
     async with open_story() as story:

@@ -16,6 +16,7 @@ from trio.testing import MockClock
 from engine.runtime.ledger_rows import read_ledger
 from engine.seams.determinism import deterministic
 from engine.sim import Refused, SimSettings
+from engine.values.time import NS
 from tests.scenarios.margin_story import LENT, at_venue, never_opened
 from tests.scenarios.restart.lives import open_cut_story
 from tests.scenarios.story import BTC, ETH, Story, d
@@ -105,9 +106,17 @@ async def _tell(seed: int, commands: list[tuple[Any, ...]], charges: dict[str, A
             for command in commands:
                 await teller.do(command)
             await trio.sleep(3 * SETTLE_S)
+            await _told(story)
             story.cases = teller.cases
             never_opened(story)
             _compare(story)
+
+
+async def _told(story: Story) -> None:
+    """Wait until the exchange's last ledger row is old enough to have been told and looked at."""
+    rows = story.world.exchange._venue.core.accounts["client"].ledger.rows
+    while story.world.clock.now_ns() - rows[-1].ts_ns < 3 * NS:
+        await trio.sleep(0.5)
 
 
 def _compare(story: Story) -> None:
