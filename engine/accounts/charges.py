@@ -18,6 +18,8 @@ from engine.orders.reports import Fee
 from engine.values.money import ZERO
 from engine.values.time import NS
 
+MARGIN: Final = "margin"
+"""The venue's word for the entries of a fill on margin: its fees, and the profit of what it closed."""
 ROLLOVER: Final = "rollover"
 """The venue's word for what keeping a position open costs."""
 UNATTRIBUTED: Final = "unattributed"

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from engine.accounts.charges import ROLLOVER
+from engine.accounts.charges import MARGIN, ROLLOVER
 from engine.accounts.exact import exactly
 from engine.accounts.movement import SPOT, Movement
 from engine.values.money import ZERO
@@ -26,7 +26,7 @@ START_MARGIN_NS: Final = 10 * NS
 REMEMBERED: Final = 10_000
 """So many trades of others stay known, should one of them turn out to be ours; and so many movements can be shown."""
 
-TRADES: Final = frozenset({"trade", "margin", ROLLOVER})
+TRADES: Final = frozenset({"trade", MARGIN, ROLLOVER})
 """The venue's words for entries whose reference is a fill, or may be."""
 
 Changes = Mapping[str, Decimal]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -44,7 +44,9 @@ _BY_AGE: dict[Transaction, tuple[int, ...]] = {
     "cancel": (8, 6, 5, 4, 2, 1, 0),
 }
 
+NO_CHANGES: Mapping[str, float] = {}
 _ORDERS_KEPT = 10_000
+_SAME_S = 1e-3
 _CHARGES_KEPT = 1_000
 """Of one pair: more than any tier lets go while a report is on its way."""
 _ROUNDING = 1e-9
@@ -112,6 +114,13 @@ class Counter:
         if charged:
             self.charge(points, now_s)
 
+    def settle_part(self, number: int, points: float, now_s: float) -> None:
+        """Let some of the held points decay from now on: the venue has told of that part of the request."""
+        part = min(points, self._held.get(number, 0.0))
+        if part:
+            self._held[number] -= part
+            self.charge(part, now_s)
+
     def correct(self, level: float, now_s: float) -> None:
         """Set what is settled. Unanswered requests stay on top of it: the venue may not know them yet."""
         self._level, self._at = level, now_s
@@ -122,7 +131,7 @@ class Counter:
         A batch tells a count with each of its orders, and the first of them is long past when it is read.
         """
         told = max(0.0, level - age_s * self.decay_per_s)
-        since = sum(points for at_s, points in self._charges if at_s > now_s - age_s)
+        since = sum(points for at_s, points in self._charges if at_s >= now_s - age_s - _SAME_S)
         own = self._settled(now_s)
         self.correct(told if told >= own else min(own, told + since), now_s)
 
@@ -164,6 +173,7 @@ class EngineCounters:
         self._born_s: OrderedDict[str, float] = OrderedDict()
         self._symbols: OrderedDict[str, str] = OrderedDict()
         self._adds: dict[str, tuple[str, int]] = {}
+        self._changes: dict[str, tuple[str, int, float]] = {}
         self.open_orders = OpenOrders()
         self.changed: Callable[[str | None], None] = _nobody
 
@@ -188,18 +198,23 @@ class EngineCounters:
             self._counters[symbol] = Counter(self._limits.engine_threshold, self._limits.engine_decay)
         return self._counters[symbol]
 
-    def hold(self, symbol: str, points: float, cl_ord_ids: Iterable[str]) -> int:
+    def hold(
+        self, symbol: str, points: float, cl_ord_ids: Iterable[str], changes: Mapping[str, float] = NO_CHANGES
+    ) -> int:
         """Hold the points of a request on a pair; ``cl_ord_ids`` are those of its new orders.
 
-        The first report on one of them proves that the venue has counted the request.
+        The first report on one of them proves that the venue has counted the request. ``changes`` are the points by
+        order id of its amends and cancels: that an order is changed, or over, proves that these were counted.
         """
         number = self.of(symbol).hold(points)
         self._adds.update((name, (symbol, number)) for name in cl_ord_ids)
+        self._changes.update((order_id, (symbol, number, part)) for order_id, part in changes.items())
         return number
 
     def settle(self, symbol: str, number: int, now_s: float, *, charged: bool) -> None:
         """End a hold: its answer is here, or it certainly was not sent."""
         self._adds = {name: held for name, held in self._adds.items() if held != (symbol, number)}
+        self._changes = {name: held for name, held in self._changes.items() if held[:2] != (symbol, number)}
         self.of(symbol).settle(number, now_s, charged=charged)
 
     def read(self, symbol: str, level: Decimal, age_s: float, now_s: float) -> None:
@@ -230,6 +245,10 @@ class EngineCounters:
         held = self._adds.get(report.cl_ord_id or "")
         if held is not None:
             self.settle(*held, now_s, charged=True)
+        if report.report_type is ReportType.AMENDED or report.ord_status in _ENDED:
+            changed = self._changes.pop(report.order_id, None)
+            if changed is not None:
+                self.of(changed[0]).settle_part(changed[1], changed[2], now_s)
         if report.report_type in _AGED:
             self.touch(report.order_id, now_s)
         elif report.ord_status in _ENDED:

@@ -249,13 +249,14 @@ class Queries:
             orders = []
         return orders[0] if orders else None
 
-    async def movements_since(self, since_ns: int) -> list[Movement]:
+    async def movements_since(self, since_ns: int, kind: str = "all") -> list[Movement]:
         """Return the account's ledger entries from a moment on, oldest first. Needs the permission to query ledgers.
 
         The list has a fixed end, as that of fills; entries are collected by id.
         """
         now_ns = max(self._venue_time.now_ns(self._clock.now_ns()), self._venue_time.certain_ns(trio.current_time()))
         fields = {"start": _before(since_ns), "end": str(now_ns // NS + AHEAD_S), "without_count": "true"}
+        fields |= {"type": kind} if kind != "all" else {}
         found: dict[str, LedgerObject] = {}
         for page in range(MOST_PAGES):
             entries = (await self._page("Ledgers", fields, page, _Ledger)).ledger

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import httpcore
@@ -64,6 +64,8 @@ class _Envelope(msgspec.Struct):
     result: msgspec.Raw = msgspec.Raw(b"")
 
 
+END_S = 1.0
+"""Cancelled, an exchange ends in the same moment."""
 FOREIGN_NONCES = 3
 """Refused nonces in a row before it is somebody else's doing: one or two come from reads we gave up on the way."""
 
@@ -97,6 +99,8 @@ class RestClient:
         """When connecting last failed, None once a call has got through."""
         self.on_alarm: Callable[[str, str], None] = _log_alarm
         self._nonces_refused = 0
+        self._scopes: list[trio.CancelScope] = []  # of exchanges under way
+        self._idle, self._over = trio.Event(), trio.Event()
 
     async def call(
         self,
@@ -232,16 +236,18 @@ class RestClient:
                 _set_headers(info["request"], late.sign())
                 sent = True
 
+        if self._over.is_set():  # whoever asks an engine that has just ended
+            return Reply(sent=False, detail=f"{name}: the link has been closed")
         try:
-            with trio.fail_after(within_s):
+            with self._under_way(within_s):
                 async with self._slots:
-                    if self._http.is_closed:  # whoever asks an engine that has just ended
-                        return Reply(sent=False, detail=f"{name}: the link has been closed")
                     late.request.extensions = {**late.request.extensions, "trace": watch}
                     response = await self._http.send(late.request)
         except _Withdrawn:
             return Reply(sent=False, withdrawn=True, detail=f"{name}: withdrawn before it was sent")
         except trio.TooSlowError:
+            if self._over.is_set():
+                return Reply(sent=sent, detail=f"{name}: the link has been closed")
             self._note(reached=sent)
             return Reply(sent=sent, timed_out=True, detail=f"{name}: no answer in {within_s:g} s")
         except httpx.TransportError as error:
@@ -250,6 +256,31 @@ class RestClient:
             return Reply(sent=sent, timed_out=timed_out, detail=f"{name}: {type(error).__name__}: {error}")
         self._note(reached=True)
         return _read(name, response)
+
+    @contextmanager
+    def _under_way(self, within_s: float) -> Iterator[None]:
+        """Bound one exchange; ``end`` cuts it off."""
+        try:
+            with trio.fail_after(within_s) as scope:
+                self._scopes.append(scope)
+                yield
+        finally:
+            self._scopes.remove(scope)
+            if not self._scopes:
+                self._idle.set()
+
+    async def end(self) -> None:
+        """Take no more calls, and give up those under way: who asks from outside is not of the engine's nurseries.
+
+        Returns when they have let go of their connections: one that stands only after all were closed outlives them.
+        """
+        self._over.set()
+        for scope in self._scopes:
+            scope.cancel("the link is closed")
+        if self._scopes:
+            self._idle = trio.Event()
+            with trio.move_on_after(END_S, shield=True):
+                await self._idle.wait()
 
     def _note(self, *, reached: bool) -> None:
         if reached:
@@ -330,4 +361,8 @@ async def open_rest(
         follow_redirects=False,  # a redirected POST would carry the key elsewhere
         trust_env=False,  # no proxy from the environment
     ) as http:
-        yield RestClient(settings, http, clock, chance, nonces, query_nonces)
+        rest = RestClient(settings, http, clock, chance, nonces, query_nonces)
+        try:
+            yield rest
+        finally:
+            await rest.end()

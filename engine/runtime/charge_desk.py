@@ -16,9 +16,8 @@ from typing import Final
 import structlog
 import trio
 
-from engine.accounts.charges import ROLLOVER, UNATTRIBUTED, Lot
+from engine.accounts.charges import MARGIN, ROLLOVER, UNATTRIBUTED, Lot
 from engine.accounts.movement import SPOT, Movement
-from engine.accounts.reconciliation import TRADES
 from engine.errors import VenueError
 from engine.journal.journal import Journal
 from engine.orders.replay import Opened
@@ -35,8 +34,9 @@ from engine.venue.protocol import VenueLink
 log = structlog.get_logger()
 
 LOOK_EVERY_S: Final = 1.0
-ASK_BOUND_S: Final = 10.0
-"""A history comes in pages of fifty."""
+HISTORY_BOUND_S: Final = 120.0
+"""It comes in pages of fifty, for which the REST counter must have points to spare: some hundreds of entries."""
+OWNER_BOUND_S: Final = 10.0
 ASK_AGAIN_S: Final = 60.0
 """A key may lack the permission for the ledger: it is asked seldom, and the profit says what may be missing."""
 OWNERS_AT_ONCE: Final = 5
@@ -114,11 +114,13 @@ class ChargeDesk:
         due = bool(self._ask_at_s) and now_s >= max(self._ask_at_s[0], self._retry_s)
         if not due or not self._charges.known_ns:
             return
-        why = f"the venue did not answer within {ASK_BOUND_S:g} s"
-        with trio.move_on_after(ASK_BOUND_S):
+        why = f"the venue did not answer within {HISTORY_BOUND_S:g} s"
+        with trio.move_on_after(HISTORY_BOUND_S):
             try:
-                for movement in await self._link.movements_since(max(self._since_ns, self._charges.known_ns)):
-                    self._take(movement)
+                since_ns = max(self._since_ns, self._charges.known_ns)
+                for kind in (MARGIN, ROLLOVER):
+                    for movement in await self._link.movements_since(since_ns, kind):
+                        self._take(movement)
                 why = ""
             except VenueError as error:
                 why = str(error)
@@ -130,7 +132,7 @@ class ChargeDesk:
             self._ask_at_s = [at_s for at_s in self._ask_at_s if at_s > now_s]
 
     def _take(self, movement: Movement) -> None:
-        if movement.wallet != SPOT or movement.kind not in TRADES:
+        if movement.wallet != SPOT:
             return
         if movement.ref_id in self._charges.lots:
             self._book(movement)
@@ -147,7 +149,7 @@ class ChargeDesk:
             if trio.current_time() < self._owners_s:
                 return
             self._owners_s = trio.current_time() + ASK_AGAIN_S
-            with trio.move_on_after(ASK_BOUND_S):
+            with trio.move_on_after(OWNER_BOUND_S):
                 try:
                     self._settle(ref_id, await self._owner(first))
                     self._owners_s = -math.inf

@@ -64,8 +64,8 @@ class Children:
             self._waiting = waiting + self._waiting
             return nobodys
         for order in asked:
-            if order.cl_ord_id is None and order.ord_ref_id is not None:
-                _ = self._give(order) or self._keep(order)
+            if order.cl_ord_id is None and order.ord_ref_id is not None and not self._give(order):
+                self._keep(order)
         return nobodys + self._sort(waiting, {order.order_id for order in asked})
 
     def _sort(self, waiting: list[OrderReport], shown: set[str]) -> list[OrderReport]:

@@ -37,6 +37,8 @@ BATCH_FROM = 8
 BATCH_MOST = 50
 DEAREST_CANCEL = 8
 """Points of a cancel of a young order."""
+ROOM_BEHIND = 5
+"""Points that a batch of cancels leaves free: those of a close, and of a few other orders."""
 
 _CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="string")
 
@@ -131,6 +133,8 @@ class Sender:
 
         The order hears Sent when the request's row is appended, then Answered.
         """
+        if isinstance(request, CancelOrder) and handle.view.role != "entry":
+            lane = max(lane, Lane.CANCEL)  # the close that follows on it must not find the counter full
         job = _Job(lane, Outgoing(request), handle, signal_id, cause)
         if isinstance(request, CancelOrder):
             if not self._cancels:
@@ -144,13 +148,23 @@ class Sender:
         """Send the cancels of one tick: a few apart, where each gets its own answer; many in batches of ids.
 
         Emergencies that the counter has no room for go as a batch however few they are: only a batch may pass it.
+        All others go in parts that leave the counter room for what follows on them: a close that has to wait for it
+        would leave bare what the canceled stops have covered.
         """
         jobs, self._cancels = sorted(self._cancels, key=lambda job: job.lane), []
         crowded = len(jobs) > 1 and jobs[1].lane is Lane.EMERGENCY and self._lacks_room(jobs)
-        size = BATCH_MOST if crowded or len(jobs) >= BATCH_FROM else 1
-        for start in range(0, len(jobs), size):
-            part = jobs[start : start + size]
-            self._nursery.start_soon(self._run, part, name=f"send/cancel/{part[0].request.cl_ord_id[:8]}")
+        urgent = [job for job in jobs if job.lane is Lane.EMERGENCY]
+        many = BATCH_MOST if crowded or len(jobs) >= BATCH_FROM else 1
+        for some, size in ((urgent, many), (jobs[len(urgent) :], min(many, self._fitting(jobs)))):
+            for start in range(0, len(some), size):
+                part = some[start : start + size]
+                self._nursery.start_soon(self._run, part, name=f"send/cancel/{part[0].request.cl_ord_id[:8]}")
+
+    def _fitting(self, jobs: list[_Job]) -> int:
+        """Return how many cancels of young orders a counter takes at once, with room left for a close."""
+        symbols = {job.request.symbol for job in jobs}
+        rooms = [row.threshold - ROOM_BEHIND for row in self._link.headroom() if row.symbol in symbols]
+        return max(1, int(min(rooms, default=BATCH_MOST * DEAREST_CANCEL) // DEAREST_CANCEL))
 
     def _lacks_room(self, jobs: list[_Job]) -> bool:
         wanted = Counter(job.request.symbol for job in jobs)

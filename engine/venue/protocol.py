@@ -337,8 +337,8 @@ class VenueLink(MarketLink, Protocol):
         """
         ...
 
-    async def movements_since(self, since_ns: int) -> list[Movement]:
-        """Ask for the venue's ledger entries from a moment on, whoever caused them, oldest first."""
+    async def movements_since(self, since_ns: int, kind: str = "all") -> list[Movement]:
+        """Ask for the ledger entries from a moment on, all or of one kind, whoever caused them, oldest first."""
         ...
 
     async def order_of(self, ref_id: str) -> OrderReport | None:

@@ -107,6 +107,17 @@ def test_old_count_does_not_forget_what_was_charged_since():
     assert counter.level(20) == 50
 
 
+def test_count_that_holds_a_cancel_is_not_topped_by_its_points():
+    """The order is over, so the venue has counted its cancel: the answer that comes later adds nothing."""
+    counters = EngineCounters("intermediate")
+    held = counters.hold("BTC/USD", 14, (), {"O1": 8, "O2": 6})
+    for order_id, level in (("O1", 8), ("O2", 14)):
+        counters.note(OrderReport(ReportType.CANCELED, "stream", order_id, "canceled", 0), 10)
+        counters.read("BTC/USD", Decimal(level), 0.02, 10)
+    counters.settle("BTC/USD", held, 10, charged=True)
+    assert counters.of("BTC/USD").level(10) == 14
+
+
 def test_pairs_are_counted_apart_and_unknown_age_is_dear():
     """One pair's load does not slow another; an order of unknown age costs as a young one."""
     counters = EngineCounters("starter")

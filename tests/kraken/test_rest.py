@@ -223,6 +223,28 @@ async def test_nonce_is_drawn_when_the_bytes_are_written(scripted, autojump_cloc
 async def test_read_after_the_end_says_that_nothing_can_be_reached(scripted, autojump_clock):
     """Lag 300167: a person asks an engine that has just ended."""
     _, rest, _ = scripted
-    await rest._http.aclose()
+    await rest.end()
     with pytest.raises(VenueUnavailable):
         await rest.ask("Balance", {}, dict[str, str])
+
+
+@pytest.mark.parametrize("after_s", [0.005, 0.5], ids=["connecting", "written"])
+async def test_read_under_way_at_the_end_is_given_up_and_leaves_no_connection(scripted, autojump_clock, after_s):
+    """Mixed 400270: it asked from outside the engine, and its connection came to stand after all others were closed."""
+    server, rest, wire = scripted
+    server.acts = ["hang"]
+    wire.latency_s = 0.01
+    async with trio.open_nursery() as nursery:
+
+        async def outside() -> None:
+            with pytest.raises((VenueUnavailable, OutcomeUnknown)):
+                await rest.ask("Balance", {}, dict[str, str])
+
+        nursery.start_soon(outside)
+        await trio.sleep(after_s)
+        began_s = trio.current_time()
+        await rest.end()
+        assert trio.current_time() == began_s
+        await rest._http.aclose()
+        await trio.sleep(1)
+        assert all(connection.dead for connection in wire.connections)

@@ -259,6 +259,18 @@ async def test_halt_that_falls_while_the_row_is_synced_keeps_the_bytes_back(open
         assert (desk.kinds(), desk.link.sent) == (["request", "answer"], [])
 
 
+async def test_many_cancels_go_in_parts_that_leave_room_behind_them(open_place, autojump_clock):
+    """Of a counter that takes 125 points fifteen young orders leave room for a close; twenty-two would not."""
+    async with open_desk(open_place) as desk:
+        send, _ = trio.open_memory_channel[OrderMessage](100)
+        handle = OrderHandle(Order(SPEC, "stop").view(), "s1", send)
+        for number in range(22):
+            name = f"c{number:02}"
+            desk.sender.start(Lane.EMERGENCY, CancelOrder(name, f"O-{name}", "BTC/USD"), handle, "s1", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [len(batch) for batch in desk.link.batches] == [15, 7]
+
+
 @pytest.mark.parametrize(
     ("level", "lane", "sent"),
     [

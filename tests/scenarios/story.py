@@ -514,6 +514,8 @@ _METHODS = {
     "AmendOrder": "amend",
     "cancel_order": "cancel",
     "CancelOrder": "cancel",
+    "batch_cancel": "cancel",
+    "CancelOrderBatch": "cancel",
 }
 
 

@@ -219,6 +219,22 @@ async def test_conditional_close_protects_with_the_venues_own_stops(open_story, 
     assert case.outcome == "target"
 
 
+async def test_many_stops_of_a_conditional_close_give_way_in_parts_that_leave_room_for_the_close(
+    open_story, autojump_clock
+):
+    """Lag 600270: Kraken makes one of each fill; their cancels together would fill the counter before the close."""
+    async with open_story(sim=SimSettings(tier="intermediate")) as story:
+        story.market()
+        case = await story.submit(qty="0.02", exits="conditional-close", take_profit=None, exit_after_s=5)
+        await story.until(lambda: case.resting("entry"))
+        for _ in range(22):
+            story.ask("50000", "0.0009")
+        await story.until(lambda: len(case.resting("stop")) == 22)
+        await story.ended(case, within_s=90)
+    assert case.longest_bare_s() < 2
+    assert len(case.sent("close")) > 1
+
+
 async def test_stops_of_a_conditional_close_that_come_before_their_entry_are_taken_in(open_story, autojump_clock):
     """Lag 125: one snapshot tells an entry in doubt, its fills and its stops, and REST lags too far to show them."""
     async with open_story() as story:
@@ -266,7 +282,7 @@ async def test_fill_whose_order_cannot_be_asked_for_yet_keeps_the_venues_stop_fr
 
 
 async def test_fill_whose_order_rest_does_not_know_yet_is_looked_up_until_it_does(open_story, autojump_clock):
-    """Lag 300048: the snapshot tells what the venue's stop has sold; REST, asked whose that is, lags and says nothing."""
+    """Lag 300048: the snapshot tells what the venue's stop has sold; REST lags and cannot say whose that is."""
     async with open_story() as story:
         story.market()
         case = await story.submit(qty="0.02", exits="conditional-close", take_profit=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -16,7 +17,6 @@ from trio.testing import MockClock
 from engine.runtime.ledger_rows import read_ledger
 from engine.seams.determinism import deterministic
 from engine.sim import Refused, SimSettings
-from engine.values.time import NS
 from tests.scenarios.margin_story import LENT, at_venue, never_opened
 from tests.scenarios.restart.lives import open_cut_story
 from tests.scenarios.story import BTC, ETH, Story, d
@@ -47,7 +47,7 @@ CHARGES = st.fixed_dictionaries(
     {
         "margin_open_fee_pct": st.sampled_from([d("0"), d("0.02"), d("0.0137")]),
         "margin_rollover_fee_pct": st.sampled_from([d("0"), d("0.02"), d("0.0137")]),
-        "margin_rollover_s": st.sampled_from([5, 17]),
+        "margin_rollover_s": st.sampled_from([11, 37]),
         "margin_open_fee_in": st.sampled_from(["entry", "fill", "own_entry"]),
         "margin_rollover_ref": st.sampled_from(["position", "order"]),
     }
@@ -113,10 +113,11 @@ async def _tell(seed: int, commands: list[tuple[Any, ...]], charges: dict[str, A
 
 
 async def _told(story: Story) -> None:
-    """Wait until the exchange's last ledger row is old enough to have been told and looked at."""
-    rows = story.world.exchange._venue.core.accounts["client"].ledger.rows
-    while story.world.clock.now_ns() - rows[-1].ts_ns < 3 * NS:
-        await trio.sleep(0.5)
+    """Let the exchange charge no more, and wait until what it has charged was told and looked at."""
+    positions = story.world.exchange._venue.core.accounts["client"].positions
+    for name, position in positions.items():
+        positions[name] = replace(position, rollover_ns=None)
+    await trio.sleep(3)
 
 
 def _compare(story: Story) -> None:

@@ -70,9 +70,16 @@ class UnknownsSettle(Invariant):
 
 
 class CoverInTime(Invariant):
-    """Held quantity stands bare for at most two seconds while it is calm, and for ten after a fault."""
+    """Held quantity stands bare for at most two seconds while it is calm, and for ten after a fault.
+
+    Who cannot know whether an exit lives may not send a second one: that takes its proof, and two seconds more.
+    """
 
     name = "cover_or_flat_in_time"
+
+    def __init__(self, court: Court) -> None:
+        super().__init__(court)
+        self._doubted_s: dict[str, float] = {}
 
     def on_tick(self) -> None:
         """Follow each signal's bare time."""
@@ -89,14 +96,13 @@ class CoverInTime(Invariant):
             return
         if case.bare_since_s is None:
             case.bare_since_s = now_s
-        since_s = max(case.bare_since_s, self.ledger.quiet_since_s + self._grace_s(case))
+        if any(t.state in DOUBTFUL or (t.child and t.state == "new") for t in case.orders.values()):
+            self._doubted_s[case.signal_id] = now_s
+        recovered_s = self.ledger.quiet_since_s + RECOVERY_S
+        doubted_s = min(self._doubted_s.get(case.signal_id, 0.0), recovered_s + DOUBT_S)
+        since_s = max(case.bare_since_s, recovered_s, doubted_s)
         if now_s - since_s > CALM_BARE_S + SLACK_S:
             self.broken(f"{bare} bare for {now_s - since_s:.1f} s in {case.state}", case.signal_id, *case.orders)
-
-    def _grace_s(self, case: Case) -> float:
-        """Who cannot know whether an exit lives may not send a second one: that takes its proof."""
-        doubtful = any(t.state in DOUBTFUL or (t.child and t.state == "new") for t in case.orders.values())
-        return RECOVERY_S + (DOUBT_S if doubtful else 0.0)
 
 
 class RestartAgrees(Invariant):
