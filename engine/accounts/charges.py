@@ -75,6 +75,8 @@ class Charges:
         self.known_ns = books.known_ns
         self.lots: OrderedDict[str, Lot] = OrderedDict(books.lots)
         self._booked = dict(books.booked)
+        # Of this process: what was asked for once may be told again, of a gap in the stream, long after that moment.
+        self._taken = OrderedDict.fromkeys(books.booked)
 
     def books(self) -> ChargeBooks:
         """Copy everything, for the journal."""
@@ -89,7 +91,7 @@ class Charges:
     def charge(self, movement: Movement, ts_ns: int, known_ns: int) -> Charge | None:
         """Return what an entry comes to; None for one that is booked already, or that names no lot of ours."""
         lot = self.lots.get(movement.ref_id)
-        if lot is None or movement.ledger_id in self._booked:
+        if lot is None or movement.ledger_id in self._taken:
             return None
         with exactly():
             if movement.kind == ROLLOVER:
@@ -106,6 +108,9 @@ class Charges:
         self.note(movement.ref_id, lot, movement.ts_ns)
         self.lots[movement.ref_id] = lot
         self._booked[movement.ledger_id] = movement.ts_ns
+        self._taken[movement.ledger_id] = None
+        if len(self._taken) > BOOKED_MOST:
+            self._taken.popitem(last=False)
         self.know(charge.known_ns)
         if len(self._booked) > BOOKED_MOST:
             self.know(next(iter(self._booked.values())) + 1)

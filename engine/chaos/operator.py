@@ -84,7 +84,7 @@ class Operator:
         await self._supervisor.wait_up()
         engine = self._world.engine
         for view in engine.active():
-            engine.cancel(view.signal.signal_id, "the run ends")
+            engine.cancel(view.signal.signal_id, "the run ends", urgent=True)
         self._trace.note("operator", "", "cancels every entry")
         await trio.sleep(KILL_S)
 
@@ -101,7 +101,7 @@ class Operator:
         if living:
             signal_id = self._rng.choice(living).signal_id
             self._trace.note("operator", signal_id, "cancels the entry")
-            self._world.engine.cancel(signal_id)
+            self._world.engine.cancel(signal_id, urgent=True)
 
     def _cancel_order(self) -> None:
         living = self._living("entry", "stop")

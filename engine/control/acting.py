@@ -59,7 +59,7 @@ async def _cancel_order(engine: Engine, desk: Desk, text: str, why: str) -> Canc
 
 async def _cancel_signal(engine: Engine, desk: Desk, text: str, why: str) -> Canceling:
     subject = await find_subject(desk, text)
-    if not engine.cancel(subject.signal_id, why):
+    if not engine.cancel(subject.signal_id, why, urgent=True):
         raise refused("NOT_ACTIVE", f"the bracket of signal {subject.signal_id} has ended", "why tells how it ended")
     return Canceling("signal", (subject.signal_id,))
 
@@ -81,7 +81,7 @@ _CANCEL = {"order": _cancel_order, "signal": _cancel_signal, "symbol": _cancel_s
 
 def _end_entries(engine: Engine, brackets: list[BracketView], why: str) -> tuple[str, ...]:
     """End what is left of these brackets' entries; name those of which something may be left."""
-    ended = [bracket for bracket in brackets if engine.cancel(bracket.signal.signal_id, why)]
+    ended = [bracket for bracket in brackets if engine.cancel(bracket.signal.signal_id, why, urgent=True)]
     return tuple(bracket.signal.signal_id for bracket in ended if _enters(bracket))
 
 

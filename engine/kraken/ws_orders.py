@@ -48,6 +48,12 @@ class WsOrders:
         self._settings, self._clock, self._venue_time = settings, clock, venue_time
         self._counters, self._token, self._req_ids = counters, token, req_ids
         self._asked: dict[int, _Asked] = {}
+        self._exchanges = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anybody waits for the answer to an order-bearing request."""
+        return self._exchanges > 0
 
     async def send(
         self, socket: ws.Socket, method: str, params: encode.Params, numbered: Callable[[int], None]
@@ -79,6 +85,7 @@ class WsOrders:
         req_id = next(self._req_ids)
         text = encode.frame(method, params(self._token.reveal()), req_id)
         asked = self._asked[req_id] = _Asked(method, self._clock.now_ns())
+        self._exchanges += 1
         try:
             with trio.move_on_after(left_s + self._settings.answer_grace_s):
                 await socket.send(text)
@@ -87,6 +94,7 @@ class WsOrders:
             asked.done.set()  # lost while writing: how far it came nobody knows
         finally:
             self._asked.pop(req_id, None)
+            self._exchanges -= 1
         return asked.response, errors.of_transport(sent=True, timed_out=not asked.done.is_set())
 
     def _left_s(self, deadline_ns: int) -> float:

@@ -14,6 +14,7 @@ from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal, protecting
 from engine.orders.slices import CloseWish
 from engine.runtime.bracket_scope import BracketScope
+from engine.runtime.close_margin import ASK_BOUND_S, MarginProof, not_flat
 from engine.runtime.close_proof import AskedBy, CloseProof, Wallets
 from engine.runtime.close_report import BalanceProof, CloseAsked, CloseReport, NotFlat
 from engine.runtime.close_words import bracket_close, why_not_flat
@@ -61,7 +62,7 @@ class Close:
 
     def __init__(self, services: Services, brackets: Brackets, asked: CloseAsked) -> None:
         self._services, self._brackets, self.asked = services, brackets, asked
-        self._proof = CloseProof(services)
+        self._proof, self._lent = CloseProof(services), MarginProof(services)
         self._began_s = trio.current_time()
         self._closed: dict[str, Bracket] = {}  # by signal, also once they have ended
         self._latched: set[str] = set()
@@ -203,10 +204,21 @@ class Close:
         named = {self.asked.name: None} if self.asked.scope == "symbol" else {}
         return list(named | {bracket.instrument.symbol: None for bracket in self._closed.values()})
 
+    def _margin_symbols(self) -> list[str]:
+        """Markets of it in which anything was ever traded on margin; of a signal, those where it did."""
+        if self.asked.scope == "signal":
+            lent = [one for one in self._closed.values() if one.signal.margin]
+            return self._lent.symbols([one.instrument.symbol for one in lent], everywhere=False)
+        return self._lent.symbols(self._symbols(), everywhere=self.asked.scope == "all")
+
     # --- what it came to --------------------------------------------------------------------------------------------
 
     async def _conclude(self, before: Wallets, until_s: float) -> CloseReport:
         """Ask until the answers agree with our books, at most until the bound; then tell what stands."""
+        if self._margin_symbols():  # asked earlier it would prove nothing
+            shown_s = min(self._lent.shows_s, until_s - ASK_BOUND_S)
+            while trio.current_time() < shown_s and not self._abandoned:
+                await trio.sleep(min(LOOK_AGAIN_S, shown_s - trio.current_time()))
         report = await self._look(before)
         with trio.move_on_at(until_s):
             while not (report.flat or self._abandoned or self._still_trading()):
@@ -224,31 +236,31 @@ class Close:
         if not self._abandoned:  # whoever broke it off waits for nobody
             rest, asked_by = await self._proof.resting(self._is_its, self._is_our_entry)
             after = await self._proof.wallets()
+        positions, untold = ((), "") if self._abandoned else await self._lent.positions(self._margin_symbols())
         living = {scope.signal_id for scope in self._brackets.scopes()}
         assets = {i.base: None for s in self._symbols() if (i := services.link.instrument(s)) is not None}
         balances = tuple(self._proof.balance(asset, before, after) for asset in assets)
-        not_flat = [
+        left = [
             why_not_flat(one, services.link.instrument(one.signal.symbol), services.settings.close_bound_s)
             for signal_id, one in self._closed.items()
             if signal_id in living or can_order(one)
         ]
-        not_flat += [
+        left += [
             NotFlat(one.symbol or "", "", one.order_qty or ZERO, "RESTS_THERE", f"order {one.order_id} is open there")
             for one in rest
             if not any(one.cl_ord_id in bracket.orders for bracket in self._closed.values())
             or all(one.cl_ord_id not in self._closed[s].orders for s in living & self._closed.keys())
         ]
-        not_flat += [
+        left += [
             NotFlat(one.asset, "", one.change - one.fills, "BALANCE_UNEXPLAINED", _unexplained(one))
             for one in balances
             if one.explained is False and one.change is not None
         ]
+        left += not_flat(positions, untold)
         if self._abandoned:
-            not_flat.append(NotFlat(asked.name, "", ZERO, "ABANDONED", self._abandoned))
+            left.append(NotFlat(asked.name, "", ZERO, "ABANDONED", self._abandoned))
         elif asked_by == "nothing":
-            not_flat.append(
-                NotFlat(asked.name, "", ZERO, "CANNOT_ASK", "the venue does not answer, and no stream stands")
-            )
+            left.append(NotFlat(asked.name, "", ZERO, "CANNOT_ASK", "the venue does not answer, and no stream stands"))
         now_ns = services.clock.now_ns()
         return CloseReport(
             close_id=asked.close_id,
@@ -264,9 +276,10 @@ class Close:
             balances=balances,
             open_orders=len(rest),
             asked_by=asked_by,
-            not_flat=tuple(not_flat),
+            not_flat=tuple(left),
             notes=(*self._notes, *self._doubts(balances)),
-            flat=not not_flat,
+            flat=not left,
+            positions=positions,
         )
 
     def _doubts(self, balances: tuple[object, ...]) -> Iterator[str]:

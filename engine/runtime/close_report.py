@@ -79,6 +79,24 @@ class BalanceProof(msgspec.Struct, frozen=True):
     explained: bool | None
 
 
+class PositionProof(msgspec.Struct, frozen=True):
+    """One market on margin, in signed base units: by our books, and by the venue's own list of positions.
+
+    ``of_others`` is what of that no order of ours has opened.
+    """
+
+    symbol: str
+    books: Decimal
+    at_venue: Decimal
+    of_others: Decimal
+    asked_at: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the venue holds what our books say, and beyond that only what others have opened."""
+        return self.at_venue in (self.books, self.books + self.of_others)
+
+
 class NotFlat(msgspec.Struct, frozen=True):
     """One thing that is not flat: how much of which symbol, whose, and why."""
 
@@ -111,6 +129,7 @@ class CloseReport(msgspec.Struct, frozen=True):
     not_flat: tuple[NotFlat, ...]
     notes: tuple[str, ...]
     flat: bool
+    positions: tuple[PositionProof, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """Put it into words."""
@@ -121,6 +140,8 @@ class CloseReport(msgspec.Struct, frozen=True):
             yield _bracket_line(one)
         for balance in self.balances:
             yield _balance_line(balance)
+        for position in self.positions:
+            yield _position_line(position)
         for note in self.notes:
             yield f"note: {note}"
         for rest in self.not_flat:
@@ -160,6 +181,12 @@ def _bracket_line(one: BracketClose) -> str:
     rest = f", {trimmed(one.left)} left" if one.left else ""
     dust = " (dust: too little for an order)" if one.dust else ""
     return f"{one.signal_id[:8]} {one.symbol} {one.side}: {did if one.orders else 'nothing to trade'}{rest}{dust}"
+
+
+def _position_line(one: PositionProof) -> str:
+    others = f", {trimmed(one.of_others)} of it opened by others" if one.of_others else ""
+    held = f"{trimmed(one.at_venue)} by the venue's own list{others}, {trimmed(one.books)} by our books"
+    return f"{one.symbol} on margin: {held}"
 
 
 def _balance_line(one: BalanceProof) -> str:

@@ -107,11 +107,14 @@ class Engine:
         """Judge a signal; returns once the verdict is durable. The same id with the same content starts nothing."""
         return await self._intake.submit(signal)
 
-    def cancel(self, signal_id: str, why: str = "asked by the user") -> bool:
-        """Cancel what is left of a signal's entry; what has filled stays protected. False when it is not active."""
+    def cancel(self, signal_id: str, why: str = "asked by the user", *, urgent: bool = False) -> bool:
+        """Cancel what is left of a signal's entry; what has filled stays protected. False when it is not active.
+
+        ``urgent``: a person says so; its cancel goes before all else that waits for the venue's counter.
+        """
         scope = self.brackets.active.get(signal_id)
         if scope is not None:
-            scope.end_entry(why, again=True)
+            scope.end_entry(why, urgent=urgent, again=True)
         return scope is not None
 
     async def close(
@@ -202,7 +205,7 @@ class Engine:
         if handle is None:
             return False
         if handle.view.role == "entry":
-            return self.cancel(handle.signal_id, why)
+            return self.cancel(handle.signal_id, why, urgent=True)
         return handle.put(Cancel(why))
 
     def resolve(self, cl_ord_id: str, verdict: Literal["live", "dead"], reason: str) -> bool:

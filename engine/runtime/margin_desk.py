@@ -89,6 +89,7 @@ class MarginDesk:
         self._brackets: dict[str, Bracket] = {}
         self._wanted_until_s = -math.inf
         self._asked_s = self._touched_s = -math.inf  # of the figures; of our last fill on margin
+        self._since_s = trio.current_time()
         self._tried_s = -math.inf
         self._told_ns = 0
         self._hurried = False
@@ -136,6 +137,11 @@ class MarginDesk:
         now_s = trio.current_time()
         held = self._asked_s >= self._touched_s + self._lags.usual_s and now_s - self._asked_s <= self._oldest_s
         return self.balance if held else None
+
+    @property
+    def shows_s(self) -> float:
+        """From when on an answer must show our last fill; of those of an earlier process nobody here knows when."""
+        return max(self._touched_s, self._since_s) + self._lags.usual_s
 
     @property
     def _oldest_s(self) -> float:

@@ -211,7 +211,8 @@ class OrderScope:
                 return []  # evidence came first
             case Cancel():
                 self._taken += 1
-                self._urgent |= message.urgent
+                if message.urgent:
+                    self._make_haste()
                 return self._ask_cancel(message.why)
             case AmendEntry():
                 self._amend_entry(message)
@@ -263,6 +264,12 @@ class OrderScope:
             self._outgoing.withdraw()
         log.info("order.cancel_wanted", why=why, state=self._order.state)
         return []
+
+    def _make_haste(self) -> None:
+        """Let its cancel go before all else; a change that still waits for room in its own lane gives way to it."""
+        if not self._urgent and self._order.state != "new" and self._outgoing is not None:
+            self._outgoing.withdraw()
+        self._urgent = True
 
     def _try_cancel(self) -> None:
         order = self._order

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from statemachine import StateMachine
 
+from engine.algos.chase import ChaseMachine
+from engine.algos.iceberg import IcebergMachine
+from engine.algos.twap import TwapMachine
 from engine.net.link import LinkMachine
 from engine.orders.brackets import BRACKET_ENDED, BracketMachine
 from engine.orders.machine import OrderMachine, Rows, compile_rows
@@ -14,6 +17,14 @@ from engine.risk.trading_state import TradingMachine
 
 Edge = tuple[str, str, str]
 """State, event, the state it leads to."""
+
+
+ALGORITHMS: tuple[type[StateMachine], ...] = (ChaseMachine, IcebergMachine, TwapMachine)
+
+
+def finals(machine: type[StateMachine]) -> frozenset[str]:
+    """Return the states that end a machine."""
+    return frozenset(str(state.id) for state in machine.states if state.final)
 
 
 class Definition(NamedTuple):
@@ -49,4 +60,5 @@ DEFINITIONS = (
     Definition("link", LinkMachine, frozenset()),
     Definition("breaker", BreakerMachine, frozenset()),
     Definition("trading", TradingMachine, frozenset()),
+    *(Definition(machine.__name__.removesuffix("Machine").lower(), machine, finals(machine)) for machine in ALGORITHMS),
 )

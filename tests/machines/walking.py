@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.machines.definitions import DEFINITIONS, Edge
+from tests.machines.definitions import ALGORITHMS, DEFINITIONS, Edge
 
 PLACE = "WALKED_EDGES"
-WALKS = ("tests/scenarios", "tests/chaos", "tests/kraken")
+WALKS = ("tests/scenarios", "tests/chaos", "tests/kraken", "tests/algos")
 
 _walked: dict[str, set[Edge]] = {definition.name: set() for definition in DEFINITIONS}
 
@@ -59,7 +59,8 @@ def pytest_configure() -> None:
 
     for module, name in ((order, "order"), (brackets, "bracket"), (trading_state, "trading")):
         _watch_table(module, name)
-    for machine, name in ((LinkMachine, "link"), (BreakerMachine, "breaker")):
+    algorithms = [(one.machine, one.name) for one in DEFINITIONS if one.machine in ALGORITHMS]
+    for machine, name in ((LinkMachine, "link"), (BreakerMachine, "breaker"), *algorithms):
         _watch_machine(machine, name)
 
 

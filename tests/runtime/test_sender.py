@@ -268,7 +268,7 @@ async def test_many_cancels_go_in_parts_that_leave_room_behind_them(open_place, 
             name = f"c{number:02}"
             desk.sender.start(Lane.EMERGENCY, CancelOrder(name, f"O-{name}", "BTC/USD"), handle, "s1", 1)
         await trio.testing.wait_all_tasks_blocked()
-        assert [len(batch) for batch in desk.link.batches] == [15, 7]
+        assert sorted(len(batch) for batch in desk.link.batches) == [7, 15]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ NOT_FLAT: Final = _rows(
     ("STILL_TRADING", "not all was traded within the bound", "close again, with a wider --max-slippage-bps"),
     ("BALANCE_UNEXPLAINED", "balances changed by something that no fill tells", "see balances"),
     ("RESTS_THERE", "the venue still shows an order of ours", "see why ORDER; cancel it"),
+    ("POSITION_THERE", "on margin the venue holds something else than our books", "see positions"),
+    ("POSITIONS_NOT_TOLD", "the venue did not tell its margin positions, or too early", "close again in a moment"),
     ("ABANDONED", "the close was broken off", "close again"),
     ("CANNOT_ASK", "the venue does not answer", "look at links; close again when it does"),
 )
