@@ -27,10 +27,14 @@ class _Charge:
 
 
 class Charges:
-    """The exchange's ``Faults`` of a run. ``struck`` is told the kind each time one has met something."""
+    """The exchange's ``Faults`` of a run. ``struck`` is told the kind each time one has met something.
+
+    ``on_sent`` is told the channel of every frame that goes unharmed.
+    """
 
     def __init__(self, struck: Callable[[str], None]) -> None:
         self._struck = struck
+        self.on_sent: Callable[[str], object] = _nobody
         self._requests: list[_Charge] = []
         self._frames: list[_Charge] = []
         self._pending = Pending()
@@ -80,9 +84,14 @@ class Charges:
         """Judge a frame; see ``Faults``."""
         charge = _next(self._frames, channel, None) if self._frames else None
         if charge is None:
+            self.on_sent(channel)
             return "send"
         self._struck(charge.kind)
         return charge.frame
+
+
+def _nobody(channel: str) -> None:
+    """Stand in until somebody listens."""
 
 
 def _next(charges: list[_Charge], name: str, transport: Transport | None) -> _Charge | None:

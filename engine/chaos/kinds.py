@@ -65,6 +65,7 @@ _REQUESTS: dict[str, Callable[[Random], tuple[tuple[str, ...], Action]]] = {
     "busy": lambda rng: (rng.choice((ORDERS, READS)), _either(rng, "EService:Busy")),
     "unavailable": lambda rng: (rng.choice((ORDERS, READS)), _either(rng, "EService:Unavailable")),
     "unknown_fields": lambda rng: (rng.choice((ORDERS, READS)), strange_answer()),
+    "unlisted_error": lambda rng: (ORDERS, _either(rng, "EOrder:Something that no document names")),
 }
 
 

@@ -18,6 +18,7 @@ DEEP = 60
 
 BURSTS = 0.02
 """Of the market's steps are followed by one."""
+FLICKERS = 0.03
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Market:
                     self._move()
             if self._habits.random() < BURSTS:
                 await self._burst()
+            if self._habits.random() < FLICKERS:
+                await self._flicker()
 
     async def _burst(self) -> None:
         """Many small takers of one side, one right after the other."""
@@ -68,6 +71,15 @@ class Market:
             if not self._hold:
                 with contextlib.suppress(Refused):
                     self._world.exchange.house.take(self.plan.symbol, side, self._pair.qty_min)  # type: ignore[arg-type]
+
+    async def _flicker(self) -> None:
+        """Go away and come back before anybody who saw it could act on it."""
+        before, away = self._middle, Decimal(self._habits.choice((-1, 1)) * self._habits.randint(10, 80)) / 10_000
+        for price, pause_s in ((before * (1 + away), self._habits.uniform(0.02, 0.25)), (before, 0.0)):
+            if not self._hold:
+                with contextlib.suppress(Refused):
+                    self.quote(price)
+            await trio.sleep(pause_s)
 
     async def _follow(self) -> None:
         began_s = trio.current_time()

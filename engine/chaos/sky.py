@@ -23,13 +23,13 @@ GIVE_BACK_S = 0.5
 WORKS_S: Final[Mapping[str, float]] = {
     "late_execution": 6.0,
     "late_answer": 8.0,
-    "missing_frame": 32.0,
     "counter_filled": 75.0,
-    "rest_rate_limited": 30.0,
+    "rest_rate_limited": 12.0,
 }
-"""How long after its strike a fault may still show: what is done or told late, a gap that no later frame tells of until
-resting orders are asked for all the same (``silent_resting_s``), a counter that runs empty. Refused for their rate,
-calls pause for five seconds and then leave tokens their room: at the smallest tier two questions take half a minute."""
+"""How long after its strike a fault may still show: what is done or told late, a counter that runs empty. Refused for
+their rate, calls pause for five seconds and then leave tokens their room."""
+UNTOLD_S = 32.0
+"""A missing frame that no later one tells of is noticed when resting orders are asked for (``silent_resting_s``)."""
 BELIEVED_S = 5.0
 """What REST told of too old a moment, against a snapshot, is asked for every three seconds until it agrees."""
 
@@ -46,7 +46,10 @@ class Sky:
         self._habits = world.chance.stream("habits")
         self._latency_s = world.wire.latency_s
         self._armed: dict[str, str] = {}  # "reset_inside" or "truncation", waiting for bytes
+        self._told = trio.Event()
+        """A frame about orders has gone out since the last one that went missing."""
         self.charges = Charges(self.strike)
+        self.charges.on_sent = self._sent
         self.over = trio.Event()
         world.exchange.faults = self.charges
         world.wire.observers.append(self._on_bytes)
@@ -55,6 +58,23 @@ class Sky:
         """Count a fault that has truly met something."""
         self._ledger.strike(kind, self._trace.now_s, works_s=WORKS_S.get(kind, 0.0))
         self._trace.note("weather", "", kind)
+        if kind == "missing_frame":
+            self._nursery.start_soon(self._until_told)
+
+    async def _until_told(self) -> None:
+        """A gap works until a later frame shows it; when none comes, until somebody asks."""
+        self._told = told = trio.Event()
+        self._ledger.in_force += 1
+        try:
+            with trio.move_on_after(UNTOLD_S):
+                await told.wait()
+        finally:
+            self._ledger.in_force -= 1
+            self._ledger.disturb(self._trace.now_s)
+
+    def _sent(self, channel: str) -> None:
+        if channel == "executions":
+            self._told.set()
 
     async def run(self) -> None:
         """Strike as drawn, wait until every fault is over, and clear the sky."""

@@ -23,6 +23,7 @@ REQUEST_KINDS: Final = (
     "busy",
     "unavailable",
     "unknown_fields",
+    "unlisted_error",
 )
 FRAME_KINDS: Final = (
     "duplicate_frame",

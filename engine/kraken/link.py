@@ -264,9 +264,9 @@ class KrakenLink:
         """See VenueLink."""
         await self._private.reach_back(since_ns)
 
-    async def movements_since(self, since_ns: int, kind: str = "all") -> list[Movement]:
+    async def movements_since(self, since_ns: int, kind: str = "all", *, patient: bool = False) -> list[Movement]:
         """See VenueLink."""
-        return await self.queries.movements_since(since_ns, kind)
+        return await self.queries.movements_since(since_ns, kind, patient=patient)
 
     async def order_of(self, ref_id: str) -> OrderReport | None:
         """See VenueLink."""

@@ -41,6 +41,9 @@ SILENT_S = 3.0
 """A subscribed stream brings a heartbeat a second. One silent for longer is not given up yet, but orders go by REST:
 it may be dead on the way, and what is written into it is unknown for seconds. That counts only once this link has seen
 heartbeats come at that pace: else its silence would say nothing."""
+FAREWELL_S = 0.5
+"""A connection whose token is not accepted any more answers what was written into it, each with a refusal: given up at
+once those requests would be unknown. That takes a round trip."""
 SNAPSHOT_S = 2.0
 """How long a snapshot may take after its subscription's answer, doubled with each failure in a row …"""
 SNAPSHOT_DOUBLINGS = 5
@@ -109,7 +112,7 @@ class PrivateLink:
     def usable(self) -> bool:
         """Whether orders can go this way now: not into a stream that has missed its heartbeats."""
         socket = self._socket
-        if socket is None or not socket.open or not self._opened.is_set():
+        if socket is None or not socket.open or not self._opened.is_set() or self._leave_s < math.inf:
             return False
         return not self._beats or trio.current_time() - socket.last_frame_s <= SILENT_S
 
@@ -156,7 +159,10 @@ class PrivateLink:
         async with trio.open_nursery() as session_nursery:
             session_nursery.start_soon(self._open_up, socket, session_nursery, name="link/private/executions")
             while True:
-                self._take(await socket.receive())
+                with trio.move_on_at(self._leave_s) as staying:
+                    self._take(await socket.receive())
+                if staying.cancelled_caught or (self._leave_s < math.inf and not self._orders.waiting):
+                    raise VenueUnavailable("the token is not accepted any more")
 
     def lose(self, why: str) -> None:
         """Everything that waited for the connection learns that it has gone."""
@@ -188,6 +194,7 @@ class PrivateLink:
         self._sequences = {name: SequenceTracker(name) for name in CHANNELS}
         self._subscriptions = PrivateSubscriptions(self._orders, self._token)
         self._opened = trio.Event()
+        self._leave_s = math.inf  # when the connection is given up, though it stands
 
     async def _open_up(self, socket: ws.Socket, session_nursery: trio.Nursery) -> None:
         """Subscribe to executions. If fills were missed the stream is complete only when they have been fetched."""
@@ -275,7 +282,7 @@ class PrivateLink:
             self._subscribed(response, now_s)
         rule = errors.rule_of(response.error) if response.error is not None else None
         if rule is not None and rule.code == "INVALID_SESSION":
-            raise VenueUnavailable("the token is not accepted any more")
+            self._leave_s = min(self._leave_s, now_s + FAREWELL_S)
 
     def _subscribed(self, response: Response, now_s: float) -> None:
         try:

@@ -249,7 +249,7 @@ class Queries:
             orders = []
         return orders[0] if orders else None
 
-    async def movements_since(self, since_ns: int, kind: str = "all") -> list[Movement]:
+    async def movements_since(self, since_ns: int, kind: str = "all", *, patient: bool = False) -> list[Movement]:
         """Return the account's ledger entries from a moment on, oldest first. Needs the permission to query ledgers.
 
         The list has a fixed end, as that of fills; entries are collected by id.
@@ -259,7 +259,7 @@ class Queries:
         fields |= {"type": kind} if kind != "all" else {}
         found: dict[str, LedgerObject] = {}
         for page in range(MOST_PAGES):
-            entries = (await self._page("Ledgers", fields, page, _Ledger)).ledger
+            entries = (await self._page("Ledgers", fields, page, _Ledger, Urgency.PAGES if patient else None)).ledger
             found.update(entries)
             if len(entries) < PAGE:
                 movements = [movement(key, entry, self._symbols) for key, entry in reversed(found.items())]

@@ -26,8 +26,8 @@ log = structlog.get_logger()
 class _Asked:
     """A request on its way, and its answer once it has come."""
 
-    def __init__(self, method: str, sent_ns: int) -> None:
-        self.method, self.sent_ns = method, sent_ns
+    def __init__(self, method: str, sent_ns: int, *, awaited: bool = False) -> None:
+        self.method, self.sent_ns, self.awaited = method, sent_ns, awaited
         self.done = trio.Event()
         self.response: Response | None = None
 
@@ -48,12 +48,11 @@ class WsOrders:
         self._settings, self._clock, self._venue_time = settings, clock, venue_time
         self._counters, self._token, self._req_ids = counters, token, req_ids
         self._asked: dict[int, _Asked] = {}
-        self._exchanges = 0
 
     @property
     def waiting(self) -> bool:
-        """Whether anybody waits for the answer to an order-bearing request."""
-        return self._exchanges > 0
+        """Whether somebody waits for the answer to an order-bearing request."""
+        return any(asked.awaited and not asked.done.is_set() for asked in self._asked.values())
 
     async def send(
         self, socket: ws.Socket, method: str, params: encode.Params, numbered: Callable[[int], None]
@@ -84,8 +83,7 @@ class WsOrders:
             return None, errors.of_transport(sent=False, timed_out=False)
         req_id = next(self._req_ids)
         text = encode.frame(method, params(self._token.reveal()), req_id)
-        asked = self._asked[req_id] = _Asked(method, self._clock.now_ns())
-        self._exchanges += 1
+        asked = self._asked[req_id] = _Asked(method, self._clock.now_ns(), awaited=True)
         try:
             with trio.move_on_after(left_s + self._settings.answer_grace_s):
                 await socket.send(text)
@@ -94,7 +92,6 @@ class WsOrders:
             asked.done.set()  # lost while writing: how far it came nobody knows
         finally:
             self._asked.pop(req_id, None)
-            self._exchanges -= 1
         return asked.response, errors.of_transport(sent=True, timed_out=not asked.done.is_set())
 
     def _left_s(self, deadline_ns: int) -> float:

@@ -28,7 +28,7 @@ from engine.runtime.margin_desk import Lags, MarginDesk
 from engine.runtime.money_bus import MoneyBus
 from engine.runtime.money_events import MarginCharged
 from engine.seams.clock import Clock
-from engine.values.time import NS
+from engine.values.time import NS, rfc3339
 from engine.venue.protocol import VenueLink
 
 log = structlog.get_logger()
@@ -36,6 +36,10 @@ log = structlog.get_logger()
 LOOK_EVERY_S: Final = 1.0
 HISTORY_BOUND_S: Final = 120.0
 """It comes in pages of fifty, for which the REST counter must have points to spare: some hundreds of entries."""
+KINDS: Final = (MARGIN, ROLLOVER)
+ANY_KIND: Final = "all"
+SHORT_NS: Final = 3600 * NS
+"""So far back one question for all entries costs less than one for each kind: trades in coins fill few pages."""
 OWNER_BOUND_S: Final = 10.0
 ASK_AGAIN_S: Final = 60.0
 """A key may lack the permission for the ledger: it is asked seldom, and the profit says what may be missing."""
@@ -46,7 +50,7 @@ UNOWNED_MOST: Final = 1000
 
 
 class ChargeDesk:
-    """``why`` says why charges may be missing from the profit, "" where none is. ``name_of`` is what we call an order.
+    """``name_of`` is what we call an order of the venue's.
 
     An entry belongs to the signal whose fill it names. Where nothing of ours is named, and yet every open position is
     ours, it is ours and nobody's in particular: it is booked as unattributed. Everything else is another's.
@@ -68,16 +72,31 @@ class ChargeDesk:
         self._journal, self._link, self._clock = journal, link, clock
         self._accounts, self._margin, self._bus = accounts, margin, bus
         self._lags, self._name_of, self._stream_up = lags, name_of, stream_up
-        self.why = ""
+        self._why = ""
         self._charges, self._told = accounts.ledger.charges, balances.reconciliation
         for exec_id in self._charges.lots:
             self._told.filled_on_margin(exec_id)
         self._since_ns = self._charges.known_ns
-        self._ask_at_s: list[float] = []
+        self._ask_at_s = -math.inf  # when what a gap may have held is to be asked for; infinite: there is no gap
         self._was_up = self._whole = False  # whole: the stream has told every entry since it was last opened
         self._opened_ns = 0
-        self._retry_s = self._owners_s = -math.inf
+        self._owners_s = -math.inf
         self._unowned: OrderedDict[str, list[Movement]] = OrderedDict()  # rollovers that the ledger has told, by ref
+
+    @property
+    def why(self) -> str:
+        """Say why charges may be missing from the profit, "" where none is."""
+        if not self._charges.known_ns or not self._gap:
+            return ""
+        return f"entries since {rfc3339(self._from_ns)} are still to be asked for{self._why}"
+
+    @property
+    def _gap(self) -> bool:
+        return self._ask_at_s < math.inf
+
+    @property
+    def _from_ns(self) -> int:
+        return max(self._since_ns, self._charges.known_ns)
 
     async def run(self) -> None:
         """Ask and book until cancelled."""
@@ -94,45 +113,45 @@ class ChargeDesk:
         while self._told.lent:
             self._book(self._told.lent.popleft())
         self._notice()
-        if self._whole and not self._ask_at_s:
+        if self._whole and not self._gap:
             self._since_ns = self._clock.now_ns() - round(self._lags.broken_s * NS)
             self._charges.know(self._since_ns)
 
     # --- what was missed --------------------------------------------------------------------------------------------
 
     def _notice(self) -> None:
-        """Learn of a gap: REST may show what happened in it only after a while, so it is asked twice."""
+        """Learn of a gap. What happened in it REST may show only after a while: it is asked for then, and once."""
         up, opened_ns = self._stream_up(), self._told.opened_ns
         if (up and not self._was_up) or opened_ns != self._opened_ns:
-            now_s = trio.current_time()
-            self._ask_at_s, self._retry_s = [now_s, now_s + self._lags.broken_s], now_s
+            self._ask_at_s = trio.current_time() + self._lags.broken_s
         self._whole = up and (self._whole or opened_ns != self._opened_ns)
         self._was_up, self._opened_ns = up, opened_ns
 
     async def _ask_ledger(self) -> None:
-        now_s, opened_ns = trio.current_time(), self._opened_ns
-        due = bool(self._ask_at_s) and now_s >= max(self._ask_at_s[0], self._retry_s)
-        if not due or not self._charges.known_ns:
+        if trio.current_time() < self._ask_at_s:
             return
+        if not self._charges.known_ns:
+            self._ask_at_s = math.inf
+            return
+        opened_ns, self._ask_at_s = self._opened_ns, trio.current_time() + ASK_AGAIN_S
         why = f"the venue did not answer within {HISTORY_BOUND_S:g} s"
         with trio.move_on_after(HISTORY_BOUND_S):
             try:
-                since_ns = max(self._since_ns, self._charges.known_ns)
-                for kind in (MARGIN, ROLLOVER):
-                    for movement in await self._link.movements_since(since_ns, kind):
+                since_ns = self._from_ns
+                for kind in KINDS if self._clock.now_ns() - since_ns > SHORT_NS else (ANY_KIND,):
+                    for movement in await self._link.movements_since(since_ns, kind, patient=True):
                         self._take(movement)
                 why = ""
             except VenueError as error:
                 why = str(error)
-        self.why = f"the ledger of the venue could not be asked: {why}" if why else ""
+        self._why = f": {why}" if why else ""
         if why:
             log.warning("charges.not_told", why=why)
-            self._retry_s = now_s + ASK_AGAIN_S
         elif opened_ns == self._told.opened_ns:
-            self._ask_at_s = [at_s for at_s in self._ask_at_s if at_s > now_s]
+            self._ask_at_s = math.inf
 
     def _take(self, movement: Movement) -> None:
-        if movement.wallet != SPOT:
+        if movement.wallet != SPOT or movement.kind not in KINDS:
             return
         if movement.ref_id in self._charges.lots:
             self._book(movement)

@@ -27,7 +27,8 @@ FIRST_LOOK_S = 1.0
 """What the balances before the close may cost; entries are being cancelled meanwhile."""
 LAST_LOOK_S = 8.0
 """Kept of the bound for the questions at the end: REST shows our last fills only after a while."""
-LOOK_AGAIN_S = 0.5
+LOOK_AGAIN_S, LOOK_SELDOM_S = 0.5, 4.0
+"""Between two looks, each time twice as long: one costs three points of a REST counter that has fifteen."""
 HOLDINGS = "holdings"
 """Strategy of brackets for coins that no bracket of ours brought."""
 NOTHING: AskedBy = "nothing"
@@ -69,7 +70,7 @@ class Close:
         self._reopened: set[str] = set()
         self._entries: list[str] = []
         self._notes: list[str] = []
-        self._trading = trio.CancelScope()
+        self._trading, self._waiting = trio.CancelScope(), trio.CancelScope()
         self._abandoned = ""
         self._held_done = not asked.include_holdings
         self.report: CloseReport | None = None
@@ -99,6 +100,7 @@ class Close:
         """Trade no further, and let the brackets protect what they hold again."""
         self._abandoned = why
         self._trading.cancel(why)
+        self._waiting.cancel(why)
         for scope in self._chosen():
             scope.stay()
 
@@ -216,13 +218,14 @@ class Close:
     async def _conclude(self, before: Wallets, until_s: float) -> CloseReport:
         """Ask until the answers agree with our books, at most until the bound; then tell what stands."""
         if self._margin_symbols():  # asked earlier it would prove nothing
-            shown_s = min(self._lent.shows_s, until_s - ASK_BOUND_S)
-            while trio.current_time() < shown_s and not self._abandoned:
-                await trio.sleep(min(LOOK_AGAIN_S, shown_s - trio.current_time()))
+            with self._waiting:
+                await trio.sleep_until(min(self._lent.shows_s, until_s - ASK_BOUND_S))
         report = await self._look(before)
+        pause_s = LOOK_AGAIN_S
         with trio.move_on_at(until_s):
             while not (report.flat or self._abandoned or self._still_trading()):
-                await trio.sleep(LOOK_AGAIN_S)
+                await trio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LOOK_SELDOM_S)
                 report = await self._look(before)
         return report
 

@@ -82,19 +82,22 @@ class BalanceProof(msgspec.Struct, frozen=True):
 class PositionProof(msgspec.Struct, frozen=True):
     """One market on margin, in signed base units: by our books, and by the venue's own list of positions.
 
-    ``of_others`` is what of that no order of ours has opened.
+    ``brackets`` is what living brackets hold of ``books``: what a person has taken over is in these alone.
+    ``of_others`` is what no order of ours has opened of what is there.
     """
 
     symbol: str
     books: Decimal
+    brackets: Decimal
     at_venue: Decimal
     of_others: Decimal
     asked_at: str
 
     @property
     def agrees(self) -> bool:
-        """Whether the venue holds what our books say, and beyond that only what others have opened."""
-        return self.at_venue in (self.books, self.books + self.of_others)
+        """Whether the venue holds nothing, or what our books say and beyond that only what others have opened."""
+        ours = (self.books, self.brackets)
+        return not self.at_venue or self.at_venue in ours or self.at_venue - self.of_others in ours
 
 
 class NotFlat(msgspec.Struct, frozen=True):

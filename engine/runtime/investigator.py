@@ -62,10 +62,24 @@ class Investigator:
             await trio.sleep(self._settings.poll_every_s / 2)
             doubtful = [h for h in self._desk.live.values() if h.view.in_doubt]
             await self._look([handle for handle in doubtful if self._is_due(handle)])
-            for handle in sorted(doubtful, key=lambda h: h.view.role == "entry"):
+            asked: set[str] = set()
+            while (handle := self._next_in_doubt(asked)) is not None:
+                asked.add(handle.view.cl_ord_id)
                 await self._conclude(handle)
             for handle in [h for h in self._desk.live.values() if h.disowned and not h.view.ended]:
                 await self._conclude_disowned(handle)
+
+    def _next_in_doubt(self, asked: set[str]) -> OrderHandle | None:
+        """Return an order in doubt that may be decided now and that this round has not asked for, exits first.
+
+        The questions for one may wait long for room: an exit that has come into doubt meanwhile is next.
+        """
+        left = [h for h in self._desk.live.values() if h.view.in_doubt and h.view.cl_ord_id not in asked]
+        ripe = (h for h in sorted(left, key=lambda handle: handle.view.role == "entry") if self._may_ask(h))
+        return next(ripe, None)
+
+    def _may_ask(self, handle: OrderHandle) -> bool:
+        return self._may_conclude(handle) and trio.current_time() >= handle.doubt.ask_s
 
     def _is_due(self, handle: OrderHandle) -> bool:
         """Whether to look for evidence that it lives. A new snapshot is such a look; a conclusion brings its own."""
@@ -97,10 +111,8 @@ class Investigator:
                 await self._link.reach_back(min(handle.earliest_ns for handle in due) - 1)
 
     async def _conclude(self, handle: OrderHandle) -> None:
-        """Ask the question that proves it alive or dead, once it is late enough to."""
+        """Ask the question that proves it alive or dead; it is late enough to."""
         doubt = handle.doubt
-        if not self._may_conclude(handle) or trio.current_time() < doubt.ask_s:
-            return
         doubt.asked(MOST_PAUSE_S)
         self.queries += 2
         cl_ord_id = handle.view.cl_ord_id

@@ -180,6 +180,10 @@ class MarginDesk:
         """Return the brackets that hold something on margin in a market."""
         return [one for one in self._brackets.values() if one.instrument.symbol == symbol and one.exposure > 0]
 
+    def in_brackets(self, symbol: str) -> Decimal:
+        """Return what living brackets hold on margin in a market, in signed base units."""
+        return self._ours().get(symbol, ZERO)
+
     def _ours(self) -> dict[str, Decimal]:
         held: dict[str, Decimal] = {}
         for one in self._brackets.values():

@@ -337,8 +337,11 @@ class VenueLink(MarketLink, Protocol):
         """
         ...
 
-    async def movements_since(self, since_ns: int, kind: str = "all") -> list[Movement]:
-        """Ask for the ledger entries from a moment on, all or of one kind, whoever caused them, oldest first."""
+    async def movements_since(self, since_ns: int, kind: str = "all", *, patient: bool = False) -> list[Movement]:
+        """Ask for the ledger entries from a moment on, all or of one kind, whoever caused them, oldest first.
+
+        ``patient``: every other question goes first.
+        """
         ...
 
     async def order_of(self, ref_id: str) -> OrderReport | None:

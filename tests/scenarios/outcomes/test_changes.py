@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.sim import ScriptedFaults
+from engine.orders.reports import Answer, Outcome
+from engine.sim import ScriptedFaults, SimSettings
 from engine.sim.faults import refuse_with
 from tests.scenarios.honesty import METHODS, REST_DOUBTS, SILENCE, SOME_DOUBTS, WS_DOUBTS, come, safe
 from tests.scenarios.story import Case, Story, d
@@ -165,3 +166,35 @@ async def test_cancel_that_found_no_way_goes_as_soon_as_the_stream_is_back(open_
         await story.until(story.engine.services.stream_up)
         await story.until(lambda: case.outcome, within_s=1.5)
     assert case.outcome == "abandoned"
+
+
+async def test_token_that_ends_leaves_no_other_request_unknown(open_story, autojump_clock):
+    """Storm 200179: two cancels behind a token that has ended are both refused, and both sent anew by REST at once."""
+    async with open_story() as story:
+        story.market()
+        cases = [await story.submit(limit=price) for price in ("49900", "49800")]
+        await story.until(lambda: all(case.entry_is("open") for case in cases))
+        story.world.exchange.expire_tokens(in_use=True)
+        for case in cases:
+            story.engine.cancel(case.signal_id)
+        await story.until(lambda: all(case.outcome for case in cases), within_s=2)
+        answers = [row.decode(Answer) for row in story.journal.rows(kind="answer")]
+        assert [answer.outcome for answer in answers if answer.request == "cancel"][:2] == [Outcome.REFUSED] * 2
+        assert not any(answer.outcome is Outcome.UNKNOWN for answer in answers)
+
+
+async def test_cancel_by_a_person_overtakes_those_that_wait_for_room(open_story, autojump_clock):
+    """Calm 400017: the counter is full, and entries' own time-outs wait in their lane; who cancels one is heard."""
+    async with open_story(sim=SimSettings(tier="starter"), tier="starter") as story:
+        story.market()
+        cases = [await story.submit(limit=str(49_900 - n), entry_timeout_s=20) for n in range(2)]
+        await story.until(lambda: all(case.entry_is("open") for case in cases))
+        await story.wait(19)
+        core = story.world.exchange._venue.core
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), d("58"))
+        await story.wait(3)
+        first, second = cases
+        assert first.resting("entry")
+        story.engine.cancel(second.signal_id, urgent=True)
+        await story.until(lambda: second.outcome or first.outcome, within_s=60)
+        assert (first.outcome, second.outcome) == ("", "abandoned")
