@@ -58,7 +58,8 @@ class OrderQuality(msgspec.Struct, frozen=True):
 class SignalQuality(msgspec.Struct, frozen=True):
     """One signal. ``arrival_px`` is the middle of the verified book when it was judged, None where one side was empty.
 
-    ``slippage_bps`` is the entry's. ``money`` is in quote units; ``fees`` by asset, in units of it.
+    ``slippage_bps`` is the entry's. ``money`` is in quote units; ``fees`` by asset, in units of it. What margin took
+    beside them, ``charges`` by asset, is in neither.
     """
 
     signal_id: str
@@ -72,6 +73,7 @@ class SignalQuality(msgspec.Struct, frozen=True):
     money: BracketMoney
     stages: Stages
     orders: tuple[OrderQuality, ...]
+    charges: dict[str, Decimal] = {}
 
 
 def slippage_bps(side: Side, avg_px: Decimal, reference_px: Decimal | None) -> Decimal | None:
@@ -91,6 +93,7 @@ class QualityFold:
         self._orders: dict[str, Order] = {}
         self._stages = Stages()
         self._outcome = ""
+        self._charges: dict[str, Decimal] = {}
 
     def take(self, ts_ns: int, cl_ord_id: str, fact: Fact) -> None:
         """Take one row's fact. Raises OrderInvariantError when it cannot follow those before it."""
@@ -116,6 +119,11 @@ class QualityFold:
             case _:
                 pass
 
+    def charged(self, asset: str, qty: Decimal) -> None:
+        """Take what margin took beside the fees of the signal's fills."""
+        if qty:
+            self._charges[asset] = self._charges.get(asset, ZERO) + qty
+
     def quality(self) -> SignalQuality | None:
         """Return what was found; None for a signal that was never accepted."""
         if self._signal is None or self._instrument is None:
@@ -140,6 +148,7 @@ class QualityFold:
             money=money_of(self._signal, self._instrument, views),
             stages=self._stages,
             orders=tuple(self._order(order) for order in self._orders.values() if order.cum_qty),
+            charges=self._charges,
         )
 
     def _order(self, order: Order) -> OrderQuality:

@@ -33,6 +33,8 @@ class Twin:
     state: str = "new"
     state_since_s: float = 0.0
     cum_qty: Decimal = ZERO
+    counted: Decimal = ZERO
+    """What the venue has counted as filled, by the journal: its fills may still be missing there."""
     told_fees: dict[str, Decimal] = field(default_factory=dict)
     exec_ids: set[str] = field(default_factory=set)
     requests: list[tuple[str, int]] = field(default_factory=list)
@@ -105,8 +107,9 @@ class Case:
 
     @property
     def told_held(self) -> Decimal:
-        """What the fills in the journal come to, after base fees, in the direction of the entry."""
-        filled = (t.cum_qty if t.spec.side == self.signal.side else -t.cum_qty for t in self.orders.values())
+        """What has filled comes to by the journal, after base fees, in the direction of the entry."""
+        sums = [(t.spec.side, max(t.cum_qty, t.counted)) for t in self.orders.values()]
+        filled = (qty if side == self.signal.side else -qty for side, qty in sums)
         paid = sum((t.told_fees.get(self.instrument.base, ZERO) for t in self.orders.values()), ZERO)
         held = sum(filled, ZERO if self.signal.entered else self.signal.order_qty)
         return held - paid if self.signal.side == "buy" else held + paid

@@ -16,9 +16,9 @@ LEVELS = 3
 DEEP = 60
 """How much deeper the last level is: nobody here takes it all."""
 
-BURSTS = 0.02
+BURSTS = 0.01
 """Of the market's steps are followed by one."""
-FLICKERS = 0.03
+FLICKERS = 0.015
 
 
 @dataclass(frozen=True)

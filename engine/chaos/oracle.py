@@ -26,7 +26,7 @@ from engine.orders.commands import NewOrder
 from engine.orders.events import ExecutionReport, OrderEvent
 from engine.orders.replay import FACT_OF_KIND, Closed, Intent, Opened, Requested
 from engine.risk.trading_state import TRADING_ROW, TradingEvent
-from engine.sim.events import CommandDone, Event
+from engine.sim.events import CommandDone, Event, MarketMoved
 from engine.sim.events import OrderReport as VenueReport
 from engine.values.money import other_side
 
@@ -44,7 +44,18 @@ RULES: tuple[type[Invariant], ...] = (
 TICK_S = 0.5
 _CHILD = "child-"
 _FACTS = {**FACT_OF_KIND, TRADING_ROW: TradingEvent}
-_HOOKS = ("on_row", "on_venue", "on_done", "on_asked", "on_answered", "on_log", "on_report", "on_tick", "on_moment")
+_HOOKS = (
+    "on_row",
+    "on_venue",
+    "on_done",
+    "on_market",
+    "on_asked",
+    "on_answered",
+    "on_log",
+    "on_report",
+    "on_tick",
+    "on_moment",
+)
 
 
 class Oracle:
@@ -156,7 +167,7 @@ class Oracle:
             self._unclaim_child(twin)
         for twin in ledger.orders.values():
             twin.state, twin.alarmed, twin.intended = "new", False, False
-            twin.cum_qty -= twin.cum_qty
+            twin.cum_qty = twin.counted = ZERO
             twin.told_fees.clear()
             twin.exec_ids.clear()
             twin.requests.clear()
@@ -219,6 +230,8 @@ class Oracle:
             self.walked.add(("order", event.from_state, event.move, event.to_state))
         if event.move and twin.state != event.to_state:
             twin.state, twin.state_since_s = event.to_state, self._trace.now_s
+        if event.venue_cum is not None:
+            twin.counted = max(twin.counted, event.venue_cum)
         if event.alarm:
             twin.alarmed = True
             self.ledger.alarms.append((self._trace.now_s, event.alarm))
@@ -268,6 +281,9 @@ class Oracle:
         if isinstance(event, VenueReport):
             if event.order.account == "client":
                 self._on_report(event)
+        elif isinstance(event, MarketMoved):
+            if event.best:
+                self._ask("on_market", event.symbol)
         elif isinstance(event, CommandDone) and self._touched:
             self._touched = False
             self._ask("on_done")

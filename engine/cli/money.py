@@ -195,9 +195,10 @@ def _quality_lines(found: QualityList) -> Iterator[str]:
 def _signal_lines(one: SignalQuality) -> Iterator[str]:
     outcome = one.outcome or "alive"
     yield f"signal {one.signal_id}: {one.side} {one.symbol} by {one.strategy_id}, {outcome}"
+    margin = f", margin took {_fees(one.charges)} beside" if one.charges else ""
     yield (
         f"  arrival {_known(one.arrival_px)}, entry slippage {_known(one.slippage_bps)} bps, "
-        f"pnl {amount(one.money.realized_pnl)}, fees {_fees(one.fees)}"
+        f"pnl {amount(one.money.realized_pnl)}, fees {_fees(one.fees)}{margin}"
     )
     for order in one.orders:
         against = (

@@ -78,6 +78,7 @@ class ChargeDesk:
             self._told.filled_on_margin(exec_id)
         self._since_ns = self._charges.known_ns
         self._ask_at_s = -math.inf  # when what a gap may have held is to be asked for; infinite: there is no gap
+        self._shown_s = math.inf  # from when on REST shows all of it
         self._was_up = self._whole = False  # whole: the stream has told every entry since it was last opened
         self._opened_ns = 0
         self._owners_s = -math.inf
@@ -123,7 +124,9 @@ class ChargeDesk:
         """Learn of a gap. What happened in it REST may show only after a while: it is asked for then, and once."""
         up, opened_ns = self._stream_up(), self._told.opened_ns
         if (up and not self._was_up) or opened_ns != self._opened_ns:
-            self._ask_at_s = trio.current_time() + self._lags.broken_s
+            self._shown_s = trio.current_time() + self._lags.broken_s
+            if math.isinf(self._ask_at_s):  # a stream that flaps puts nothing off
+                self._ask_at_s = self._shown_s
         self._whole = up and (self._whole or opened_ns != self._opened_ns)
         self._was_up, self._opened_ns = up, opened_ns
 
@@ -133,7 +136,8 @@ class ChargeDesk:
         if not self._charges.known_ns:
             self._ask_at_s = math.inf
             return
-        opened_ns, self._ask_at_s = self._opened_ns, trio.current_time() + ASK_AGAIN_S
+        asked_s, opened_ns = trio.current_time(), self._opened_ns
+        self._ask_at_s = asked_s + ASK_AGAIN_S
         why = f"the venue did not answer within {HISTORY_BOUND_S:g} s"
         with trio.move_on_after(HISTORY_BOUND_S):
             try:
@@ -148,7 +152,7 @@ class ChargeDesk:
         if why:
             log.warning("charges.not_told", why=why)
         elif opened_ns == self._told.opened_ns:
-            self._ask_at_s = math.inf
+            self._ask_at_s = math.inf if asked_s >= self._shown_s else self._shown_s
 
     def _take(self, movement: Movement) -> None:
         if movement.wallet != SPOT or movement.kind not in KINDS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.accounts.charges import Charge
+from engine.accounts.charges import ROLLOVER, Charge
 from engine.accounts.ledger import EMPTY_BOOKS, Books, Fact, Ledger, Rates
 from engine.accounts.results import Result
 from engine.journal.reader import JournalReader
@@ -15,7 +15,7 @@ from engine.orders.replay import Intent, Opened
 from engine.orders.reports import Fill
 from engine.orders.signal import Signal
 from engine.values.instrument import Instrument
-from engine.values.money import Side
+from engine.values.money import Side, trimmed
 
 LEDGER_ROW: Final = "ledger"
 """The journal's kind for Books: they hold every fill and every charge of the rows before them."""
@@ -69,6 +69,16 @@ def read_ledger(journal: JournalReader, rates: Rates) -> tuple[Ledger, int]:
             ledger.raise_peak(rates)
             folded += 1
     return ledger, folded
+
+
+def charge_words(row: Row) -> str:
+    """Say a charge's row in a sentence."""
+    charge = row.decode(Charge)
+    movement = charge.movement
+    if not charge.qty:
+        return f"the venue's entry of fill {movement.ref_id}: nothing beside the fee that the fill has told"
+    said = f"{trimmed(charge.qty)} {movement.asset} {ROLLOVER if movement.kind == ROLLOVER else 'opening fee'}"
+    return f"{said} of {movement.ref_id}: a loss of {charge.lot.strategy_id} in {charge.lot.symbol}"
 
 
 def read_days(journal: JournalReader) -> list[Result]:

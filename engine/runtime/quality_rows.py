@@ -7,9 +7,11 @@ from typing import Final
 
 import trio
 
+from engine.accounts.charges import Charge
 from engine.accounts.quality import QualityFold, SignalQuality
 from engine.journal.reader import JournalReader
 from engine.orders.replay import FACT_OF_KIND
+from engine.runtime.ledger_rows import CHARGE_ROW
 
 MAX_SIGNALS: Final = 1000
 _STRIDE_ROWS: Final = 512  # some ten milliseconds between chances for other tasks
@@ -20,7 +22,10 @@ def quality_of(journal: JournalReader, signal_id: str) -> SignalQuality | None:
     fold = QualityFold()
     for row in journal.rows(signal_id=signal_id):
         kind = FACT_OF_KIND.get(row.kind)
-        if kind is not None:
+        if row.kind == CHARGE_ROW:
+            charge = row.decode(Charge)
+            fold.charged(charge.movement.asset, charge.qty)
+        elif kind is not None:
             fold.take(row.ts_ns, row.cl_ord_id, row.decode(kind))
     return fold.quality()
 

@@ -13,6 +13,7 @@ from engine.orders.events import OrderEvent
 from engine.orders.replay import FACT_OF_KIND, Intent
 from engine.orders.reports import Answer
 from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, close_words
+from engine.runtime.ledger_rows import CHARGE_ROW, charge_words
 from engine.runtime.telling import tell
 from engine.values.time import NS, rfc3339
 
@@ -171,6 +172,8 @@ def _step(row: Row, role: str, first_ns: int) -> Step:
     kind_told, text, alarm = tell(row.kind, fact)
     if row.kind in (CLOSE_ROW, CLOSED_ROW):
         text = close_words(row)
+    if row.kind == CHARGE_ROW:
+        text = charge_words(row)
     return Step(
         row=row.seq,
         cause=row.causation_id,

@@ -84,6 +84,16 @@ def test_entry_counts_once():
     assert charge(resumed, entry("L2", fee="0.3", kind="rollover")) == d("0.3")
 
 
+def test_entry_that_is_told_again_long_after_counts_once():
+    """A gap in the stream is asked about when a balance shows it: then its entries are older than what is known."""
+    ledger = Ledger()
+    ledger.book(lent())
+    assert charge(ledger, entry("L1", fee="0.3", kind="rollover")) == d("0.3")
+    ledger.charges.know(T0 + DAY_NS)
+    assert ledger.charges.books().booked == {}
+    assert charge(ledger, entry("L1", fee="0.3", kind="rollover")) is None
+
+
 def test_rollover_may_be_told_as_an_amount_or_as_a_fee():
     """What the balance loses is the loss."""
     ledger = Ledger()

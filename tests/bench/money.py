@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from engine.accounts.ledger import DAY_NS, Fact, Ledger
+from engine.accounts.movement import Movement
 from engine.accounts.reconciliation import Reconciliation
 from engine.journal.header import header_row
 from engine.journal.opening import read_journal
@@ -45,6 +46,7 @@ STORED_FILLS = (10_000, 40_000)
 """Journals of one and of four days: a start that took longer on the longer one would not be one for a year."""
 START_LIMIT_S = 1.0
 T0 = 20_000 * DAY_NS
+MINUTE_NS = DAY_NS // 1440
 USD = {"USD": Decimal(1)}
 
 
@@ -105,9 +107,20 @@ def _per_fill() -> Section:
     def reconcile(fact: Fact) -> None:
         balances.filled(f"T{next(count)}", changes_of(fact), fact.ts_ns - DAY_NS, fact.ts_ns)
 
+    lender = Ledger()
+
+    def lend(fact: Fact) -> None:
+        name = f"T{next(count)}"
+        lender.book(msgspec.structs.replace(fact, margin=True, exec_id=name, traded_ns=fact.ts_ns))
+        entry = Movement(f"L{name}", name, "margin", "USD", Decimal(0), 2 * fact.fees[0].qty, fact.ts_ns)
+        charge = lender.charges.charge(entry, fact.ts_ns, fact.ts_ns - MINUTE_NS)
+        if charge is not None:
+            lender.charge(charge)
+
     figures = [
         *against(spread("a fill booked: position, profit, fees, day, peak", _times(book)),
                  spread("floor: three sums", _times(floor.book))),
+        spread("a fill on margin booked, and the entry of its opening fee", _times(lend)),
         spread("the same fill handed to the reconciliation", _times(reconcile)),
         spread(
             f"profit by strategy told, {len(ledger.results)} results",

@@ -127,6 +127,26 @@ async def test_fills_arrive_with_fees_and_agree_with_rest(stage, autojump_clock)
         assert (await link.fee_rates("BTC/USD")).taker > 0
 
 
+async def test_reference_of_a_ledger_entry_names_an_order_by_a_fill_or_by_itself(stage, autojump_clock):
+    """What names nothing is nobody's; a key that may not ask, or a venue in trouble, has said nothing about it."""
+    async with stage.link() as link:
+        answer = await place(link, limit(price="50000.0", qty="0.03"))
+        stage.exchange.house.take("BTC/USD", "sell", Decimal("0.03"))
+        await stage.sink.wait_report("filled", answer.order_id)
+        (fill,) = [r.fill for r in stage.sink.reports if r.fill is not None]
+        for ref_id in (fill.exec_id, answer.order_id):
+            found = await link.order_of(ref_id)
+            assert found is not None
+            assert (found.order_id, found.cl_ord_id) == (answer.order_id, "c-1")
+        for ref_id in ("TAAAAA-BBBBB-CCCCCC", "QAAAAA-BBBBB-CCCCCC"):
+            assert await link.order_of(ref_id) is None
+        (one,) = {m.kind for m in await link.movements_since(0, "trade", patient=True)}
+        assert (one, await link.movements_since(0, "rollover")) == ("trade", [])
+        stage.exchange.faults = ScriptedFaults().always("QueryTrades", refuse_with("EGeneral:Permission denied"))
+        with pytest.raises(VenueRefused):
+            await link.order_of(fill.exec_id)
+
+
 async def test_stop_fires_and_says_so(stage, autojump_clock):
     """A resting stop-loss reports TRIGGERED before its fills."""
     stage.exchange.house.quote("BTC/USD", "buy", Decimal("48000.0"), Decimal(1))
@@ -259,12 +279,12 @@ async def test_deadlines_follow_lane_and_way(stage, autojump_clock):
     async with stage.link() as link:
         now_ns = stage.clock.now_ns()
         leads = [((await link.admit(lane, limit())).deadline_ns - now_ns) / 1e9 for lane in (Lane.ENTRY, Lane.REDUCING)]
-        assert leads == [5, 1]
+        assert leads == pytest.approx([5, 1], abs=1e-5)
         stale = await link.submit(Ticket("ws", now_ns), limit())
         assert (stale.outcome, stale.code) == (Outcome.NOT_SENT, "DEADLINE_PASSED")
     async with stage.link(orders_via="rest") as link:
         ticket = await link.admit(Lane.EMERGENCY, limit())
-        assert (ticket.deadline_ns - stage.clock.now_ns()) / 1e9 == 3
+        assert (ticket.deadline_ns - stage.clock.now_ns()) / 1e9 == pytest.approx(3, abs=1e-5)
 
 
 async def test_watched_book_is_verified_and_follows_the_market(stage, autojump_clock):

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from engine.accounts.charges import UNATTRIBUTED
+from engine.cli.money import _quality_lines
+from engine.control.money import QualityList
 from engine.risk.limits import Limits, StrategyLimits
-from engine.runtime.ledger_rows import CHARGE_ROW, read_ledger
+from engine.runtime.ledger_rows import CHARGE_ROW, charge_words, read_ledger
 from engine.runtime.money_events import ForeignMovement, MarginCharged
 from engine.runtime.settings import EngineSettings
 from engine.sim import ScriptedFaults, SimSettings, http_error
@@ -20,6 +22,10 @@ from tests.scenarios.story import ETH, Story, d
 ROLLS_S = 30
 ASKED_S = 75
 """So long after a start the venue's ledger has been asked for what the stream has not told."""
+
+
+killed_asking = pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")
+"""Margin is asked for right after a fill: killed within that, httpx leaves its request where it stood."""
 
 
 def charging(open_fee: str = "0.02", rollover: str = "0.02", **how: Any) -> dict[str, Any]:
@@ -57,6 +63,20 @@ async def test_opening_fee_is_a_loss_of_its_strategy_wherever_the_venue_tells_it
         assert row.fees == {"USD": taken(story)}
         assert row.charges == ({} if told_in == "fill" else {"USD": d("0.2")})
         assert (await story.engine.money.balances()).reconciled in (True, None)
+        said = [charge_words(row) for row in story.journal.rows(kind=CHARGE_ROW)]
+        if told_in != "fill":
+            assert f"0.2 USD opening fee of {story.truth.trades[0].exec_id}: a loss of a in BTC/USD" in said
+
+
+async def test_quality_tells_what_a_signals_position_cost_on_margin(open_story, autojump_clock):
+    """Opening and two rollovers, beside the fees of its fills, which the profit of the signal holds."""
+    async with open_story(**charging()) as story:
+        case = await lent(story)
+        await story.wait(2 * ROLLS_S + 2)
+        one = await story.engine.money.quality(case.signal_id)
+        assert one.charges == {"USD": d("0.6")}
+        (line,) = [line for line in _quality_lines(QualityList((one,))) if "margin took" in line]
+        assert line.endswith("margin took 0.6 USD beside")
 
 
 async def test_rollovers_are_losses_of_the_strategy_and_market_whose_position_they_belong_to(
@@ -83,6 +103,7 @@ async def test_rollovers_are_losses_of_the_strategy_and_market_whose_position_th
         ]
 
 
+@killed_asking
 @pytest.mark.parametrize("power_loss", [False, True])
 @pytest.mark.parametrize("ref", ["position", "order"])
 async def test_rollovers_while_the_engine_was_off_are_booked_once(open_story, autojump_clock, ref, power_loss):
@@ -104,6 +125,7 @@ async def test_rollovers_while_the_engine_was_off_are_booked_once(open_story, au
         assert (await story.engine.money.balances()).reconciled
 
 
+@killed_asking
 async def test_charges_told_between_fill_and_kill_are_found_by_the_next_start(open_story, autojump_clock):
     """Killed in the tick of the entry's fill: its opening fee was told to nobody."""
     async with open_story(**charging(rollover="0")) as story:
@@ -145,6 +167,31 @@ async def test_rollover_of_a_position_that_only_the_venue_remembers_is_asked_for
         assert charged(story) == {("a", "BTC/USD"): d("0.2")}
 
 
+@killed_asking
+async def test_rollover_of_an_ended_bracket_of_an_earlier_process_is_found_by_its_order(
+    open_story, autojump_clock, monkeypatch
+):
+    """No book and no living bracket knows the fill: the venue names its order, and the journal whose that is."""
+    monkeypatch.setattr("engine.accounts.charges.LOTS_MOST", 1)
+    async with open_story(**charging(open_fee="0")) as story:
+        story.market()
+        bare = {"stop": None, "target": None, "leverage": "5"}
+        first = await story.submit(limit="50010", strategy_id="a", **bare)
+        await story.ended(first)
+        story.market("2499", "2501", "3", ETH)
+        await story.ended(await story.submit(symbol=ETH, qty="0.1", limit="2501", strategy_id="b", **bare))
+        await story.wait(2)
+        kill(story)
+        await story.wait(1)
+        await story.boot()
+        await story.wait(2 * ROLLS_S + 15)
+        assert [story.engine.services.desk.name_of(first.entry().order_id), charged(story).keys()] == [
+            None,
+            {("a", "BTC/USD"), ("b", ETH)},
+        ]
+        assert fees(story) == taken(story)
+
+
 async def test_a_persons_rollover_is_shown_as_foreign_and_costs_no_strategy_anything(open_story, autojump_clock):
     """Their position beside ours: each entry goes where its position was opened."""
     async with open_story(**charging(open_fee="0")) as story:
@@ -157,6 +204,7 @@ async def test_a_persons_rollover_is_shown_as_foreign_and_costs_no_strategy_anyt
         assert [one.kind for one in found.movements if one.kind == "rollover"] == ["rollover"]
 
 
+@killed_asking
 async def test_rollover_that_names_nothing_is_unattributed_and_in_the_profit(open_story, autojump_clock):
     """Every open position is ours, so the loss is: a line of its own, no strategy's, and the sum is exact."""
     async with open_story(**charging(margin_rollover_ref="own")) as story:
@@ -217,3 +265,22 @@ async def test_rollovers_reach_the_strategys_loss_limit(open_story, autojump_clo
         await story.wait(ROLLS_S + 5)
         assert story.engine.trading_state("a") != "ACTIVE"
         assert story.engine.trading_state("b") == "ACTIVE"
+
+
+@killed_asking
+async def test_stream_that_flaps_does_not_put_the_question_off_for_ever(open_story, autojump_clock):
+    """Killed with rollovers to come, then broken every forty seconds: they are asked for all the same."""
+    async with open_story(**charging()) as story:
+        await lent(story)
+        await story.wait(2)
+        kill(story)
+        await story.wait(3 * ROLLS_S)
+        await story.boot()
+        off = fees(story)
+        for _ in range(4):
+            await story.wait(40)
+            for connection in story.world.wire.connections:
+                connection.reset()
+        assert fees(story) >= off + 7 * d("0.2")  # five since the start, and more of those while it was off
+        await story.wait(100)
+        assert (story.engine.money.pnl().charges_why, fees(story)) == ("", taken(story))

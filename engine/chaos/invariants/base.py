@@ -81,6 +81,9 @@ class Invariant:
     def on_done(self) -> None:
         """A command of the exchange that concerned a client's order is over, with all it set off."""
 
+    def on_market(self, symbol: str) -> None:
+        """The best prices of a market of the exchange have changed."""
+
     def on_asked(self, asked: Asked) -> None:
         """The engine has put a request on the wire."""
 

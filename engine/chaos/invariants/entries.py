@@ -89,14 +89,18 @@ class DecisionsOnFreshBooks(Invariant):
         self._seen: dict[tuple[str, str], deque[tuple[float, Decimal]]] = {}
 
     def on_tick(self) -> None:
-        """Note the best prices of the exchange."""
+        """Note the best prices of the exchange, which may not have moved for long."""
         for symbol in sorted({case.signal.symbol for case in self.ledger.cases.values()}):
             self._note(symbol)
+
+    def on_market(self, symbol: str) -> None:
+        """Prices come and go between two ticks."""
+        self._note(symbol)
 
     def _note(self, symbol: str) -> None:
         bids, asks = self.court.world.exchange.truth.levels(symbol, 1)
         for side, levels in (("sell", bids), ("buy", asks)):
-            seen = self._seen.setdefault((symbol, side), deque(maxlen=200))
+            seen = self._seen.setdefault((symbol, side), deque(maxlen=1000))
             if levels:
                 seen.append((self.court.now_s, levels[0][0]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from engine.orders.replay import Requested
 from engine.sim import ScriptedFaults, SimSettings
@@ -265,3 +266,25 @@ async def test_stream_that_is_held_up_proves_no_death_by_its_silence(open_story,
         story.world.exchange.lag_rest(0)
     assert case.entry().states().count("rejected") == 0
     assert len(case.sent("entry")) == 1
+
+
+async def test_exit_that_comes_into_doubt_is_decided_before_the_entries_that_wait(open_story, autojump_clock):
+    """Storm 134: each question takes seconds; an exit does not wait until every entry in doubt has had its own."""
+    async with open_story() as story:
+        story.market()
+        held = await story.bought("0.02", target=None, exit_after_s=7.5)
+        faults = ScriptedFaults()
+        for number in range(1, 7):
+            faults.at("add_order", number, NOT_TAKEN)  # five entries, and the close
+        for number in range(1, 60):
+            faults.at("ClosedOrders", number, Action("before", Verdict(delay_s=2.5)))
+        story.world.exchange.faults = faults
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                nursery.start_soon(story.hand_in, story.signal(limit=str(49_900 - number)))
+        entries = story.cases[1:]
+        await story.until(lambda: all(case.entry_is("unknown") for case in entries))
+        await story.until(lambda: held.closes() and held.closes()[0].state == "unknown")
+        await come(story, lambda: held.outcome, within_s=5 + 1 + 2 * 2.5 + 3)
+        assert any(case.entry_is("unknown") for case in entries)
+        await come(story, lambda: not any(case.entry_is("unknown") for case in entries), within_s=60)
