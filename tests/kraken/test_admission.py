@@ -302,6 +302,13 @@ async def test_unsent_request_costs_nothing_and_a_refused_rate_fills_the_counter
     assert desk.counters.of(BTC).level(trio.current_time()) == 60
 
 
+async def test_request_of_unknown_outcome_keeps_its_points_and_its_slot(desk, autojump_clock):
+    """It may have arrived: the venue may have counted it, and the order may rest. Only what was not sent is free."""
+    await desk.go("lost", Lane.REDUCING, new("lost"), outcome=Outcome.UNKNOWN)
+    assert desk.counters.of(BTC).level(trio.current_time()) == 1
+    assert desk.counters.open_orders.taken(BTC, trio.current_time()).orders == 1
+
+
 async def test_refusals_in_a_row_leave_the_counter_time_to_run_empty(autojump_clock):
     """The venue stands thirty points above the threshold and charges refusals: tries must not keep it there."""
     desk, venue = Desk(timeout_s=100), Counter(60, 1.0)

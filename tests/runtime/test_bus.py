@@ -91,6 +91,22 @@ async def test_reports_posted_during_the_flush_wait_for_the_next_one(open_place,
                 assert len([item async for item in subscription]) == 2
 
 
+async def test_report_is_told_once_by_flushes_at_once(open_place, autojump_clock):
+    """Both wait for the same sync: each report is told by the faster one, and those posted meanwhile in their turn."""
+    async with open_place() as place:
+        with closing(place.journal()) as journal:
+            bus = Bus(journal, queue=10)
+            with bus.subscribe() as subscription:
+                offsets = [post(bus, journal) for _ in range(2)]
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(bus.flush)
+                    nursery.start_soon(bus.flush)
+                offsets.append(post(bus, journal))
+                await bus.flush()
+                bus.close()
+                assert [item.offset async for item in subscription] == offsets
+
+
 async def test_failing_callback_is_the_callers_failure(open_place, autojump_clock):
     """An error in a callback rises in the task that runs it; the bus goes on for others."""
 
