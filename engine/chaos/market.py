@@ -9,6 +9,7 @@ from random import Random
 
 import trio
 
+from engine.chaos.ledger import ZERO
 from engine.chaos.world import World
 from engine.sim import PairSpec, Quote, Refused
 
@@ -64,8 +65,11 @@ class Market:
                 await self._flicker()
 
     async def _burst(self) -> None:
-        """Many small takers of one side, one right after the other."""
+        """Everybody else steps back, and many small takers of one side meet whoever still rests there."""
         side = self._habits.choice(("buy", "sell"))
+        if not self._hold:
+            with contextlib.suppress(Refused):
+                self.quote(self._middle, self._middle * self._habits.randint(5, 40) / 10_000)
         for _ in range(self._habits.randint(10, 40)):
             await trio.sleep(self._habits.uniform(0.04, 0.18))
             if not self._hold:
@@ -99,18 +103,19 @@ class Market:
         if self._rng.random() < 0.6:
             self._take()
 
-    def quote(self, middle: Decimal) -> None:
-        """Show the market around a price; orders of clients that it meets trade."""
+    def quote(self, middle: Decimal, away: Decimal = ZERO) -> None:
+        """Show the market around a price, and so far ``away`` from it; orders of clients that it meets trade."""
         house, tick, rng = self._world.exchange.house, self._pair.tick, self._rng
         self._middle = max(middle, tick * 1000)
         centre = (self._middle / tick).to_integral_value() * tick
         spread = max(tick, (centre / 10_000 / tick).to_integral_value() * tick)
+        gap = (away / tick).to_integral_value() * tick
         quotes: list[Quote] = []
         for level in range(1, LEVELS + 1):
             deep = DEEP if level == LEVELS else 1  # an empty book would be a fault, and no weather's
             quotes += [
-                Quote("buy", centre - spread * level, rng.randint(*self.plan.lots) * self.plan.lot * deep),
-                Quote("sell", centre + spread * level, rng.randint(*self.plan.lots) * self.plan.lot * deep),
+                Quote("buy", centre - gap - spread * level, rng.randint(*self.plan.lots) * self.plan.lot * deep),
+                Quote("sell", centre + gap + spread * level, rng.randint(*self.plan.lots) * self.plan.lot * deep),
             ]
         house.requote(self.plan.symbol, quotes)
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 import trio
 
+from engine.errors import VenueUnavailable
 from engine.orders.commands import NewOrder
 from engine.orders.order import Order
 from engine.orders.reports import OrderReport, ReportType
@@ -115,3 +116,33 @@ async def test_orders_that_change_all_the_time_are_asked_for_within_starters_cou
                 desk.update(msgspec.structs.replace(view, changed_ns=turn + 2))
                 await trio.sleep(0.35)
     assert 10 <= len(link.states_s) <= 120 / 5 + 1
+
+
+class Unreachable(Lagging):
+    """A venue that cannot be asked the first time."""
+
+    async def query_orders(self, order_ids: Sequence[str]) -> list[OrderReport]:
+        """Nobody answers, then all is as it was."""
+        reports = await super().query_orders(order_ids)
+        if len(self.states_s) == 1:
+            raise VenueUnavailable("OpenOrders: no connection")
+        return reports
+
+
+async def test_order_that_lost_a_report_is_asked_about_again_soon_when_the_question_fails(autojump_clock: Any) -> None:
+    """Its inbox was full: until REST has answered it stays in doubt, and does not wait out a resting order's silence."""
+    order = Order(NewOrder("x", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
+    order.dispatched(1)
+    rests = msgspec.structs.replace(FILLED, ord_status="new", cum_qty=None)
+    order.reported(rests)
+    send, receive = trio.open_memory_channel[OrderMessage](1)
+    desk, link = OrderDesk(), Unreachable()
+    desk.open(OrderHandle(order.view(), "s", send))
+    desk.route(rests)
+    desk.route(FILLED)  # no room
+    assert receive.receive_nowait() == rests
+    poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: True)
+    with trio.move_on_after(5):
+        await poll.run()
+    assert len(link.states_s) == 2
+    assert receive.receive_nowait() == FILLED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.risk.limits import Limits
 from engine.runtime.amending import Amended
 from engine.runtime.settings import EngineSettings
-from engine.sim import ScriptedFaults, lose_answer, refuse_with
+from engine.sim import ScriptedFaults, SimSettings, fail_then_accept, lose_answer, refuse_with
 from tests.scenarios.restart.lives import kill
 from tests.scenarios.story import Case, Story, d
 
@@ -95,6 +95,22 @@ async def test_lost_answer_of_an_amend_is_looked_into(open_story, autojump_clock
         done = await amend(story, case, "49950")
         assert done.status in ("amended", "unknown")
         await story.until(lambda: case.entry_is("open") and case.entry().limit_price == d("49950"))
+        amends = [one for one in story.truth.requests if one[2] in ("amend_order", "AmendOrder")]
+        assert len(amends) == 1
+
+
+async def test_state_that_may_be_older_than_a_late_amend_does_not_decide_it(open_story, autojump_clock):
+    """Done just before its deadline, and told by REST alone, which lags: it is not called undone, nor sent again."""
+    async with open_story(sim=SimSettings(rest_lag_s=5)) as story:
+        story.market()
+        case = await resting(story)
+        await story.wait(6)
+        late = ScriptedFaults().at("amend_order", 1, fail_then_accept(4.5))
+        story.world.exchange.faults = late.at_frame("executions", 1, "drop")
+        done = await amend(story, case, "49950")
+        assert done.status in ("amended", "unknown")
+        await story.until(lambda: case.entry_is("open") and case.entry().limit_price == d("49950"), within_s=15)
+        assert case.resting("entry")[0].limit_price == d("49950")
         amends = [one for one in story.truth.requests if one[2] in ("amend_order", "AmendOrder")]
         assert len(amends) == 1
 

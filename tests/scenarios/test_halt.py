@@ -102,6 +102,22 @@ async def test_halt_cancels_what_rests_and_leaves_protection(open_story, autojum
     assert (held.outcome, resting.outcome) == ("target", "abandoned")
 
 
+async def test_halt_ends_the_rest_of_an_entry_that_has_filled_in_part(open_story, autojump_clock):
+    """It goes within three seconds and buys nothing more; what has filled keeps its stop."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: bool(case.resting("entry")))
+        story.ask("50000", "0.008")
+        await story.until(lambda: case.covered("0.008"))
+        story.engine.halt("enough")
+        await story.until(lambda: not case.resting("entry"), within_s=3)
+        story.ask("50000", "0.012")
+        await story.wait(1)
+        assert case.covered("0.008")
+    assert (case.sent("entry")[0].status, case.entry().cum_qty) == ("canceled", d("0.008"))
+
+
 async def test_halt_remembers_a_cancel_while_the_entry_is_unanswered(open_story, autojump_clock):
     """The entry's answer is lost: it is taken back as soon as the venue shows it."""
     async with open_story() as story:

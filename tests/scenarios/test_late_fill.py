@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.scenarios.restart.lives import back, kill
 from tests.scenarios.story import d
 
 
@@ -23,6 +24,23 @@ async def test_late_fill_reopens_an_abandoned_bracket_and_is_covered(open_story,
     (late,) = story.of(case, "trade", "entry")
     assert (late.ord_status, late.reason) == ("canceled", "late fill")
     assert case.longest_bare_s() < 0.3
+
+
+async def test_late_fill_is_covered_by_the_next_engine_when_this_one_dies_first(open_story, autojump_clock):
+    """The bracket was over, the fill has reopened it, and the kill comes before its stop: the journal knows it lives."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", entry_timeout_s=5)
+        await story.ended(case)
+        await story.wait(3)
+        story.fill_late(case.sent("entry")[0], "0.01", "50000")
+        await story.until(lambda: case.phase == "covering")
+        await story.engine.journal.sync()
+        kill(story)
+        assert case.sent("stop") == []
+        await back(story, case)
+        assert case.covered("0.01")
+    assert case.walk()[:2] == ["abandoned", "covering"]
 
 
 async def test_late_fill_of_a_live_bracket_is_added_to_its_cover(open_story, autojump_clock):
