@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -67,7 +68,8 @@ class Case:
     orders: dict[str, Twin] = field(default_factory=dict)
     closed: Closed | None = None
     state: str = "entering"
-    bare_since_s: float | None = None
+    heights: deque[tuple[Decimal, float]] = field(default_factory=deque)
+    """What was held, and since when, of all that lies above the covered part: stops cover what came first."""
     alarmed_s: float = -math.inf
     """When the bracket last told an alarm."""
     opened: bool = True
@@ -76,6 +78,19 @@ class Case:
     def signal_id(self) -> str:
         """Which signal this is."""
         return self.signal.signal_id
+
+    def see_bare(self, bare: Decimal, now_s: float) -> None:
+        """Note what stands bare now; none ends it."""
+        held = self.held
+        while self.heights and (not bare or self.heights[0][0] <= held - bare):
+            self.heights.popleft()
+        if bare and (not self.heights or held > self.heights[-1][0]):
+            self.heights.append((held, now_s))
+
+    @property
+    def bare_since_s(self) -> float | None:
+        """Since when the oldest quantity that is bare now has been so; None: nothing is."""
+        return self.heights[0][1] if self.heights else None
 
     def of(self, role: str) -> list[Twin]:
         """Return its orders of a role, oldest first."""

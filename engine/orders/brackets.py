@@ -457,7 +457,7 @@ class Bracket:
         targeting = result.swap is not None or self._targets_in_time(now_ns)
         chosen = self.signal.protect_from == "full_fill" and not self._entry_over
         bare = result.uncovered > 0 and result.phase in ("covering", "exiting") and not targeting and not chosen
-        self._cover.see(result.uncovered, now_ns, bare=bare, missing=missing)
+        self._cover.see(result.uncovered, Qty(result.exposure), now_ns, bare=bare, missing=missing)
 
     def gauge(self, now_ns: int) -> Decimal:
         """Return the gauge as of now: base units times seconds."""

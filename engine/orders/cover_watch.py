@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import Decimal
 from typing import Final
 
@@ -20,18 +21,29 @@ class CoverWatch:
         self._window_ns, self._bound_ns = round(policy.cover_window_s * NS), round(policy.cover_bound_s * NS)
         self.qty, self.qty_s = NO_QTY, ZERO
         self._gauge_at = 0
-        self._bare_since: int | None = None  # past its bound somebody must act
+        self._bare: deque[tuple[Decimal, int]] = deque()
+        """What was held, and since when: what lies above the covered part. Stops cover what came first."""
         self._missing_since: int | None = None  # fills are gathered for the window before they are covered
 
-    def see(self, uncovered: Qty, now_ns: int, *, bare: bool, missing: bool) -> None:
-        """Take a plan's sum. ``bare``: nothing excuses it; ``missing``: its cover may wait for further fills."""
+    def see(self, uncovered: Qty, held: Qty, now_ns: int, *, bare: bool, missing: bool) -> None:
+        """Take a plan's sum. ``bare``: nothing excuses it; ``missing``: its cover may wait for further fills.
+
+        Each quantity has the bound for itself: while fills trickle in and stops follow, something is always bare.
+        """
         self.qty = uncovered
-        self._bare_since = _since(self._bare_since, now_ns) if bare else None
+        while self._bare and (not bare or self._bare[0][0] <= held - uncovered):
+            self._bare.popleft()
+        if bare and (not self._bare or held > self._bare[-1][0]):
+            self._bare.append((held, now_ns))
         self._missing_since = _since(self._missing_since, now_ns) if missing else None
+
+    @property
+    def _bare_since(self) -> int | None:
+        return self._bare[0][1] if self._bare else None
 
     def begin_anew(self) -> None:
         """Count the bound from now on: only now may anybody act."""
-        self._bare_since = None
+        self._bare.clear()
 
     def gathered(self, now_ns: int) -> bool:
         """Tell whether the window for further fills is over."""

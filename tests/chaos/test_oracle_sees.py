@@ -238,6 +238,14 @@ async def silent_bareness(stage: Stage) -> None:
     await watch(stage, 9)
 
 
+async def naked_in_calm(stage: Stage) -> None:
+    """A bracket calls itself naked, and nothing has kept it from its cover."""
+    (signal_id,) = stage.oracle.ledger.cases
+    body = {"move": "bare", "from_state": "covered", "to_state": "naked", "ts_ns": 1, "alarm": "NAKED"}
+    sums = {"exposure": "0.02", "uncovered": "0.02", "uncovered_qty_s": "0"}
+    stage.world.journal.append("bracket", body | sums, ts_ns=1, signal_id=signal_id)
+
+
 async def end_without_an_end(stage: Stage) -> None:
     """The run is over, the stop is gone, and the bracket neither ends nor doubts."""
     deafen(stage)
@@ -328,6 +336,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "failed journal": (failed_journal, "failed_journal_ends"),
     "silent doubt": (silent_doubt, "alarms_in_time"),
     "silent bareness": (silent_bareness, "alarms_in_time"),
+    "naked": (naked_in_calm, "calm_is_quiet"),
     "no end": (end_without_an_end, "every_signal_ends"),
     "doubt": (doubt_at_the_end, "unknowns_settle"),
     "long doubt": (doubt_for_long, "unknowns_settle"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.sim import ScriptedFaults, lose_request
+from tests.scenarios.honesty import arrived
 from tests.scenarios.restart.lives import back, kill
 from tests.scenarios.story import d
 
@@ -26,21 +28,21 @@ async def test_late_fill_reopens_an_abandoned_bracket_and_is_covered(open_story,
     assert case.longest_bare_s() < 0.3
 
 
-async def test_late_fill_is_covered_by_the_next_engine_when_this_one_dies_first(open_story, autojump_clock):
-    """The bracket was over, the fill has reopened it, and the kill comes before its stop: the journal knows it lives."""
+async def test_late_fill_whose_stop_is_lost_with_the_engine_is_not_left_bare_by_the_next(open_story, autojump_clock):
+    """The bracket was over, and the fill has reopened it: after the kill it is known to live, and soon safe again."""
     async with open_story() as story:
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 2, lose_request())
         story.market()
         case = await story.submit(qty="0.02", entry_timeout_s=5)
         await story.ended(case)
         await story.wait(3)
         story.fill_late(case.sent("entry")[0], "0.01", "50000")
-        await story.until(lambda: case.phase == "covering")
-        await story.engine.journal.sync()
+        await story.until(lambda: arrived(story, "new") == 2)
         kill(story)
-        assert case.sent("stop") == []
         await back(story, case)
-        assert case.covered("0.01")
+        await story.until(lambda: case.outcome == "flattened")
     assert case.walk()[:2] == ["abandoned", "covering"]
+    assert story.truth.balances()["BTC"] == d("2")
 
 
 async def test_late_fill_of_a_live_bracket_is_added_to_its_cover(open_story, autojump_clock):

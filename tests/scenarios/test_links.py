@@ -42,6 +42,26 @@ async def test_first_fresh_book_after_an_outage_counts(open_story, autojump_cloc
     assert case.outcome == "target"
 
 
+async def test_book_from_before_an_outage_touches_no_target(open_story, autojump_clock):
+    """Its last bid was the target's price: what fills while the feed is away is covered, and its target sleeps."""
+    async with open_story() as story:
+        story.market("51000", "51010")
+        case = await story.submit(qty="0.02", target="51000")
+        await story.until(lambda: bool(case.resting("entry")))
+        story.world.wire.refuse(20)
+        story.connection("instrument").reset()
+        await story.wait(1)
+        story.market("49990", "50000", qty="0.02")
+        await story.until(lambda: case.covered("0.02"))
+        await story.wait(5)
+        assert case.covered("0.02")
+        assert case.targets() == []
+        await story.wait(30)
+        story.market("51000", "51010")
+        await story.ended(case)
+    assert case.outcome == "target"
+
+
 async def test_stop_works_while_the_public_feed_is_down(open_story, autojump_clock):
     """The resting stop needs no feed of ours: it fires on the venue and the bracket ends flat."""
     async with open_story() as story:

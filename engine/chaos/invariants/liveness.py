@@ -9,6 +9,7 @@ import trio
 from engine.chaos.invariants.base import Court, Invariant, Moment
 from engine.chaos.ledger import ZERO, Case
 from engine.journal.row import Row
+from engine.orders.brackets import BracketEvent
 from engine.risk.trading_state import TradingEvent
 
 CALM_BARE_S = 2.0
@@ -92,17 +93,29 @@ class CoverInTime(Invariant):
         bare = case.held - max(case.resting("stop"), ZERO) - case.resting("close", "target")
         waits = case.signal.protect_from == "full_fill" and any(t.leaves for t in case.of("entry"))
         if case.signal.stop_loss is None or case.state == "taken_over" or waits or bare < case.dust():
-            case.bare_since_s = None
+            case.see_bare(ZERO, now_s)
             return
-        if case.bare_since_s is None:
-            case.bare_since_s = now_s
+        case.see_bare(bare, now_s)
         if any(t.state in DOUBTFUL or (t.child and t.state == "new") for t in case.orders.values()):
             self._doubted_s[case.signal_id] = now_s
         recovered_s = self.ledger.quiet_since_s + RECOVERY_S
         doubted_s = min(self._doubted_s.get(case.signal_id, 0.0), recovered_s + DOUBT_S)
-        since_s = max(case.bare_since_s, recovered_s, doubted_s)
+        since_s = max(case.bare_since_s or 0.0, recovered_s, doubted_s)
         if now_s - since_s > CALM_BARE_S + SLACK_S:
             self.broken(f"{bare} bare for {now_s - since_s:.1f} s in {case.state}", case.signal_id, *case.orders)
+
+
+class CalmIsQuiet(Invariant):
+    """Where nothing has disturbed anything for long no bracket comes to stand naked."""
+
+    name = "calm_is_quiet"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Look how long it has been quiet when a bracket calls itself naked."""
+        if not isinstance(fact, BracketEvent) or fact.alarm != "NAKED":
+            return
+        if self.court.now_s > self.ledger.quiet_since_s + RECOVERY_S + DOUBT_S:
+            self.broken(f"{fact.uncovered} naked in quiet weather: {fact.why}", row.signal_id)
 
 
 class RestartAgrees(Invariant):
@@ -202,4 +215,13 @@ class DamageIsAlarmed(Invariant):
                 self.broken(f"{filled} filled of {case.signal.order_qty} and no alarm", case.signal_id)
 
 
-RULES = (EveryCaseEnds, UnknownsSettle, CoverInTime, RestartAgrees, KillInTime, ShutdownInTime, DamageIsAlarmed)
+RULES = (
+    EveryCaseEnds,
+    UnknownsSettle,
+    CoverInTime,
+    CalmIsQuiet,
+    RestartAgrees,
+    KillInTime,
+    ShutdownInTime,
+    DamageIsAlarmed,
+)
