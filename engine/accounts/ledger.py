@@ -201,8 +201,9 @@ class Ledger:
         return [name for name in names if name != UNATTRIBUTED]
 
     def fee_assets(self) -> set[str]:
-        """Return the assets other than base and quote in which fees were ever taken."""
-        return {asset for one in self.results.values() for asset in one.apart}
+        """Return the assets in which fees were ever taken that no market of ours has as its quote."""
+        apart = {asset for one in self.results.values() for asset in one.apart}
+        return apart | {one.quote for one in self.results.values() if one.symbol == UNATTRIBUTED}
 
     # --- in the accounting currency ---------------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ class Reconciliation:
         self._ours: OrderedDict[str, None] = OrderedDict()  # fills
         self._lent: OrderedDict[str, None] = OrderedDict()  # those on margin
         self.nameless: OrderedDict[str, Movement] = OrderedDict()
-        """Rollovers, by reference, that no fill of ours explains: until somebody has looked whose they are."""
+        """Rollovers, the first by each reference, that no fill of ours explains: until somebody has looked whose."""
 
     # --- what it is told --------------------------------------------------------------------------------------------
 
@@ -251,7 +251,7 @@ class Reconciliation:
 
     def _note_rollover(self, movement: Movement) -> None:
         if movement.kind == ROLLOVER:
-            self.nameless[movement.ref_id] = movement
+            self.nameless.setdefault(movement.ref_id, movement)
             if len(self.nameless) > REMEMBERED:
                 self.nameless.popitem(last=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 import trio
@@ -16,7 +16,7 @@ from engine.kraken.order_way import OrderWay
 from engine.kraken.preflight import Preflight
 from engine.kraken.private_link import PrivateLink
 from engine.kraken.public_link import PublicLink
-from engine.kraken.queries import FeeRates, Queries
+from engine.kraken.queries import FeeRates, Queries, nothing_more
 from engine.kraken.rest import RestClient
 from engine.kraken.rest_orders import RestOrders
 from engine.kraken.restart_bound import restart_bound
@@ -252,9 +252,11 @@ class KrakenLink:
         """See VenueLink. Without ``since_ns`` the newest page (fifty)."""
         return await self.queries.closed_orders(cl_ord_id, since_ns)
 
-    async def query_orders(self, order_ids: Sequence[str]) -> list[OrderReport]:
+    async def query_orders(
+        self, order_ids: Sequence[str], also: Callable[[int], Sequence[str]] = nothing_more
+    ) -> list[OrderReport]:
         """See VenueLink. Orders the venue does not name are missing from the answer."""
-        return await self.queries.query_orders(order_ids)
+        return await self.queries.query_orders(order_ids, also=also)
 
     async def trades_since(self, since_ns: int, enough: EnoughFills | None = None) -> list[OrderReport]:
         """See VenueLink."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
@@ -94,6 +94,29 @@ class _Volume(msgspec.Struct):
     fees_maker: dict[str, _FeeTier] | None = None
 
 
+def nothing_more(_most: int) -> Sequence[str]:
+    """Name no further order."""
+    return ()
+
+
+class _Late(Mapping[str, str]):
+    """One field of a request, read when the request is written."""
+
+    def __init__(self, name: str, read: Callable[[], str]) -> None:
+        self._name, self._read = name, read
+
+    def __getitem__(self, name: str) -> str:
+        if name != self._name:
+            raise KeyError(name)
+        return self._read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((self._name,))
+
+    def __len__(self) -> int:
+        return 1
+
+
 class Queries:
     """Reads. Each raises VenueRefused, VenueUnavailable, OutcomeUnknown or VenueProtocolError."""
 
@@ -158,18 +181,35 @@ class Queries:
                 return self._orders(found)
         raise VenueProtocolError(f"ClosedOrders: more than {MOST_PAGES * PAGE} orders since {since_ns} ns")
 
-    async def query_orders(self, order_ids: Sequence[str], urgency: Urgency = Urgency.QUESTION) -> list[OrderReport]:
-        """Return the state of orders by id, asked in fifties; ids the venue does not know are missing."""
+    async def query_orders(
+        self,
+        order_ids: Sequence[str],
+        urgency: Urgency = Urgency.QUESTION,
+        also: Callable[[int], Sequence[str]] = nothing_more,
+    ) -> list[OrderReport]:
+        """Return the state of orders by id, asked in fifties; ids the venue does not know are missing.
+
+        ``also`` is asked for so many further ids when the last of them goes out: it may have waited for its turn.
+        """
         found: dict[str, OrderObject] = {}
         for at in range(0, len(order_ids), ORDERS_PER_QUERY):
-            found.update(await self._known_orders(order_ids[at : at + ORDERS_PER_QUERY], urgency))
+            some = order_ids[at : at + ORDERS_PER_QUERY]
+            last = at + ORDERS_PER_QUERY >= len(order_ids)
+            found.update(await self._known_orders(some, urgency, also if last else nothing_more))
         return self._orders(found)
 
-    async def _known_orders(self, order_ids: Sequence[str], urgency: Urgency) -> dict[str, OrderObject]:
+    async def _known_orders(
+        self, asked: Sequence[str], urgency: Urgency, also: Callable[[int], Sequence[str]] = nothing_more
+    ) -> dict[str, OrderObject]:
         """Ask for up to fifty orders. One unknown id refuses the whole call: then the halves are asked apart."""
-        fields = {"txid": ",".join(order_ids)}
+        order_ids = list(asked)
+
+        def named() -> str:
+            order_ids.extend(also(ORDERS_PER_QUERY - len(order_ids)))
+            return ",".join(order_ids)
+
         try:
-            return await self._rest.ask("QueryOrders", fields, dict[str, OrderObject], urgency=urgency)
+            return await self._rest.ask("QueryOrders", _Late("txid", named), dict[str, OrderObject], urgency=urgency)
         except VenueRefused as refused:
             rules = [rule_of(text) for text in refused.errors]
             if not any(rule is not None and rule.code == "INVALID_ORDER" for rule in rules):

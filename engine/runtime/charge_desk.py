@@ -10,13 +10,13 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from decimal import Decimal
-from itertools import islice
 from typing import Final
 
 import structlog
 import trio
 
-from engine.accounts.charges import MARGIN, ROLLOVER, UNATTRIBUTED, Lot
+from engine.accounts.charges import CUT_NS, MARGIN, ROLLOVER, UNATTRIBUTED, Lot
+from engine.accounts.ledger import DAY_NS
 from engine.accounts.movement import SPOT, Movement
 from engine.errors import VenueError
 from engine.journal.journal import Journal
@@ -41,12 +41,15 @@ ANY_KIND: Final = "all"
 SHORT_NS: Final = 3600 * NS
 """So far back one question for all entries costs less than one for each kind: trades in coins fill few pages."""
 OWNER_BOUND_S: Final = 10.0
-ASK_AGAIN_S: Final = 60.0
-"""A key may lack the permission for the ledger: it is asked seldom, and the profit says what may be missing."""
+ASK_AGAIN_S, ASK_SELDOM_S = 60.0, 900.0
+"""Between two questions that fail, each time twice as long: a key may lack the permission for the ledger, and every one
+of them costs others their points. The profit says what may be missing."""
 OWNERS_AT_ONCE: Final = 5
 """Questions for the owner of a rollover cost REST points that others need too."""
 UNOWNED_MOST: Final = 1000
 """More positions than an account has open at once."""
+HELD_BACK_NS: Final = DAY_NS
+"""So long the entries after a rollover without an owner stay to be asked for again: a start finds that one too."""
 
 
 class ChargeDesk:
@@ -80,16 +83,22 @@ class ChargeDesk:
         self._ask_at_s = -math.inf  # when what a gap may have held is to be asked for; infinite: there is no gap
         self._shown_s = math.inf  # from when on REST shows all of it
         self._was_up = self._whole = False  # whole: the stream has told every entry since it was last opened
-        self._opened_ns = 0
+        self._opened_ns = self._lost_ns = 0  # opening states of balances: the last, and the last of a lost stream
+        self._pause_s = ASK_AGAIN_S
         self._owners_s = -math.inf
+        self._owners_why = ""
+        self._owner_asked_s: dict[str, float] = {}
+        self._foreign: OrderedDict[str, None] = OrderedDict()  # what rollovers of others refer to
         self._unowned: OrderedDict[str, list[Movement]] = OrderedDict()  # rollovers that the ledger has told, by ref
 
     @property
     def why(self) -> str:
         """Say why charges may be missing from the profit, "" where none is."""
-        if not self._charges.known_ns or not self._gap:
+        if not self._charges.known_ns:
             return ""
-        return f"entries since {rfc3339(self._from_ns)} are still to be asked for{self._why}"
+        if self._gap:
+            return f"entries since {rfc3339(self._from_ns)} are still to be asked for{self._why}"
+        return f"rollovers wait for the venue to tell whose they are: {self._owners_why}" if self._owners_why else ""
 
     @property
     def _gap(self) -> bool:
@@ -112,10 +121,18 @@ class ChargeDesk:
     def look(self) -> None:
         """Book what has been told."""
         while self._told.lent:
-            self._book(self._told.lent.popleft())
+            movement = self._told.lent.popleft()
+            if movement.kind == ROLLOVER:  # of a fill that may be older than those known by their names
+                self._take(movement)
+            else:
+                self._book(movement)
         self._notice()
-        if self._whole and not self._gap:
-            self._since_ns = self._clock.now_ns() - round(self._lags.broken_s * NS)
+        lag_ns = round(self._lags.broken_s * NS)
+        now_ns = self._clock.now_ns()
+        # entries carry the venue's time: of a clock that is far ahead of it nothing is concluded
+        if self._whole and not self._gap and self._link.passed(now_ns - lag_ns // 2):
+            waiting = (one.ts_ns - CUT_NS for one in self._ownerless.values())
+            self._since_ns = min(now_ns - lag_ns, max(min(waiting, default=now_ns), now_ns - HELD_BACK_NS))
             self._charges.know(self._since_ns)
 
     # --- what was missed --------------------------------------------------------------------------------------------
@@ -123,11 +140,13 @@ class ChargeDesk:
     def _notice(self) -> None:
         """Learn of a gap. What happened in it REST may show only after a while: it is asked for then, and once."""
         up, opened_ns = self._stream_up(), self._told.opened_ns
+        if self._was_up and not up:
+            self._lost_ns = self._opened_ns
         if (up and not self._was_up) or opened_ns != self._opened_ns:
             self._shown_s = trio.current_time() + self._lags.broken_s
             if math.isinf(self._ask_at_s):  # a stream that flaps puts nothing off
                 self._ask_at_s = self._shown_s
-        self._whole = up and (self._whole or opened_ns != self._opened_ns)
+        self._whole = up and opened_ns != self._lost_ns  # it may tell its balances before its fills are complete
         self._was_up, self._opened_ns = up, opened_ns
 
     async def _ask_ledger(self) -> None:
@@ -137,7 +156,7 @@ class ChargeDesk:
             self._ask_at_s = math.inf
             return
         asked_s, opened_ns = trio.current_time(), self._opened_ns
-        self._ask_at_s = asked_s + ASK_AGAIN_S
+        self._ask_at_s = asked_s + self._pause_s
         why = f"the venue did not answer within {HISTORY_BOUND_S:g} s"
         with trio.move_on_after(HISTORY_BOUND_S):
             try:
@@ -149,6 +168,7 @@ class ChargeDesk:
             except VenueError as error:
                 why = str(error)
         self._why = f": {why}" if why else ""
+        self._pause_s = min(2 * self._pause_s, ASK_SELDOM_S) if why else ASK_AGAIN_S
         if why:
             log.warning("charges.not_told", why=why)
         elif opened_ns == self._told.opened_ns:
@@ -159,29 +179,51 @@ class ChargeDesk:
             return
         if movement.ref_id in self._charges.lots:
             self._book(movement)
-        elif movement.kind == ROLLOVER:
+        elif movement.kind == ROLLOVER and movement.ref_id not in self._foreign:
             self._unowned.setdefault(movement.ref_id, []).append(movement)
             if len(self._unowned) > UNOWNED_MOST:
                 self._unowned.popitem(last=False)
 
     # --- whose it is ------------------------------------------------------------------------------------------------
 
+    @property
+    def _ownerless(self) -> dict[str, Movement]:
+        """Rollovers, the first of each reference, of which nobody has told yet whose they are."""
+        return {ref_id: told[0] for ref_id, told in self._unowned.items()} | self._told.nameless
+
     async def _ask_owners(self) -> None:
-        waiting = {ref_id: told[0] for ref_id, told in self._unowned.items()} | self._told.nameless
-        for ref_id, first in islice(waiting.items(), OWNERS_AT_ONCE):
+        self._leave_foreign()
+        waiting = self._ownerless
+        asked_s = self._owner_asked_s = {name: at_s for name, at_s in self._owner_asked_s.items() if name in waiting}
+        self._owners_why = self._owners_why if waiting else ""
+        # one that cannot be told keeps no other waiting
+        for ref_id in sorted(waiting, key=lambda name: asked_s.get(name, -math.inf))[:OWNERS_AT_ONCE]:
             if trio.current_time() < self._owners_s:
                 return
+            asked_s[ref_id] = trio.current_time()
             self._owners_s = trio.current_time() + ASK_AGAIN_S
+            self._owners_why = f"the venue did not answer within {OWNER_BOUND_S:g} s"
             with trio.move_on_after(OWNER_BOUND_S):
                 try:
-                    self._settle(ref_id, await self._owner(first))
-                    self._owners_s = -math.inf
+                    self._settle(ref_id, await self._owner(waiting[ref_id]))
+                    self._owners_s, self._owners_why = -math.inf, ""
                 except VenueError as error:
-                    log.warning("charges.owner_not_told", ref_id=ref_id, why=str(error))
+                    self._owners_why = str(error)
+            if self._owners_why:
+                log.warning("charges.owner_not_told", ref_id=ref_id, why=self._owners_why)
+
+    def _leave_foreign(self) -> None:
+        """Leave the rollovers of others to them: none is ours before we have traded on margin."""
+        ours = self._charges.known_ns or any(margin for _, _, margin in self._accounts.ledger.results)
+        for ref_id in [name for name in self._told.nameless if not ours or name in self._foreign]:
+            del self._told.nameless[ref_id]
 
     def _settle(self, ref_id: str, lot: Lot | None) -> None:
         first, told = self._told.nameless.pop(ref_id, None), self._unowned.pop(ref_id, [])
         if lot is None:
+            self._foreign[ref_id] = None
+            if len(self._foreign) > UNOWNED_MOST:
+                self._foreign.popitem(last=False)
             return
         self._charges.note(ref_id, lot, (first or told[0]).ts_ns)
         self._told.filled_on_margin(ref_id)

@@ -86,9 +86,13 @@ class PollTask:
         if any(not handle.suspect and _not_asked_since(handle) for handle in wanted):
             self._soon_s = trio.current_time()
         for handle in wanted:
-            handle.asked_s = trio.current_time()
-            handle.states.asked(MOST_STATES_PAUSE_S)
+            self._asks(handle)
         await self._ask_states(wanted)
+
+    @staticmethod
+    def _asks(handle: OrderHandle) -> None:
+        handle.asked_s = trio.current_time()
+        handle.states.asked(MOST_STATES_PAUSE_S)
 
     def _is_due(self, handle: OrderHandle) -> bool:
         now_s, settings = trio.current_time(), self._settings
@@ -122,12 +126,24 @@ class PollTask:
                     await self._desk.deliver(report)
 
     async def _states_of(self, part: dict[str | None, OrderHandle]) -> list[OrderReport]:
-        """Ask once. Who loses a report while the question is out is suspect anew; without an answer all are."""
+        """Ask once. Who loses a report while the question is out is suspect anew; without an answer all are.
+
+        Who becomes suspect while it waits for room in the venue's counter is asked for with it.
+        """
         for handle in part.values():
             handle.suspect = False
         self.queries += 1
+
+        def also(most: int) -> list[str]:
+            late = [h for h in self._desk.live.values() if h.suspect and _can_be_asked(h.view)][:most]
+            for handle in late:
+                self._asks(handle)
+                handle.suspect = False
+            part.update((handle.view.order_id, handle) for handle in late)
+            return [handle.view.order_id for handle in late if handle.view.order_id]
+
         try:
-            return await self._link.query_orders([order_id for order_id in part if order_id])
+            return await self._link.query_orders([order_id for order_id in part if order_id], also)
         except VenueError:
             for handle in part.values():
                 handle.suspect = True

@@ -318,8 +318,13 @@ class VenueLink(MarketLink, Protocol):
         """Ask which orders have closed, newest first."""
         ...
 
-    async def query_orders(self, order_ids: Sequence[str]) -> list[OrderReport]:
-        """Ask for the state of orders by the venue's ids, in fifties."""
+    async def query_orders(
+        self, order_ids: Sequence[str], also: Callable[[int], Sequence[str]] = ...
+    ) -> list[OrderReport]:
+        """Ask for the state of orders by the venue's ids, in fifties.
+
+        A question waits for its turn: ``also`` is asked for at most so many further ids when it is written.
+        """
         ...
 
     async def reach_back(self, since_ns: int) -> None:

@@ -9,7 +9,7 @@ import trio
 from engine.errors import OutcomeUnknown, VenueUnavailable
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
 from engine.orders.reports import Outcome
-from engine.sim import ScriptedFaults, answer_late, http_error, kill_after, lie_with, lose_answer
+from engine.sim import ScriptedFaults, accept_late, answer_late, http_error, kill_after, lie_with, lose_answer
 from engine.venue.protocol import Lane
 
 from .conftest import dec
@@ -74,6 +74,23 @@ async def test_missing_answer_moves_no_order_to_the_other_way(stage, autojump_cl
         assert (await place(link, limit("c-1"))).outcome is Outcome.UNKNOWN
         assert (await place(link, limit("c-2"))).transport == "ws"
     assert [(r[1], r[3]) for r in stage.exchange.truth.requests] == [("ws", "c-1"), ("ws", "c-2")]
+
+
+async def test_each_answer_goes_to_the_request_it_names(stage, autojump_clock):
+    """The first request is answered last, and refused: the second's acceptance is not taken for its own."""
+    stage.exchange.faults = ScriptedFaults().at("add_order", 1, accept_late(1))
+    answers = {}
+
+    async def ask(link, order) -> None:
+        answers[order.cl_ord_id] = await place(link, order)
+
+    async with stage.link() as link, trio.open_nursery() as nursery:
+        nursery.start_soon(ask, link, limit("c-1", qty="1000"))  # more than the account can pay for
+        await trio.sleep(0.1)
+        nursery.start_soon(ask, link, limit("c-2"))
+    told = [(name, answer.outcome, answer.cl_ord_id) for name, answer in answers.items()]
+    assert told == [("c-2", Outcome.ACCEPTED, "c-2"), ("c-1", Outcome.REFUSED, "c-1")]
+    assert [order.cl_ord_id for order in stage.exchange.truth.orders.values()] == ["c-2"]
 
 
 @pytest.mark.parametrize(("via", "down"), [("ws", "stream"), ("rest", "rest")])

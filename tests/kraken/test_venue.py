@@ -383,6 +383,24 @@ async def test_step_of_our_clock_leaves_deadlines_in_venue_time(stage, autojump_
         assert (await place(link, limit())).outcome is Outcome.ACCEPTED
 
 
+async def test_question_that_waited_for_room_takes_along_who_came_meanwhile(stage, autojump_clock):
+    """Storm 600525: at the smallest tier a second question would wait for a quarter of a minute."""
+    async with stage.link() as link:
+        first, second = [(await place(link, limit(name))).order_id for name in ("c-1", "c-2")]
+        counter = link._rest.query_key.budget.counter
+        counter.charge(counter.threshold, trio.current_time())
+        came: list[float] = []
+
+        def also(most: int) -> list[str]:
+            came.append(trio.current_time())
+            return [second][:most]
+
+        asked_s = trio.current_time()
+        told = await link.query_orders([first], also)
+        assert {report.order_id for report in told} == {first, second}
+        assert came[0] > asked_s + 1
+
+
 async def test_missed_first_frame_is_asked_for(stage, autojump_clock, monkeypatch):
     """An order named by a delta alone is completed from QueryOrders."""
     async with stage.link() as link:

@@ -92,6 +92,8 @@ def outcomes(texts: Mapping[str, str], trials: Sequence[Trial], bound_s: float =
 
 def preload() -> None:
     """Import the engine and what tests of it need, so that every child finds the libraries loaded."""
+    import hypothesis  # noqa: F401 - a story would load it behind gc.freeze, which hides from it who holds trio's draws
+
     import engine.chaos.sweep
     import engine.testing  # noqa: F401
 
