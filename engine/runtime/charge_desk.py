@@ -127,10 +127,8 @@ class ChargeDesk:
             else:
                 self._book(movement)
         self._notice()
-        lag_ns = round(self._lags.broken_s * NS)
-        now_ns = self._clock.now_ns()
-        # entries carry the venue's time: of a clock that is far ahead of it nothing is concluded
-        if self._whole and not self._gap and self._link.passed(now_ns - lag_ns // 2):
+        if self._whole and not self._gap:
+            now_ns, lag_ns = self._clock.now_ns(), round(self._lags.broken_s * NS)
             waiting = (one.ts_ns - CUT_NS for one in self._ownerless.values())
             self._since_ns = min(now_ns - lag_ns, max(min(waiting, default=now_ns), now_ns - HELD_BACK_NS))
             self._charges.know(self._since_ns)

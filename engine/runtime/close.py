@@ -16,7 +16,7 @@ from engine.orders.slices import CloseWish
 from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.close_margin import ASK_BOUND_S, MarginProof, not_flat
 from engine.runtime.close_proof import AskedBy, CloseProof, Wallets
-from engine.runtime.close_report import BalanceProof, CloseAsked, CloseReport, NotFlat
+from engine.runtime.close_report import BalanceProof, CloseAsked, CloseReport, NotFlat, PositionProof
 from engine.runtime.close_words import bracket_close, why_not_flat
 from engine.runtime.history import facts_of, signal_of
 from engine.runtime.services import Services
@@ -28,7 +28,7 @@ FIRST_LOOK_S = 1.0
 LAST_LOOK_S = 8.0
 """Kept of the bound for the questions at the end: REST shows our last fills only after a while."""
 LOOK_AGAIN_S, LOOK_SELDOM_S = 0.5, 4.0
-"""Between two looks, each time twice as long: one costs three points of a REST counter that has fifteen."""
+"""Between two looks, each time twice as long: one costs two points, three on margin, of a REST counter of fifteen."""
 HOLDINGS = "holdings"
 """Strategy of brackets for coins that no bracket of ours brought."""
 NOTHING: AskedBy = "nothing"
@@ -233,13 +233,27 @@ class Close:
         return any(scope.signal_id in self._closed for scope in self._brackets.scopes())
 
     async def _look(self, before: Wallets) -> CloseReport:
-        """Ask the venue once and put everything together."""
+        """Ask the venue once and put everything together; the questions go side by side, within ASK_BOUND_S."""
         asked, services = self.asked, self._services
         after, asked_by, rest = before, NOTHING, list[OrderReport]()
-        if not self._abandoned:  # whoever broke it off waits for nobody
+        positions, untold = tuple[PositionProof, ...](), ""
+
+        async def ask_orders() -> None:
+            nonlocal rest, asked_by
             rest, asked_by = await self._proof.resting(self._is_its, self._is_our_entry)
+
+        async def ask_wallets() -> None:
+            nonlocal after
             after = await self._proof.wallets()
-        positions, untold = ((), "") if self._abandoned else await self._lent.positions(self._margin_symbols())
+
+        async def ask_positions() -> None:
+            nonlocal positions, untold
+            positions, untold = await self._lent.positions(self._margin_symbols())
+
+        if not self._abandoned:  # whoever broke it off waits for nobody
+            async with trio.open_nursery() as look_nursery:
+                for question in (ask_orders, ask_wallets, ask_positions):
+                    look_nursery.start_soon(question, name=f"close/{question.__name__}")
         living = {scope.signal_id for scope in self._brackets.scopes()}
         assets = {i.base: None for s in self._symbols() if (i := services.link.instrument(s)) is not None}
         balances = tuple(self._proof.balance(asset, before, after) for asset in assets)
@@ -285,9 +299,13 @@ class Close:
             positions=positions,
         )
 
-    def _doubts(self, balances: tuple[object, ...]) -> Iterator[str]:
-        if balances and any(getattr(one, "explained", None) is None for one in balances):
+    def _doubts(self, balances: tuple[BalanceProof, ...]) -> Iterator[str]:
+        if any(one.change is None for one in balances):
             yield "the balance before the close could not be read: our fills and orders are the proof"
+        for one in balances:
+            if one.change is not None and one.explained is None:
+                said = f"{one.asset} also takes what positions on margin have made, by the venue's reckoning"
+                yield f"{said}: our fills and orders are the proof"
         if self._still_trading() and not self._abandoned:
             yield "what is not flat goes on being closed: status and why tell more"
 

@@ -52,12 +52,16 @@ class Wallets(msgspec.Struct, frozen=True):
 
 
 class _Flow(NamedTuple):
-    """What one fill added. ``new``: told since the first balance was asked for; ``after``: decided once it was told."""
+    """What one fill added. ``new``: told since the first balance was asked for; ``after``: decided once it was told.
+
+    ``profit``: it is on margin and settled in this asset, and may have moved that by a profit nobody here knows.
+    """
 
     ts_ns: int
     amount: Decimal
     new: bool
     after: bool
+    profit: bool
 
 
 class CloseProof:
@@ -117,8 +121,10 @@ class CloseProof:
         if before.asked_by == "nothing" or after.asked_by != before.asked_by:
             return BalanceProof(asset, None, total, None, since, wallets, None)
         held = sum(before.of(asset).values(), ZERO)
-        explained = any(total - held == some for some in _cuts(flows))
+        explained: bool | None = any(total - held == some for some in _cuts(flows))
         fills = total - held if explained else since
+        if not explained and any(one.profit for one in flows):
+            explained = None
         return BalanceProof(asset, held, total, total - held, fills, wallets, explained)
 
     def _flows(self, asset: str, before: Wallets) -> list[_Flow]:
@@ -132,17 +138,19 @@ class CloseProof:
             spec = intent.decode(Intent).spec
             instrument = self._services.link.instrument(spec.symbol)
             if instrument is not None:
-                amount = flow_of(fill, instrument, spec.side, asset, margin=spec.leverage is not None)
-                flows.append(_Flow(fill.ts_ns, amount, row.seq > before.asked_row, intent.seq > before.row))
+                margin = spec.leverage is not None
+                amount, profit = flow_of(fill, instrument, spec.side, asset, margin=margin), asset == instrument.quote
+                new, after = row.seq > before.asked_row, intent.seq > before.row
+                flows.append(_Flow(fill.ts_ns, amount, new, after, margin and profit))
         return sorted(flows, key=lambda one: one.ts_ns)
 
 
 def flow_of(fill: Fill, instrument: Instrument, side: Side, asset: str, *, margin: bool = False) -> Decimal:
-    """Return what one fill adds to an asset, fees included. On margin no coins of the base move."""
+    """Return what one fill adds to an asset, fees included. On margin nothing else moves, but the profit of an exit."""
     flow = ZERO
     if asset == instrument.base and not margin:
         flow += sign(side) * fill.last_qty
-    if asset == instrument.quote:
+    if asset == instrument.quote and not margin:
         flow -= sign(side) * fill.cost
     return flow - sum((fee.qty for fee in fill.fees if fee.asset == asset), ZERO)
 

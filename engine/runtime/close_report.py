@@ -67,7 +67,8 @@ class BracketClose(msgspec.Struct, frozen=True):
 class BalanceProof(msgspec.Struct, frozen=True):
     """One asset over the close, all its wallets summed: ``change`` is after minus before, ``fills`` what ours come to.
 
-    ``explained`` None: the balance before the close is not known.
+    ``explained`` None: the balance before the close is not known, or the profit of positions on margin is in it, which
+    is the venue's to reckon.
     """
 
     asset: str

@@ -13,7 +13,7 @@ import trio
 from engine.errors import JournalCorrupt, JournalError
 from engine.journal.chain import next_in_chain
 from engine.journal.journal import Journal
-from engine.journal.row import GENESIS
+from engine.journal.row import GENESIS, Row
 from engine.journal.snapshot import SNAPSHOT, SUSPECT, Snapshot, Strand, Suspicion
 from engine.runtime.corruption import JOURNAL_CORRUPT
 from engine.runtime.counting import Counting
@@ -79,6 +79,8 @@ class Snapshots:
     async def prove(self, trading: TradingDesk) -> None:
         """Walk the chain up to the snapshot that this process has started on, in pieces, and say what is found.
 
+        Every signal is looked up by its name as well: one that an index had lost would be taken for a new one.
+
         Damage halts trading and is journalled: the next start walks the whole chain and sets the journal aside.
         """
         snapshot = self._journal.footing.snapshot
@@ -90,6 +92,7 @@ class Snapshots:
                 before = seq
                 for row in self._journal.rows(after=seq, upto=min(snapshot.upto, seq + SLICE_ROWS)):
                     seq, head = next_in_chain(seq, head, row)
+                    self._look_up(row)
                 if seq == before:
                     raise JournalCorrupt(f"journal row {seq + 1} is missing", seq + 1)
                 await trio.sleep(PROOF_PAUSE_S)
@@ -104,6 +107,12 @@ class Snapshots:
             return
         self._journal.all_proved()
         log.info("journal.proved", rows=seq)
+
+    def _look_up(self, row: Row) -> None:
+        if row.kind != "signal":
+            return
+        if not any(found.seq == row.seq for found in self._journal.rows(signal_id=row.signal_id, upto=row.seq)):
+            raise JournalCorrupt(f"the index of signals lacks {row.signal_id}, which row {row.seq} holds", row.seq)
 
 
 @contextmanager

@@ -78,11 +78,11 @@ def test_wait_is_until_there_is_room():
 
 
 def test_unanswered_requests_do_not_decay():
-    """The venue counts a request when it arrives: until its answer its points stay whole, whatever is corrected."""
+    """The venue counts a request when it arrives: until its answer its points stay whole, whatever count it tells."""
     counter = Counter(60, 1)
     held = counter.hold(10)
     assert counter.level(30) == 10
-    counter.correct(5, 30)
+    counter.read(5, 0, 30)
     assert counter.level(30) == 15
     counter.settle(held, 30)
     assert counter.level(40) == 5

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from engine.accounts.charges import ROLLOVER, UNATTRIBUTED, Charge, Lot
 from engine.accounts.ledger import DAY_NS, Books
+from engine.accounts.movement import Movement
 from engine.journal.journal import Journal
 from engine.journal.opening import seeded_journal
 from engine.orders.events import OrderEvent
@@ -146,3 +148,13 @@ def test_fee_in_a_third_asset_counts_once_its_own_market_prices_it(rig: Rig):
     rig.link.books["KFEE/USD"] = book_of([("0.5", "50")], [("0.6", "50")], T0)
     rig.desk.look([])
     assert (rig.desk.realized_today(), rig.desk.worth("KFEE", "USD")) == (-5, Decimal("0.5"))
+
+
+def test_charge_that_is_nobodys_in_particular_counts_at_the_rate_of_its_asset(rig: Rig):
+    """No market of ours is in euros, so no limit names a rate: the book of euros tells it, and loss limits see it."""
+    rig.link.books["EUR/USD"] = rig.link.books[BTC]
+    movement = Movement("L1", "R1", ROLLOVER, "EUR", Decimal(0), Decimal(2), T0)
+    lot = Lot("", UNATTRIBUTED, UNATTRIBUTED, "", "EUR")
+    rig.desk.charge(Charge(movement, lot, Decimal(2), T0, 0))
+    rig.desk.look([])
+    assert rig.desk.losses().realized == 2 * 99

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, cast
@@ -26,10 +26,10 @@ FILLED = OrderReport(ReportType.STATUS, "rest", "O1", "filled", 3, cl_ord_id="x"
 
 
 class Lagging:
-    """A venue whose list of fills lags far behind its list of orders. ``unreachable``: so many of the first questions
-    for orders find no way."""
+    """A venue whose list of fills lags far behind its list of orders."""
 
     def __init__(self, unreachable: int = 0) -> None:
+        """The first ``unreachable`` questions for orders find no way there."""
         self._unreachable = unreachable
         self.fills_s: list[float] = []
         self.states_s: list[float] = []
@@ -39,7 +39,9 @@ class Lagging:
         self.fills_s.append(trio.current_time())
         return []
 
-    async def query_orders(self, order_ids: Sequence[str]) -> list[OrderReport]:
+    async def query_orders(
+        self, order_ids: Sequence[str], also: Callable[[int], Sequence[str]] = lambda _most: ()
+    ) -> list[OrderReport]:
         """Filled, as it has been."""
         self.states_s.append(trio.current_time())
         if len(self.states_s) <= self._unreachable:

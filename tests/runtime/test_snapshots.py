@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -20,7 +22,7 @@ from engine.chaos.scenario import draw_scenario
 from engine.chaos.weather import WEATHERS
 from engine.errors import JournalCorrupt
 from engine.journal.journal import Journal
-from engine.journal.opening import seeded_journal, sound_seeded_journal
+from engine.journal.opening import open_journal, open_sound_journal, seeded_journal, sound_seeded_journal
 from engine.journal.reader import JournalReader
 from engine.journal.snapshot import SNAPSHOT, SUSPECT, Footing
 from engine.orders.brackets import BracketEvent, Policy
@@ -266,6 +268,33 @@ async def test_damage_that_was_left_out_is_found_halts_and_is_set_aside(
     halt_if_corrupt(again, StillClock())
     assert [row.kind for row in again.rows()][-2:] == ["corruption", TRADING_ROW]
     assert counted(again) == of_all_rows(again, counted)
+
+
+async def test_signal_that_an_index_has_lost_is_found_by_the_proof(tmp_path: Path, autojump_clock: object) -> None:
+    """The rows are sound and their chain holds; asked for by its name the signal would be a new one."""
+    path = tmp_path / "journal.sqlite"
+    with open_journal(path, IDENTITY, StillClock()) as journal:
+        for name in ("s1", "s2", "s3"):
+            journal.append("signal", {}, ts_ns=1, signal_id=name)
+            journal.append("closed", {}, ts_ns=1, signal_id=name)
+        await Snapshots(journal, Counting.of(journal), StillClock(), 1).look()
+    _index_without(path, "s2")
+    with open_sound_journal(path, IDENTITY, StillClock()) as journal:
+        assert journal.footing.snapshot is not None
+        assert list(journal.rows(signal_id="s2")) == []
+        trading = TradingDesk(journal, StillClock())
+        await Snapshots(journal, Counting.of(journal), StillClock(), 1).prove(trading)
+        assert trading.stands(JOURNAL_CORRUPT)
+
+
+def _index_without(path: Path, signal_id: str) -> None:
+    """Damage the file as a torn page would: the index says that it is whole, and lacks one signal's rows."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as store:
+        (told,) = store.execute("SELECT sql FROM sqlite_master WHERE name = 'rows_by_signal'").fetchone()
+        store.execute("DROP INDEX rows_by_signal")
+        store.execute(f"{told} AND signal_id != '{signal_id}'")
+        store.execute("PRAGMA writable_schema = ON")
+        store.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'rows_by_signal'", (told,))
 
 
 async def test_engine_that_dies_of_a_damaged_row_believes_no_snapshot_next_time(autojump_clock: object) -> None:

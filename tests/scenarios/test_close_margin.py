@@ -12,7 +12,7 @@ from engine.errors import EngineError
 from engine.risk.limits import Limits
 from engine.runtime.close_report import CLOSED_ROW, CloseReport
 from engine.runtime.settings import EngineSettings
-from engine.sim import ScriptedFaults, SimSettings, http_error
+from engine.sim import ScriptedFaults, SimSettings, answer_late, http_error
 from engine.values.time import NS, rfc3339
 from tests.scenarios.margin_story import LENT, SETTLED_S, at_venue, by_hand, lending, lent
 from tests.scenarios.restart.lives import kill
@@ -116,6 +116,19 @@ async def test_positions_that_are_not_told_are_not_flat(open_story, autojump_clo
         story.world.exchange.faults = ScriptedFaults()
         await story.wait(SETTLED_S)
         assert (await story.engine.close(BTC)).flat
+
+
+async def test_venue_that_answers_nothing_holds_no_close_beyond_its_bound(open_story, autojump_clock):
+    """Three questions end it, and each may cost three seconds: they go side by side."""
+    async with open_story(settings=SHORT_BOUND) as story:
+        await lent(story)
+        await story.wait(SETTLED_S)
+        faults = ScriptedFaults()
+        for method in ("OpenOrders", "BalanceEx", "OpenPositions"):
+            faults.always(method, answer_late(30))
+        story.world.exchange.faults = faults
+        report = await story.engine.close(BTC)
+        assert (report.flat, report.took_s <= SHORT_BOUND.close_bound_s) == (False, True)
 
 
 async def test_stale_positions_are_not_believed(open_story, autojump_clock):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+import trio
+
 from engine.errors import VenueUnavailable
 from engine.orders.reports import OrderReport
 from engine.sim import ScriptedFaults, answer_late, refuse_with
 from engine.values.time import NS
 from tests.scenarios.margin_story import by_hand, lent
-from tests.scenarios.restart.lives import kill
+from tests.scenarios.restart.lives import at_market, kill
 from tests.scenarios.story import BTC, ETH, Case, Story
 from tests.scenarios.test_margin_charges import ASKED_S, ROLLS_S, charged, charging, fees, killed_asking, taken
 
@@ -77,7 +81,7 @@ async def test_owner_that_cannot_be_told_keeps_no_other_waiting(open_story, auto
         story.engine.services.accounts.ledger.charges.lots.clear()
         story.engine.services.balance_desk.reconciliation._lent.clear()
         link = story.engine.services.link
-        ask = link.order_of
+        ask: Callable[[str], Awaitable[OrderReport | None]] = link.order_of
         poisoned = {case.entry().order_id} | {one.exec_id for one in story.truth.trades if one.symbol == BTC}
 
         async def order_of(ref_id: str) -> OrderReport | None:
@@ -123,8 +127,12 @@ async def test_stream_that_tells_its_balances_before_its_fills_counts_as_whole(o
         await story.wait(2)
         story.world.exchange.faults = ScriptedFaults().always("TradesHistory", answer_late(5))
         story.connection("executions").reset()
+        for _ in range(60):  # more than a snapshot tells
+            at_market(story, "buy", "0.0001")
         await story.until(lambda: not story.engine.services.stream_up())
+        gone_s = trio.current_time()
         await story.until(story.engine.services.stream_up)
+        assert trio.current_time() - gone_s > 5
         await story.wait(2 * ASKED_S)
         known_ns = story.engine.services.accounts.ledger.charges.known_ns
         assert story.engine.services.clock.now_ns() - known_ns < 65 * NS
