@@ -115,14 +115,15 @@ def draw_scenario(
     handed = tuple(zip(times, signals, strict=True))
     terms = SeededChance(seed).stream("terms")
     acts = tuple(sorted((*_acts(rng, span_s), *_ill_timed(habits, span_s), *_restarts(terms, span_s))))
-    sim = _terms(terms, _exchange(rng))
+    exchange, in_base = _exchange(rng), habits.random() < 0.25
+    sim = exchange if given else _terms(terms, exchange)  # whose signals are given reckons with the usual terms
     return Scenario(
         seed=seed,
         markets=markets if slow == 1.0 else tuple(replace(one, every_s=one.every_s * QUIETER) for one in markets),
         signals=handed,
         acts=acts,
         sim=sim,
-        fees_in_base=habits.random() < 0.25,
+        fees_in_base=in_base and not given,
         settings=EngineSettings(limits=Limits() if given else _limits(rng)),
         latency_s=rng.choice((0.005, 0.01, 0.03, 0.08)),
         middle_s=span_s + rng.uniform(5, 20),

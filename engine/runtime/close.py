@@ -9,7 +9,7 @@ import trio
 
 from engine.orders.brackets import Bracket
 from engine.orders.contingents import reference_price
-from engine.orders.replay import Closed, Opened, rebuild_bracket
+from engine.orders.replay import Opened, rebuild_bracket
 from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal, protecting
 from engine.orders.slices import CloseWish
@@ -157,10 +157,9 @@ class Close:
 
     def _left_over(self) -> Iterator[Bracket]:
         journal = self._services.journal
-        ends = {row.signal_id: row.decode(Closed) for row in journal.rows(kind="closed")}
         living = {scope.signal_id for scope in self._brackets.scopes()}
-        for signal_id, end in ends.items():
-            if not end.net_qty or signal_id in living:
+        for signal_id, end in list(self._services.leftovers.ends.items()):
+            if signal_id in living:
                 continue
             signal = next(journal.rows(signal_id=signal_id, kind="signal")).decode(Opened).signal
             if not self._covers(signal):

@@ -7,13 +7,15 @@ from engine.journal.row import Row
 from engine.journal.snapshot import OF_NO_SIGNAL
 from engine.orders.brackets import BracketEvent
 from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, CloseAsked, CloseReport
+from engine.runtime.leftovers import Leftovers
 
 
 class Counting:
     """Takes rows in journal order. What it holds follows from the rows that it says still count, and from those alone.
 
     ``brackets`` are the living: signal_id and first row. ``closes`` are asked for and not told of; ``not_flat`` are the
-    closes that ended short of flat, by where, until a later one there ends flat. ``upto`` is the last row it was told.
+    closes that ended short of flat, by where, until a later one there ends flat; ``leftovers`` have ended and hold
+    something. ``upto`` is the last row it was told.
     """
 
     def __init__(self, journal: JournalReader) -> None:
@@ -21,6 +23,7 @@ class Counting:
         self.brackets: dict[str, int] = {}
         self.closes: dict[str, CloseAsked] = {}
         self.not_flat: dict[str, str] = {}
+        self.leftovers = Leftovers(journal)
         self.upto = 0
 
     @classmethod
@@ -35,6 +38,7 @@ class Counting:
     def take(self, row: Row) -> None:
         """Take the next row."""
         self.upto = row.seq
+        self.leftovers.take(row)
         if row.kind == "signal":
             self.brackets[row.signal_id] = row.seq
         elif row.kind == "closed":
@@ -49,7 +53,7 @@ class Counting:
 
     def names(self) -> frozenset[str]:
         """Return the signals (and closes) whose rows still count, and with them those of no signal."""
-        return frozenset((OF_NO_SIGNAL, *self.brackets, *self.closes, *self.not_flat.values()))
+        return frozenset((OF_NO_SIGNAL, *self.brackets, *self.closes, *self.not_flat.values(), *self.leftovers.ends))
 
     def _close_ended(self, row: Row) -> None:
         asked = self.closes.pop(row.signal_id, None)

@@ -34,6 +34,7 @@ from engine.runtime.halt_watch import HaltCheck, HaltFile, HaltWatch
 from engine.runtime.history import signal_of
 from engine.runtime.investigator import Investigator
 from engine.runtime.journal_keeper import JournalKeeper
+from engine.runtime.leftovers import Leftovers
 from engine.runtime.loop_watch import watching_loop
 from engine.runtime.margin_desk import Lags, MarginDesk
 from engine.runtime.market_bus import MarketBus
@@ -199,7 +200,19 @@ class _Core:
             ):
                 data = MarketData(link, market_bus, self._settings.market)
                 services = self._services(
-                    journal, desk, market, data, link, service_nursery, sink, gate, balances, alarms, outboxes, metrics
+                    journal,
+                    desk,
+                    market,
+                    data,
+                    link,
+                    service_nursery,
+                    sink,
+                    gate,
+                    balances,
+                    alarms,
+                    outboxes,
+                    metrics,
+                    counting.leftovers.copy(),
                 )
                 data.begin()
                 self._vital_signs.begin(services, service_nursery)
@@ -289,9 +302,10 @@ class _Core:
         alarms: AlarmDesk,
         outboxes: tuple[Outbox, ...],
         metrics: Metrics,
+        leftovers: Leftovers,
     ) -> Services:
         steady = SteadyClock(self._clock)
-        journal.taps = [metrics.take]
+        journal.taps = [metrics.take, leftovers.heard]
         journal.on_synced = metrics.sync.observe
         breaker = Breaker(self._settings.breaker_failures, self._settings.breaker_rest_s)
         journal.on_slow = lambda seconds: alarms.occurred("JOURNAL_SLOW", "journal", f"a sync took {seconds:.3f} s")
@@ -344,6 +358,7 @@ class _Core:
             balances=balances.spot,
             balance_desk=balances,
             charges=charges,
+            leftovers=leftovers,
             money=MoneyDesk(
                 journal, link, steady, accounts, balances, money_bus, lambda: sink.stream_up, margin, charges
             ),

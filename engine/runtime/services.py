@@ -17,6 +17,7 @@ from engine.runtime.charge_desk import ChargeDesk
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.fence import Fence
 from engine.runtime.halt_watch import HaltWatch
+from engine.runtime.leftovers import Leftovers
 from engine.runtime.margin_desk import MarginDesk
 from engine.runtime.market_data import MarketData
 from engine.runtime.market_desk import MarketDesk
@@ -61,6 +62,8 @@ class Services:
     fence: Fence
     balance_desk: BalanceDesk
     charges: ChargeDesk
+    leftovers: Leftovers
+    """Signals that have ended and still hold something."""
     money: MoneyDesk
     margin: MarginDesk
     money_bus: MoneyBus

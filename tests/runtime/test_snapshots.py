@@ -26,6 +26,8 @@ from engine.journal.opening import open_journal, open_sound_journal, seeded_jour
 from engine.journal.reader import JournalReader
 from engine.journal.snapshot import SNAPSHOT, SUSPECT, Footing
 from engine.orders.brackets import BracketEvent, Policy
+from engine.orders.replay import Closed, Opened
+from engine.orders.signal import parse_signal
 from engine.risk.trading_state import TRADING_ROW
 from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, CloseAsked, CloseReport
 from engine.runtime.corruption import JOURNAL_CORRUPT, halt_if_corrupt
@@ -36,7 +38,8 @@ from engine.runtime.trading_desk import TradingDesk
 from engine.runtime.views import bracket_view
 from engine.seams.determinism import virtual_clock
 from engine.seams.disk import Disk
-from engine.values.money import Qty
+from engine.values.instrument import Instrument
+from engine.values.money import Price, Qty
 from tests.journal.conftest import IDENTITY, StillClock
 
 ZERO = Decimal(0)
@@ -44,10 +47,32 @@ SCOPES = (("symbol", "BTC/USD"), ("symbol", "ETH/USD"), ("all", ""), ("signal", 
 MOVES = ("open", "open", "work", "work", "close", "reopen", "ask", "report", "general", "look", "look", "kill", "power")
 
 
+OPENED = Opened(
+    parse_signal(
+        '{"signal_id": "00000000-0000-4000-8000-000000000001", "symbol": "BTC/USD", "side": "buy",'
+        ' "order_type": "market", "order_qty": "0.02", "stop_loss": null}'
+    ),
+    Instrument(
+        "BTC/USD",
+        "BTC",
+        "USD",
+        "online",
+        1,
+        Price(Decimal("0.1")),
+        8,
+        Qty(Decimal("1E-8")),
+        Qty(Decimal("1E-4")),
+        5,
+        Decimal("0.5"),
+    ),
+)
+
+
 def counted(journal: JournalReader) -> tuple[Any, ...]:
     """What a start takes from the rows that its footing leaves."""
     counting = Counting.of(journal)
-    return counting.upto, list(counting.brackets.items()), list(counting.closes.items()), counting.not_flat
+    ends = list(counting.leftovers.ends.items())
+    return counting.upto, list(counting.brackets.items()), list(counting.closes.items()), counting.not_flat, ends
 
 
 def replayed(journal: JournalReader) -> list[tuple[Any, ...]]:
@@ -100,12 +125,13 @@ class Life:
         match name:
             case "open":
                 self._names += 1
-                self._append("signal", {}, f"b{self._names}")
+                self._append("signal", OPENED, f"b{self._names}")
             case "work" if living:
                 event = self._bracket_event("cover")
                 self._append("bracket", event, living[pick % len(living)])
             case "close" if living:
-                self._append("closed", {}, living[pick % len(living)])
+                net = Qty(Decimal(("0", "0.00001", "0.02", "-0.02")[pick % 4]))
+                self._append("closed", Closed("flat", net, ""), living[pick % len(living)])
             case "reopen" if ended:
                 self._append("bracket", self._bracket_event("reopen"), ended[pick % len(ended)])
             case "ask":
@@ -190,7 +216,7 @@ async def _long(disk: Disk) -> Journal:
     journal.append("signal", {}, ts_ns=1, signal_id="living")
     for number in range(3 * SLICE_ROWS):
         journal.append("signal", {}, ts_ns=1, signal_id=f"s{number}")
-        journal.append("closed", {"n": "one"}, ts_ns=1, signal_id=f"s{number}")
+        journal.append("closed", Closed("flat", Qty(ZERO), "one"), ts_ns=1, signal_id=f"s{number}")
     await snapshots.look()
     return journal
 
@@ -246,7 +272,9 @@ async def test_proof_of_a_sound_journal_changes_nothing(autojump_clock: object) 
     assert journal.head[0] == rows
 
 
-@pytest.mark.parametrize("damage", [(b'{"n":"one"}', b'{"n":"two"}'), (b'"s300","",0,{"n"', b'"s301","",0,{"n"')])
+@pytest.mark.parametrize(
+    "damage", [(b'"reason":"one"', b'"reason":"two"'), (b'"s300","",0,{"net', b'"s301","",0,{"net')]
+)
 async def test_damage_that_was_left_out_is_found_halts_and_is_set_aside(
     autojump_clock: object, damage: tuple[bytes, bytes]
 ) -> None:
@@ -276,7 +304,7 @@ async def test_signal_that_an_index_has_lost_is_found_by_the_proof(tmp_path: Pat
     with open_journal(path, IDENTITY, StillClock()) as journal:
         for name in ("s1", "s2", "s3"):
             journal.append("signal", {}, ts_ns=1, signal_id=name)
-            journal.append("closed", {}, ts_ns=1, signal_id=name)
+            journal.append("closed", Closed("flat", Qty(ZERO), ""), ts_ns=1, signal_id=name)
         await Snapshots(journal, Counting.of(journal), StillClock(), 1).look()
     _index_without(path, "s2")
     with open_sound_journal(path, IDENTITY, StillClock()) as journal:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Moment = Literal["booted", "calm", "taken_back", "settled", "stopped"]
 """An engine accepts signals; the weather is over; every entry was canceled three seconds ago; the run has waited long
 enough; the engine has been stopped."""
+DEAREST_ORDER = 9
+"""Points: a new order, or the cancel of one that has only just come."""
 _MOST = 20
 """Violations kept of one run: the first one matters, the others are its consequences."""
 
@@ -48,6 +50,12 @@ class Court:
     def now_s(self) -> float:
         """Virtual seconds since the beginning."""
         return self.trace.now_s
+
+    def counter_full(self) -> bool:
+        """Tell whether the exchange's counter of some market has no room for the dearest request."""
+        core = self.world.exchange._venue.core
+        bound, now_ns = core.rates.threshold_of("client"), core.clock.now_ns()
+        return any(core.rates.level("client", symbol, now_ns) > bound - DEAREST_ORDER for symbol in core.markets)
 
     def broken(self, invariant: str, text: str, *subjects: str) -> None:
         """Note a violation, once for the same orders."""

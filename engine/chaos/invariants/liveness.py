@@ -106,7 +106,7 @@ class CoverInTime(Invariant):
 
 
 class CalmIsQuiet(Invariant):
-    """Where nothing has disturbed anything for long no bracket comes to stand naked."""
+    """Where nothing has disturbed anything for long, and the counter has room, no bracket comes to stand naked."""
 
     name = "calm_is_quiet"
 
@@ -114,7 +114,8 @@ class CalmIsQuiet(Invariant):
         """Look how long it has been quiet when a bracket calls itself naked."""
         if not isinstance(fact, BracketEvent) or fact.alarm != "NAKED":
             return
-        if self.court.now_s > self.ledger.quiet_since_s + RECOVERY_S + DOUBT_S:
+        quiet = self.court.now_s > self.ledger.quiet_since_s + RECOVERY_S + DOUBT_S
+        if quiet and not self.court.counter_full():
             self.broken(f"{fact.uncovered} naked in quiet weather: {fact.why}", row.signal_id)
 
 

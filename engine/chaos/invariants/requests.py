@@ -11,8 +11,6 @@ from engine.sim.events import OrderReport
 _FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled", "crash", "power_loss")
 _FOREIGN_CALLS = ("crash", "power_loss", "disk_full", "sync_fails")
 RUNS_EMPTY_S = 90.0
-DEAREST_ORDER = 9
-"""Points: a new order, or the cancel of one that has only just come."""
 
 
 class RequestRowFirst(Invariant):
@@ -107,7 +105,7 @@ class WithinOwnCounters(Invariant):
         told = data[-200:].decode("utf-8", "replace")
         if b"Exceeded msg rate" in data:
             self.broken(f"more messages than a connection may send: {told}")
-        elif b"EOrder:Rate limit exceeded" in data and self._order_counter() and not self._lately(*_FOREIGN_LOAD):
+        elif b"EOrder:Rate limit exceeded" in data and self.court.counter_full() and not self._lately(*_FOREIGN_LOAD):
             if not self._invented("rate_limited"):
                 self.broken(f"refused for its rate: {told}")
         elif b"EAPI:Rate limit exceeded" in data and self._call_counter() and not self._lately(*_FOREIGN_CALLS):
@@ -123,11 +121,6 @@ class WithinOwnCounters(Invariant):
     def _invented(self, kind: str) -> bool:
         """The weather refuses in the instant in which it strikes; counters may stand nearly full beside that."""
         return self.ledger.had_since(self.court.now_s, kind)
-
-    def _order_counter(self) -> bool:
-        core = self.court.world.exchange._venue.core
-        bound, now_ns = core.rates.threshold_of("client"), core.clock.now_ns()
-        return any(core.rates.level("client", symbol, now_ns) > bound - DEAREST_ORDER for symbol in core.markets)
 
     def _call_counter(self) -> bool:
         venue = self.court.world.exchange._venue
