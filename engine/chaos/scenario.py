@@ -216,6 +216,7 @@ def _limits(rng: Random) -> Limits:
 def _exchange(rng: Random) -> SimSettings:
     """What no document confirms is drawn: the engine may rest on neither answer."""
     return SimSettings(
+        tier="intermediate",
         untriggered_stops_hold_funds=rng.random() < 0.5,
         would_trigger_immediately=rng.choice(("cancel", "fire")),  # a refusal would bear a text nobody has published
         trade_frame_completes_as=rng.choice(("partially_filled", "filled")),
