@@ -43,7 +43,8 @@ class Supervisor:
             self._oracle.ledger.up = False
             if self._leave.is_set():
                 return
-            self._up = trio.Event()
+            if self._up.is_set():  # who waits for one that has died on its way up waits for the next
+                self._up = trio.Event()
             await trio.sleep(self._rng.uniform(*PAUSE_S))
             await self._start()
 

@@ -92,3 +92,15 @@ async def test_journal_failure_that_only_a_caller_has_met_ends_the_engine(autoju
             world.engine.halt("drill")
         await trio.sleep(3)
         assert not world.running
+
+
+@pytest.mark.parametrize(
+    ("name", "plan"),
+    [
+        ("halt-and-resume", CrashPlan(14, power_loss=True, again=14)),
+        ("two-markets", CrashPlan(15, again=12)),
+    ],
+)
+def test_second_death_right_after_a_start(name: str, plan: CrashPlan):
+    """A halt that was not durable goes with the power; who waited for an engine that died starting waits on."""
+    assert not crash_at(name, plan).violations

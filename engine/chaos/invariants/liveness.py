@@ -169,7 +169,8 @@ class KillInTime(Invariant):
 
     def on_tick(self) -> None:
         """Judge a halt that stands."""
-        if self._halted_s is not None and self.court.now_s > self._halted_s + KILL_S:
+        stands = "" in self.ledger.halted  # a loss of power may take back a halt that was not durable yet
+        if stands and self._halted_s is not None and self.court.now_s > self._halted_s + KILL_S:
             self._judge(self._halted_s)
 
     def on_moment(self, moment: Moment) -> None:
