@@ -47,6 +47,7 @@ _BY_AGE: dict[Transaction, tuple[int, ...]] = {
 NO_CHANGES: Mapping[str, float] = {}
 _ORDERS_KEPT = 10_000
 _SAME_S = 1e-3
+"""An answer that comes in the moment of a count may be for what that count does not hold yet."""
 _CHARGES_KEPT = 1_000
 """Of one pair: more than any tier lets go while a report is on its way."""
 _ROUNDING = 1e-9

@@ -32,20 +32,25 @@ class Manager:
     """A notification socket as systemd makes one."""
 
     def __init__(self, path: str) -> None:
-        self.path, self.told = path, []
+        self.path = path
         self._socket = trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._send, self._told = trio.open_memory_channel[str](10_000)
 
     async def bind(self) -> None:
         await self._socket.bind(self.path)
 
+    async def listen(self) -> None:
+        """Take every datagram as it comes: the kernel keeps ten and drops what follows."""
+        while True:
+            self._send.send_nowait((await self._socket.recv(4096)).decode())
+
     async def hear(self, *lines: str) -> str:
-        """Wait for a datagram that holds these lines; what comes before it is kept as well."""
+        """Wait for a datagram that holds these lines, behind those that were heard before."""
         with trio.fail_after(30):
-            while True:
-                said = (await self._socket.recv(4096)).decode()
-                self.told.append(said)
+            async for said in self._told:
                 if all(line in said for line in lines):
                     return said
+        raise AssertionError("nobody listens")
 
     def close(self) -> None:
         self._socket.close()
@@ -74,6 +79,7 @@ async def test_a_service_is_ready_reloads_beats_and_stops(cli: Cli) -> None:
         file = settings(place, "20000")
         env = {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "600000"}
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(manager.listen)
             ended = []
 
             async def run(task_status: trio.TaskStatus[trio.Process]) -> None:
@@ -101,6 +107,9 @@ async def test_a_service_is_ready_reloads_beats_and_stops(cli: Cli) -> None:
 
             process.send_signal(signal.SIGTERM)
             await manager.hear("STOPPING=1")
+            while not ended:  # noqa: ASYNC110 - another process ends
+                await trio.sleep(0.02)
+            nursery.cancel_scope.cancel()
         manager.close()
         assert ended[0].code == 0, ended[0].err
         assert "settings.refused" in ended[0].err
@@ -119,6 +128,7 @@ async def test_an_alarm_reaches_its_webhook_and_the_address_no_log(cli: Cli) -> 
         await manager.bind()
         file = settings(place, "20000")
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(manager.listen)
             port = await listen(nursery, receiver)
             ways = place / "ways.toml"
             ways.write_text(f'webhook_url = "http://127.0.0.1:{port}/{TOKEN}"\n')
