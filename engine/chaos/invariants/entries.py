@@ -75,7 +75,8 @@ class LimitsHold(Invariant):
                 total += held if case.signal.side == "buy" else -held
                 others = [t for t in case.of("entry") if t is not twin]
                 total += sum((_to_come(t) if t.spec.side == "buy" else -_to_come(t) for t in others), ZERO)
-        if abs(total) > of_symbol.position_qty_most:
+        towards = total if twin.spec.side == "buy" else -total  # on the other side it makes nothing larger
+        if towards > of_symbol.position_qty_most:
             self.broken(f"position may come to {total}, at most {of_symbol.position_qty_most}", twin.cl_ord_id)
 
 
