@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -123,47 +125,49 @@ def canceling() -> Order:
 
 
 @pytest.mark.parametrize(
-    ("order", "answer", "event"),
-    [(an_order(), said(Outcome.ACCEPTED, name=OID), OrderEvent("accept", "pending", "open", 7, order_id=OID)),
-     (unknown(), said(Outcome.ACCEPTED), OrderEvent("accept", "unknown", "open", 7)),
-     (an_order(), said(Outcome.REFUSED),
+    ("make", "answer", "event"),
+    [(an_order, said(Outcome.ACCEPTED, name=OID), OrderEvent("accept", "pending", "open", 7, order_id=OID)),
+     (unknown, said(Outcome.ACCEPTED), OrderEvent("accept", "unknown", "open", 7)),
+     (an_order, said(Outcome.REFUSED),
       OrderEvent("reject", "pending", "rejected", 7, why="CODE: words", code="CODE")),
-     (unknown(), said(Outcome.REFUSED, text=""),
+     (unknown, said(Outcome.REFUSED, text=""),
       OrderEvent("reject", "unknown", "rejected", 7, why="CODE", code="CODE")),
-     (an_open_order(), said(Outcome.REFUSED, code=""),
+     (an_open_order, said(Outcome.REFUSED, code=""),
       OrderEvent("", "open", "open", 7, why="refused after evidence: words", alarm="REFUSED_BUT_LIVE")),
-     (an_order(), said(Outcome.NOT_SENT),
+     (an_order, said(Outcome.NOT_SENT),
       OrderEvent("not_sent", "pending", "denied", 7, why="CODE: words", code="NOT_SENT")),
-     (new(), said(Outcome.NOT_SENT), OrderEvent("deny", "new", "denied", 7, why="CODE: words", code="NOT_SENT")),
-     (an_order(), said(Outcome.UNKNOWN),
+     (new, said(Outcome.NOT_SENT), OrderEvent("deny", "new", "denied", 7, why="CODE: words", code="NOT_SENT")),
+     (an_order, said(Outcome.UNKNOWN),
       OrderEvent("doubt", "pending", "unknown", 7, why="CODE: words", code="CODE", alarm="ORDER_UNKNOWN")),
-     (amending(), said(Outcome.ACCEPTED, "amend"),
+     (amending, said(Outcome.ACCEPTED, "amend"),
       OrderEvent("amended", "pending_amend", "open", 7, order_qty=qty(12), limit_price=px(99), trigger_price=px(98))),
-     (amending(), said(Outcome.REFUSED, "amend"),
+     (amending, said(Outcome.REFUSED, "amend"),
       OrderEvent("refuse_change", "pending_amend", "open", 7, why="CODE: words", code="CODE")),
-     (canceling(), said(Outcome.NOT_SENT, "cancel"),
+     (canceling, said(Outcome.NOT_SENT, "cancel"),
       OrderEvent("refuse_change", "pending_cancel", "open", 7, why="CODE: words", code="NOT_SENT")),
-     (an_open_order(), said(Outcome.REFUSED, "cancel"), OrderEvent("", "open", "open", 7, why="CODE: words",
+     (an_open_order, said(Outcome.REFUSED, "cancel"), OrderEvent("", "open", "open", 7, why="CODE: words",
                                                                    code="CODE"))],
     ids=["accepted", "unknown accepted", "refused", "unknown refused", "refused and yet it rests", "not sent",
          "never dispatched", "unknown", "amended", "amend refused", "cancel not sent", "cancel fell"],
 )  # fmt: skip
-def test_answer_is_one_row(order: Order, answer: Answer, event: OrderEvent) -> None:
+def test_answer_is_one_row(make: Callable[[], Order], answer: Answer, event: OrderEvent) -> None:
     """Move, states, time, the venue's words behind our code."""
+    order = make()
     assert order.answered(answer) == [event]
     assert (order.state, order.reason, order.code) == (event.to_state, event.why or order.reason, event.code)
 
 
 @pytest.mark.parametrize(
-    ("order", "answer"),
-    [(an_open_order(), said(Outcome.UNKNOWN)), (an_open_order(), said(Outcome.NOT_SENT)),
-     (an_open_order(), said(Outcome.ACCEPTED, name="O-2")), (amending(), said(Outcome.UNKNOWN, "amend")),
-     (canceling(), said(Outcome.ACCEPTED, "cancel")), (canceling(), said(Outcome.ACCEPTED, "amend")),
-     (an_open_order(), said(Outcome.ACCEPTED, "amend")), (amending(), said(Outcome.REFUSED, "cancel")),
-     (canceling(), said(Outcome.REFUSED, "amend"))],
+    ("make", "answer"),
+    [(an_open_order, said(Outcome.UNKNOWN)), (an_open_order, said(Outcome.NOT_SENT)),
+     (an_open_order, said(Outcome.ACCEPTED, name="O-2")), (amending, said(Outcome.UNKNOWN, "amend")),
+     (canceling, said(Outcome.ACCEPTED, "cancel")), (canceling, said(Outcome.ACCEPTED, "amend")),
+     (an_open_order, said(Outcome.ACCEPTED, "amend")), (amending, said(Outcome.REFUSED, "cancel")),
+     (canceling, said(Outcome.REFUSED, "amend"))],
 )  # fmt: skip
-def test_answer_that_says_nothing_new_is_no_row(order: Order, answer: Answer) -> None:
+def test_answer_that_says_nothing_new_is_no_row(make: Callable[[], Order], answer: Answer) -> None:
     """Evidence came first, or it is about something else that was asked."""
+    order = make()
     before = order.view()
     assert order.answered(answer) == []
     assert order.view() == before
@@ -218,38 +222,39 @@ def stop_order_open() -> Order:
 
 
 @pytest.mark.parametrize(
-    ("order", "told", "event"),
-    [(an_order(), report(ReportType.NEW, "new"), OrderEvent("accept", "pending", "open", 3, order_id=OID)),
-     (an_open_order(), canceled(reason="User requested", cum_qty="4"),
+    ("make", "told", "event"),
+    [(an_order, report(ReportType.NEW, "new"), OrderEvent("accept", "pending", "open", 3, order_id=OID)),
+     (an_open_order, canceled(reason="User requested", cum_qty="4"),
       OrderEvent("", "open", "open", 3, why="venue counts more than we booked", venue_cum=qty(4))),
-     (an_open_order(), canceled(reason="User requested"),
+     (an_open_order, canceled(reason="User requested"),
       OrderEvent("cancel", "open", "canceled", 3, why="User requested")),
-     (canceling(), canceled(reason="User requested"),
+     (canceling, canceled(reason="User requested"),
       OrderEvent("cancel", "pending_cancel", "canceled", 3, why="enough (User requested)")),
-     (canceling(), canceled(), OrderEvent("cancel", "pending_cancel", "canceled", 3, why="enough")),
-     (an_open_order(), report(ReportType.EXPIRED, "expired", reason="GTD"),
+     (canceling, canceled(), OrderEvent("cancel", "pending_cancel", "canceled", 3, why="enough")),
+     (an_open_order, report(ReportType.EXPIRED, "expired", reason="GTD"),
       OrderEvent("expire", "open", "expired", 3, why="GTD")),
-     (canceling(), report(ReportType.EXPIRED, "expired", reason="GTD"),
+     (canceling, report(ReportType.EXPIRED, "expired", reason="GTD"),
       OrderEvent("expire", "pending_cancel", "expired", 3, why="GTD")),
-     (an_open_order(), report(ReportType.STATUS, "expired", source="rest"),
+     (an_open_order, report(ReportType.STATUS, "expired", source="rest"),
       OrderEvent("expire", "open", "expired", 3)),
-     (stop_order_open(), report(ReportType.TRIGGERED, "new", triggered=True),
+     (stop_order_open, report(ReportType.TRIGGERED, "new", triggered=True),
       OrderEvent("", "open", "open", 3, why="stop triggered", triggered=True)),
-     (stop_order_open(), report(ReportType.AMENDED, "new", order_qty="8", limit_price=px(87), trigger_price=px(88),
+     (stop_order_open, report(ReportType.AMENDED, "new", order_qty="8", limit_price=px(87), trigger_price=px(88),
                                 reason="by hand"),
       OrderEvent("amended", "open", "open", 3, why="by hand", order_qty=qty(8), limit_price=px(87),
                  trigger_price=px(88))),
-     (an_open_order(), report(ReportType.RESTATED, "new", order_qty="8", limit_price=px(99), trigger_price=px(88)),
+     (an_open_order, report(ReportType.RESTATED, "new", order_qty="8", limit_price=px(99), trigger_price=px(88)),
       OrderEvent("amended", "open", "open", 3, order_qty=qty(8), limit_price=px(99))),
-     (an_open_order(reduce_only=True, leverage=3), report(ReportType.RESTATED, "new", order_qty="8"),
+     (partial(an_open_order, reduce_only=True, leverage=3), report(ReportType.RESTATED, "new", order_qty="8"),
       OrderEvent("amended", "open", "open", 3, order_qty=qty(8), code="SHRUNK_BY_VENUE")),
-     (an_open_order(reduce_only=True, leverage=3), report(ReportType.RESTATED, "new", order_qty="12"),
+     (partial(an_open_order, reduce_only=True, leverage=3), report(ReportType.RESTATED, "new", order_qty="12"),
       OrderEvent("amended", "open", "open", 3, order_qty=qty(12))),
-     (an_open_order(reduce_only=True, leverage=3), report(ReportType.AMENDED, "new", order_qty="8"),
+     (partial(an_open_order, reduce_only=True, leverage=3), report(ReportType.AMENDED, "new", order_qty="8"),
       OrderEvent("amended", "open", "open", 3, order_qty=qty(8)))],
 )  # fmt: skip
-def test_report_is_told_by_its_first_row(order: Order, told: OrderReport, event: OrderEvent) -> None:
+def test_report_is_told_by_its_first_row(make: Callable[[], Order], told: OrderReport, event: OrderEvent) -> None:
     """Move, states, the venue's time and words, and the numbers it changed."""
+    order = make()
     assert order.reported(told)[0] == event
 
 
