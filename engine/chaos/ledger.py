@@ -7,8 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-import trio
-
+from engine.chaos.moments import Moments
 from engine.orders.commands import NewOrder
 from engine.orders.events import Role
 from engine.orders.replay import Closed
@@ -156,8 +155,7 @@ class Ledger:
         self.halted: dict[str, str] = {}
         self.reducing: set[str] = set()
         """Strategies, "" for all, under a latch that lets pass what reduces."""
-        self.entry_asked = trio.Event()
-        """Set when an entry's request row is written, its bytes still to be sent; then another takes its place."""
+        self.moments = Moments()
         self.up_since_s = 0.0
         self.in_force = 0
         """Faults that last and have not ended."""
@@ -180,6 +178,11 @@ class Ledger:
         """Count what has come about."""
         self.struck[kind] = self.struck.get(kind, 0) + 1
         self.struck_s[kind] = now_s
+
+    def works(self, kind: str, now_s: float, works_s: float) -> None:
+        """Note that a fault which struck before still works, and may for so long from now."""
+        self.struck_s[kind] = now_s
+        self.disturb(now_s + works_s)
 
     def strike(self, kind: str, now_s: float, *, works_s: float = 0.0) -> None:
         """Count a fault that has met something, and may work for so long from now."""

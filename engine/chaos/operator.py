@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from random import Random
+from typing import Final
 
 import trio
 
 from engine.chaos.ledger import ZERO, Case, Ledger, Twin
+from engine.chaos.moments import ASKED, CHANGED, FILLED, MOMENTS, PART, PLACED
 from engine.chaos.scenario import Act
 from engine.chaos.supervisor import Supervisor
 from engine.chaos.trace import Trace
@@ -23,6 +25,17 @@ SUBMIT_S = 20.0
 ANSWER_S = 65.0
 """A close tells what it came to within sixty seconds; an engine that was killed answers nothing."""
 KILL_S = 3.0
+MOMENT_S = 10.0
+"""How long an act that is aimed waits for its moment; then it is done without one."""
+TELLING: Final[Mapping[Act, tuple[Collection[str], Collection[str]]]] = {
+    "cancel": ((ASKED, PLACED, PART, CHANGED), ("entry",)),
+    "cancel_order": ((PLACED, PART, FILLED, CHANGED), ("entry", "stop")),
+    "amend": ((PLACED, PART), ("entry",)),
+    "move_exits": ((PLACED, CHANGED, FILLED), ()),
+    "halt": ((ASKED, PART), ("entry",)),
+    "halt_reducing": ((ASKED, PART), ("entry",)),
+}
+"""When an act meets what is under way, and whose; the others take any moment."""
 WRONG_BEFORE_S = 25.0
 """An operator calls an order dead only after looking for this long: every wire deadline has passed by then."""
 
@@ -30,8 +43,18 @@ WRONG_BEFORE_S = 25.0
 class Operator:
     """Hands in and acts. Whatever an engine that dies did not answer is handed in again to the next one."""
 
-    def __init__(self, world: World, supervisor: Supervisor, ledger: Ledger, trace: Trace, rng: Random) -> None:
+    def __init__(
+        self,
+        world: World,
+        supervisor: Supervisor,
+        ledger: Ledger,
+        trace: Trace,
+        rng: Random,
+        *,
+        aimed: bool = False,
+    ) -> None:
         self._world, self._supervisor, self._ledger, self._trace, self._rng = world, supervisor, ledger, trace, rng
+        self._aimed = aimed
 
     async def hand_in(self, at_s: float, signal: Signal) -> None:
         """Hand one signal in, until an engine has given its verdict."""
@@ -57,12 +80,26 @@ class Operator:
                 await self._supervisor.wait_up()
                 nursery.start_soon(self._do, act, name=f"operator/{act}")
 
+    async def _moment(self, act: Act) -> str:
+        """Wait for a moment at which the act meets what is under way; return whose it is, empty when none came."""
+        with trio.move_on_after(MOMENT_S):
+            moments, roles = TELLING.get(act, (MOMENTS, ()))
+            name = await self._ledger.moments.next(*moments, roles=roles)
+            await trio.sleep(self._rng.choice((0.0, self._rng.uniform(0, 0.1))))
+            return name
+        return ""
+
     async def _do(self, act: Act) -> None:
         with trio.move_on_after(ANSWER_S):
             try:
+                name = await self._moment(act) if self._aimed else ""
                 match act:
+                    case "cancel":
+                        self._cancel(name)
+                    case "cancel_order":
+                        self._cancel_order(name)
                     case "amend":
-                        await self._amend()
+                        await self._amend(name)
                     case "move_exits":
                         await self._move_exits()
                     case "protect":
@@ -70,7 +107,7 @@ class Operator:
                     case "close" | "close_symbol" | "close_all":
                         await self._close(act)
                     case "halt_ill_timed":
-                        await self._ledger.entry_asked.wait()
+                        await self._ledger.moments.next(ASKED, roles=("entry",))
                         self._halt()
                     case "restart":
                         await self._restart()
@@ -96,26 +133,31 @@ class Operator:
     def _living(self, *roles: str) -> list[Twin]:
         return [t for t in self._ledger.orders.values() if t.venue is not None and t.venue.is_open and t.role in roles]
 
-    def _cancel(self) -> None:
+    def _one_of(self, living: list[Twin], name: str) -> Twin:
+        """Take the order of this name; where it is none of them, any."""
+        return next((twin for twin in living if twin.cl_ord_id == name), None) or self._rng.choice(living)
+
+    def _cancel(self, name: str) -> None:
         living = self._living("entry")
+        living += [twin for twin in self._ledger.orders.values() if twin.cl_ord_id == name and twin.venue is None]
         if living:
-            signal_id = self._rng.choice(living).signal_id
+            signal_id = self._one_of(living, name).signal_id
             self._trace.note("operator", signal_id, "cancels the entry")
             self._world.engine.cancel(signal_id, urgent=True)
 
-    def _cancel_order(self) -> None:
+    def _cancel_order(self, name: str) -> None:
         living = self._living("entry", "stop")
         if living:
-            twin = self._rng.choice(living)
+            twin = self._one_of(living, name)
             self._trace.note("operator", twin.cl_ord_id, f"cancels the {twin.role}")
             self._world.engine.cancel_order(twin.cl_ord_id)
 
-    async def _amend(self) -> None:
+    async def _amend(self, name: str) -> None:
         """Move a resting entry's limit by some ticks, or take a part of it back."""
         living = [twin for twin in self._living("entry") if twin.spec.limit_price is not None]
         if not living:
             return
-        twin = self._rng.choice(living)
+        twin = self._one_of(living, name)
         instrument = self._ledger.cases[twin.signal_id].instrument
         limit = (twin.spec.limit_price or ZERO) + instrument.price_increment * self._rng.randint(-40, 40)
         less = self._rng.random() < 0.4

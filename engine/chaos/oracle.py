@@ -16,6 +16,7 @@ import trio
 from engine.chaos.invariants import entries, exits, fills, liveness, orders, outputs, requests
 from engine.chaos.invariants.base import Court, Invariant, Moment, Violation
 from engine.chaos.ledger import ZERO, Case, Ledger, Twin
+from engine.chaos.moments import ASKED, CANCELED, CHANGED, FILLED, PART, PLACED
 from engine.chaos.tap import Asked, WireTap
 from engine.chaos.trace import Trace
 from engine.chaos.world import World
@@ -216,12 +217,10 @@ class Oracle:
 
     def _request(self, twin: Twin, row: Row, fact: Requested) -> None:
         twin.requests.append((str(fact.request.__struct_config__.tag), row.seq))
-        if not isinstance(fact.request, NewOrder):
-            return
-        twin.deadline_ns = fact.request.deadline_ns
-        if twin.role == "entry":
-            self.ledger.entry_asked.set()
-            self.ledger.entry_asked = trio.Event()
+        moment = CHANGED
+        if isinstance(fact.request, NewOrder):
+            twin.deadline_ns, moment = fact.request.deadline_ns, ASKED
+        self.ledger.moments.came(moment, twin.role, twin.cl_ord_id)
 
     def _move(self, twin: Twin, event: OrderEvent) -> None:
         if event.order_id is not None and twin.venue is None:
@@ -317,6 +316,9 @@ class Oracle:
             twin.venue_cum = order.cum_qty
             if event.trade is not None:
                 twin.filled_s = self._trace.now_s
+            moment = _moment(event)
+            if moment:
+                ledger.moments.came(moment, twin.role, twin.cl_ord_id)
 
     def _child(self, event: VenueReport) -> Twin | None:
         """A conditional close bears no name of ours: it is ours by the order that created it."""
@@ -349,6 +351,13 @@ class Oracle:
         self.ledger.by_order_id[order_id] = twin
         self.ledger.orders.pop(before.cl_ord_id, None)
         self.ledger.cases[before.signal_id].orders.pop(before.cl_ord_id, None)
+
+
+def _moment(event: VenueReport) -> str:
+    """Return the moment to which the exchange's word brings an order; empty where it is none."""
+    if event.trade is not None:
+        return PART if event.order.is_open else FILLED
+    return {"new": PLACED, "canceled": CANCELED, "expired": CANCELED}.get(event.exec_type, "")
 
 
 def _closing(entry: NewOrder) -> NewOrder:

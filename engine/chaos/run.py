@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from engine.chaos.crash_points import CrashPlan, CrashPoints
+from engine.chaos.damage import Damage
 from engine.chaos.deeds import do
 from engine.chaos.invariants.base import Violation
 from engine.chaos.market import Market
@@ -23,28 +24,22 @@ from engine.chaos.oracle import Oracle
 from engine.chaos.process import in_ruins
 from engine.chaos.scenario import Scenario, draw_scenario
 from engine.chaos.sky import Sky
-from engine.chaos.supervisor import Supervisor, only
+from engine.chaos.squalls import in_squall
+from engine.chaos.supervisor import Supervisor
 from engine.chaos.trace import Trace, TraceRow
 from engine.chaos.weather import WEATHERS, Weather
-from engine.chaos.world import World, open_world
-from engine.errors import EngineError, JournalCorrupt
+from engine.chaos.world import STREAM_S, World, open_world
 from engine.orders.events import ExecutionReport
 from engine.orders.signal import Signal
-from engine.runtime.corruption import JOURNAL_CORRUPT
+from engine.seams.chance import SeededChance
 from engine.seams.determinism import deterministic, virtual_clock
 
 LIMIT_S = 4 * 3600.0
 """Virtual time after which a run that does not end is broken."""
-STREAM_S = 80.0
-"""A stream is back within the longest pause between two tries (60 s) and a handshake."""
 AGREE_S = 10.0
 SWEEP = Decimal("0.03")
 SETTLE_S = 150.0
 """From the end of the weather: 60 s by which REST may lag a broken stream, a deadline, and some rounds of questions."""
-DAMAGED_S = 20.0
-"""How long an engine on what is left of a damaged journal is watched."""
-DAMAGED_SHARE = 0.1
-"""Of the runs: their journal is damaged after the end, and started once more."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +105,9 @@ class Run:
     ) -> None:
         self.scenario, self.weather, self.seed, self._whole, self._crash = scenario, weather, seed, whole, crash
         self.world_seed = f"{scenario.seed}/{weather.name}"
+        if weather.aimed:
+            squall = SeededChance(self.world_seed).stream("squall")
+            self.weather, self.scenario = in_squall(weather, scenario, squall)
         self._to_first, self._scope = to_first, trio.CancelScope()
         self.acts = 0
         """Appends, syncs and sends, once the run is over."""
@@ -179,7 +177,8 @@ class Run:
             supervisor = Supervisor(world, self.oracle, chance.stream("supervisor"), self._points.recovered)
             await nursery.start(supervisor.run)
             nursery.start_soon(self.oracle.watch, name="oracle")
-            operator = Operator(world, supervisor, ledger, self.trace, chance.stream("operator"))
+            aimed = self.weather.aimed
+            operator = Operator(world, supervisor, ledger, self.trace, chance.stream("operator"), aimed=aimed)
             sky = Sky(world, self.weather, ledger, self.trace, nursery, self.scenario.slow)
             nursery.start_soon(sky.run, name="sky")
             nursery.start_soon(operator.act, self.scenario.acts, name="operator")
@@ -193,8 +192,15 @@ class Run:
                 hands.start_soon(trio.sleep, self.scenario.middle_s)
             await sky.over.wait()
             await self._calm(supervisor)
-            await self._settle(operator, markets)
-            await self._stop(supervisor)
+            damage = Damage(world, self.oracle, self._points)
+            if damage.comes_amid_life(self.scenario.lost_share):
+                await supervisor.wait_up()
+                supervisor.leave()
+                await damage.amid_life()
+            else:
+                await self._settle(operator, markets)
+                await self._stop(supervisor)
+                await damage.after_the_end()
             nursery.cancel_scope.cancel()
 
     async def _calm(self, supervisor: Supervisor) -> None:
@@ -229,40 +235,6 @@ class Run:
         await self.world.stop()
         await trio.sleep(0.5)
         self.oracle.moment("stopped")
-        if self.world.chance.stream("damage").random() < DAMAGED_SHARE:
-            await self._damage()
-
-    async def _damage(self) -> None:
-        """Turn one bit of the journal over: the next start refuses it, or keeps it aside, says so and is halted.
-
-        One that stands on a snapshot may first have to prove the rows that this left out, or die of one: then it is
-        the next that is halted.
-        """
-        disk, rng = self.world.disk, self.world.chance.stream("bit")
-        disk.flip("journal", rng.randrange(8 * len(disk.content("journal").durable)))
-        self.oracle.blind()
-        self._points.disarm()
-        self.world.forgives = lambda error: only(error, JournalCorrupt)
-        halted = await self._halts_on_damage()
-        if not self.world.running:
-            halted = await self._halts_on_damage()
-        self.world.kill()
-        if not halted:
-            self._broke("damage_never_starts_silently", "an engine runs on a damaged journal and is not halted")
-
-    async def _halts_on_damage(self) -> bool:
-        """Watch an engine start on a damaged journal; True also where it refuses to."""
-        try:
-            born = await self.world.boot()
-        except BaseException as error:
-            if not only(error, EngineError):
-                raise
-            return True
-        halted = born is not None and born.services.trading.stands(JOURNAL_CORRUPT)
-        await trio.sleep(DAMAGED_S)  # it protects what it finds; whatever it dies of breaks the run
-        if born is not None and born.journal.footing.snapshot is not None:
-            halted = born.services.trading.stands(JOURNAL_CORRUPT)
-        return halted
 
     def _broke(self, invariant: str, text: str) -> None:
         self.oracle.court.broken(invariant, text)

@@ -23,6 +23,8 @@ from engine.sim import SimSettings, TierName
 BRACKETS = (4, 20)
 LONG_SHARE = 0.012
 """Of the runs: minutes to more than an hour long, where the others take a minute or two."""
+LOST_SHARE = 0.04
+"""Of the runs: amid their life the disk loses rows that it had called durable, or spoils one of them."""
 QUIETER = 8
 """So much slower the market of a long run moves: most of what it would do more is more of the same."""
 Act = Literal[
@@ -84,6 +86,10 @@ class Scenario:
     """The account pays for what it buys in what it buys."""
     repeats: tuple[tuple[float, Signal], ...] = ()
     """Signals handed in once more, later than the first time: by a strategy that has restarted, say."""
+    drawn: bool = True
+    """Its signals come from the seed; whose are given reckons with the account's usual terms."""
+    lost_share: float = 0.0
+    """How likely its end is that of a disk that loses rows: nothing is settled then. See engine.chaos.damage."""
 
     @property
     def name(self) -> str:
@@ -129,6 +135,8 @@ def draw_scenario(
         middle_s=span_s + rng.uniform(5, 20),
         venue={"tier": sim.tier, "orders_via": "rest" if habits.random() < 0.15 else "auto"},
         slow=slow,
+        lost_share=0.0 if given else LOST_SHARE,
+        drawn=not given,
         repeats=tuple((at_s + habits.uniform(0.5, 12), one) for at_s, one in handed if habits.random() < 0.15),
     )
 

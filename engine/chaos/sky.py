@@ -11,6 +11,7 @@ import trio
 from engine.chaos.charges import Charges
 from engine.chaos.kinds import draw_frames, draw_request
 from engine.chaos.ledger import Ledger
+from engine.chaos.moments import MOMENTS
 from engine.chaos.trace import Trace
 from engine.chaos.weather import FRAME_KINDS, REQUEST_KINDS, Weather
 from engine.chaos.world import World
@@ -19,7 +20,11 @@ from engine.sim import Refused, kill_before
 
 ARMED_S = 25.0
 """How long a fault that waits for its request or frame stays armed."""
+AIMED_S = 6.0
+"""How long a fault that is aimed waits for its moment; then it strikes without one."""
 GIVE_BACK_S = 0.5
+EMPTY_S = 600.0
+"""Within this the fullest counter that a weather leaves runs empty at the smallest tier."""
 WORKS_S: Final[Mapping[str, float]] = {
     "late_execution": 6.0,
     "late_answer": 8.0,
@@ -82,6 +87,8 @@ class Sky:
             async with trio.open_nursery() as nursery:
                 for pause_s, kind in self._weather.draw(self._rng):
                     await trio.sleep(pause_s * self._slow)
+                    if self._weather.aimed:
+                        await self._moment()
                     self._begin(nursery, kind)
                 await trio.sleep(self._rng.uniform(1, 5))
                 self.charges.clear()
@@ -89,6 +96,12 @@ class Sky:
         finally:
             self._armed.clear()  # bytes may still be written when the run's nursery takes no more tasks
         self.over.set()
+
+    async def _moment(self) -> None:
+        """Wait for something to happen to an order, and strike then, while it is under way, or shortly after."""
+        with trio.move_on_after(AIMED_S):
+            await self._ledger.moments.next(self._rng.choice(MOMENTS))
+        await trio.sleep(self._rng.choice((0.0, self._rng.uniform(0, 4 * self._latency_s), self._rng.uniform(0, 1))))
 
     def _begin(self, nursery: trio.Nursery, kind: str) -> None:
         rng = self._rng
@@ -256,6 +269,22 @@ class Sky:
             self.strike("dead_man")
         await trio.sleep(min(hold_s, 0.5))
 
+    async def _late_fill(self, hold_s: float) -> None:
+        """A match of an entry is told after the entry's end."""
+        entries = [t.venue for t in self._ledger.orders.values() if t.role == "entry" and t.venue is not None]
+        ended = [one for one in entries if one.status in ("canceled", "expired") and one.cum_qty < one.order_qty]
+        if ended:
+            order = self._rng.choice(ended[-3:])
+            lot = next(pair.lot for pair in self._world.exchange.settings.pairs if pair.symbol == order.symbol)
+            unfilled = order.order_qty - order.cum_qty
+            qty = max(unfilled * self._rng.choice((1, 2, 4)) / 4 // lot * lot, lot)
+            bids, asks = self._world.exchange.truth.levels(order.symbol, 1)
+            best = asks if order.side == "buy" else bids
+            if best:
+                self._world.exchange.house.late_fill(order.order_id, qty, order.limit_price or best[0][0])
+                self.strike("late_fill")
+        await trio.sleep(min(hold_s, 0.5))
+
     # --- other people with the account's key
 
     def _symbol(self) -> str:
@@ -319,11 +348,15 @@ class Sky:
         core.rates.charge("client", symbol, core.clock.now_ns(), bound * Decimal(self._rng.choice(("0.7", "1", "1.2"))))
         self.strike("counter_filled")
         await trio.sleep(hold_s + 30)
+        with trio.move_on_after(EMPTY_S):  # filled several times over
+            while core.rates.level("client", symbol, core.clock.now_ns()) >= bound:
+                self._ledger.works("counter_filled", self._trace.now_s, WORKS_S["counter_filled"])
+                await trio.sleep(1.0)
 
     # --- the machine
 
     async def _clock_step(self, hold_s: float) -> None:
-        most_s = 90.0 if self._habits.random() < 0.2 else 2.5  # a machine that slept, and one that drifts
+        most_s = 90.0 if self._habits.random() < self._weather.leaps else 2.5
         step_ns = round(self._rng.uniform(-most_s, most_s) * 1e9)
         self._world.clock.skew_ns += step_ns
         self.strike("clock_step")

@@ -74,7 +74,9 @@ class Supervisor:
             await trio.sleep_forever()
 
     async def wait_up(self) -> None:
-        """Return when an engine accepts signals."""
+        """Return when an engine accepts signals; once it has left, never: what runs then is no concern of people."""
+        if self._leave.is_set():
+            await trio.sleep_forever()
         while not (self._up.is_set() and self._world.running):
             await self._up.wait()
             await trio.sleep(0.05)

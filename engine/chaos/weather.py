@@ -63,6 +63,7 @@ TIMED_KINDS: Final = (
     "sync_fails",
     "slow_sync",
     "lag_beyond",
+    "late_fill",
 )
 OBSERVED_KINDS: Final = ("own_entry_in_way",)
 """What the run brings about by itself and the oracle only counts."""
@@ -76,6 +77,7 @@ _RARE: Mapping[str, float] = {
     "maintenance": 0.5,
     "dead_man": 0.5,
     "lag_beyond": 0.0,
+    "late_fill": 0.0,
 }
 _ALL: Mapping[str, float] = {kind: _RARE.get(kind, 1.0) for kind in (*REQUEST_KINDS, *FRAME_KINDS, *TIMED_KINDS)}
 
@@ -91,6 +93,10 @@ class Weather:
     pause_s: float
     hold_s: tuple[float, float] = (0.5, 6.0)
     weights: Mapping[str, float] = field(default_factory=lambda: _ALL)
+    aimed: bool = False
+    """Faults and acts wait for telling moments, and are about one thing: see ``engine/chaos/squalls.py``."""
+    leaps: float = 0.2
+    """Of the steps of a clock are of a minute and more: a machine that slept. The others drift."""
 
     def draw(self, rng: Random) -> list[tuple[float, str]]:
         """Draw the faults of one run: (seconds after the one before, kind)."""
@@ -120,4 +126,5 @@ WEATHERS: Final[Mapping[str, Weather]] = {
     "mixed": Weather("mixed", (2, 6), 7.0),
     "storm": Weather("storm", (10, 24), 2.5, hold_s=(0.5, 10.0)),
     "lag": Weather("lag", (3, 8), 5.0, hold_s=(4.0, 20.0), weights=_LAG),
+    "squall": Weather("squall", (6, 16), 2.0, aimed=True),
 }

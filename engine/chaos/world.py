@@ -27,6 +27,8 @@ from engine.venue.protocol import Venue
 
 HOST = "kraken.sim"
 PORT = 443
+STREAM_S = 80.0
+"""A stream is back within the longest pause between two tries (60 s) and a handshake."""
 
 
 class WireTrace:

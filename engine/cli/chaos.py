@@ -29,7 +29,7 @@ from engine.errors import ConfigError
 from engine.orders.signal import Signal, SignalFault, parse_signal
 from engine.seams.stopwatch import SystemStopwatch
 
-WeatherName = Literal["calm", "mixed", "storm", "lag"]
+WeatherName = Literal["calm", "mixed", "storm", "lag", "squall"]
 SHOWN = 5
 """Failures told at length; the others by seed and rule."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -74,7 +74,7 @@ class OrderWay:
         if ticket.transport == "rest":
             answer = await self._rest_orders.send(request, ticket.lane, ticket.stands)
         else:
-            answer = await self._by_ws(request)
+            answer = await self._by_ws(request, ticket.stands)
         self._admission.settle(ticket.leave, [answer])
         return answer
 
@@ -90,20 +90,20 @@ class OrderWay:
         self._admission.settle(ticket.leave, answers)
         return answers
 
-    async def _by_ws(self, request: Request) -> Answer:
+    async def _by_ws(self, request: Request, stands: Callable[[], bool]) -> Answer:
         kind, name, deadline_ns = kind_of(request), request.cl_ord_id, request.deadline_ns
         match request:
             case NewOrder():
                 return await self._private.request(
-                    kind, name, "add_order", lambda token: encode.add_order(request, token), deadline_ns
+                    kind, name, "add_order", lambda token: encode.add_order(request, token), deadline_ns, stands
                 )
             case AmendOrder():
                 return await self._private.request(
-                    kind, name, "amend_order", lambda token: encode.amend_order(request, token), deadline_ns
+                    kind, name, "amend_order", lambda token: encode.amend_order(request, token), deadline_ns, stands
                 )
             case CancelOrder():
                 return await self._private.request(
-                    kind, name, "cancel_order", lambda token: encode.cancel_order(request, token), deadline_ns
+                    kind, name, "cancel_order", lambda token: encode.cancel_order(request, token), deadline_ns, stands
                 )
 
     async def _batch_by_ws(self, requests: Sequence[Request], deadline_ns: int) -> list[Judged]:

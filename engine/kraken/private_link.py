@@ -33,7 +33,7 @@ from engine.orders.commands import RequestKind
 from engine.orders.reports import Answer
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
-from engine.venue.protocol import Lane, Standing, VenueSink
+from engine.venue.protocol import Lane, Standing, VenueSink, always
 
 log = structlog.get_logger()
 
@@ -315,21 +315,28 @@ class PrivateLink:
         method: str,
         params: Callable[[str], encode.Params],
         deadline_ns: int,
+        stands: Callable[[], bool],
     ) -> Answer:
         """Send one order-bearing request and wait for its answer until ``deadline_ns`` (venue time) and the grace.
 
-        ``params`` is given the token. Never raises for what happens on the way.
+        ``params`` is given the token, ``stands`` asked right before the first byte. Never raises for what happens on
+        the way.
         """
-        response, verdict = await self.exchange(method, params, deadline_ns)
+        response, verdict = await self.exchange(method, params, deadline_ns, stands)
         if response is not None:
             return self._orders.judged(kind, cl_ord_id, response)
         return self._orders.answer(kind, cl_ord_id, verdict, self.why)
 
     async def exchange(
-        self, method: str, params: Callable[[str], encode.Params], deadline_ns: int
+        self,
+        method: str,
+        params: Callable[[str], encode.Params],
+        deadline_ns: int,
+        stands: Callable[[], bool] = always,
     ) -> tuple[Response | None, errors.Verdict]:
         """Send one request and return its response; without one, the verdict says how far the request came."""
-        return await self._orders.exchange(self._socket if self.usable else None, method, params, deadline_ns)
+        socket = self._socket if self.usable else None
+        return await self._orders.exchange(socket, method, params, deadline_ns, stands)
 
 
 def _digest(text: str | bytes) -> bytes:

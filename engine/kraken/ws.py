@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -15,13 +15,15 @@ from engine.errors import VenueUnavailable
 from engine.net.link_monitor import LinkMonitor
 from engine.net.throttle import Throttle
 from engine.net.wire import Wire
-from engine.venue.protocol import Lane
+from engine.venue.protocol import Lane, always
 
 RECEIVE_BYTES = 65_536
 MOST_MESSAGE_BYTES = 2**24
 """The instrument snapshot of a full exchange passes one mebibyte."""
 QUEUE_FRAMES = 1_024
 """Read ahead of us, so that a burst does not hold up the answers to pings: a second of a very busy market."""
+OPCODE, TEXT = 0x0F, 0x01
+"""Where a frame of the protocol says what it is, and that it is a message."""
 CLOSE_S = 1.0
 FAREWELL_S = 0.05
 
@@ -30,15 +32,53 @@ class Silent(Exception):
     """The peer has sent nothing for longer than it ever should, or we have given the connection up."""
 
 
+class Withheld(Exception):
+    """A message that was not written: it did not stand any more when its turn had come."""
+
+
+class _Doorway(trio.abc.Stream):
+    """The stream under a connection. Whoever sends a message is asked right before its bytes go whether it stands.
+
+    Before that it waits for others' bytes, a full socket among them: what was decided then may not hold any more.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.stands: Callable[[], bool] = always
+        self.passed = False
+        """Whether bytes of the last message have gone."""
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if data[0] & OPCODE == TEXT:  # answers to pings and farewells go in between
+            if not self.stands():
+                raise Withheld
+            self.passed = True
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 class Socket:
     """An open connection, its traffic counted. One task receives; anyone may send. Pings of the protocol are answered
     underneath.
     """
 
     def __init__(
-        self, connection: trio_websocket.WebSocketConnection, silence_bound_s: float, monitor: LinkMonitor
+        self,
+        connection: trio_websocket.WebSocketConnection,
+        doorway: _Doorway,
+        silence_bound_s: float,
+        monitor: LinkMonitor,
     ) -> None:
-        self._connection, self._monitor = connection, monitor
+        self._connection, self._doorway, self._monitor = connection, doorway, monitor
+        self._line = trio.Lock()
         policy = monitor.policy
         self._throttle = Throttle(
             policy.requests_most, policy.requests_within_s, policy.requests_reserved, urgent=Lane.CANCEL
@@ -61,16 +101,23 @@ class Socket:
         """
         return await self._throttle.turn(lane) and self.open
 
-    async def send(self, text: str) -> None:
-        """Write one message. Raises ConnectionClosed or TooSlowError; then nobody knows how much of it was written."""
-        complete = False
+    async def send(self, text: str, stands: Callable[[], bool] = always) -> None:
+        """Write one message, if it still stands right before its first byte; Withheld tells that it does not.
+
+        Raises ConnectionClosed or TooSlowError; then nobody knows how much of it was written.
+        """
+        with trio.fail_after(self._silence_bound_s):
+            async with self._line:
+                await self._write(text, stands)
+
+    async def _write(self, text: str, stands: Callable[[], bool]) -> None:
+        complete, self._doorway.stands, self._doorway.passed = False, stands, False
         try:
-            with trio.fail_after(self._silence_bound_s):
-                await self._connection.send_message(text)
+            await self._connection.send_message(text)
             complete = True
             self._monitor.sent(_size(text))
         finally:
-            if not complete:  # half a frame may be out, and whatever followed it would be read as its rest
+            if self._doorway.passed and not complete:  # half a frame may be out: what followed were read as its rest
                 self.abandon("a send was cut off")
 
     def abandon(self, why: str) -> None:
@@ -144,11 +191,12 @@ async def open_socket(
         try:
             with trio.fail_after(connect_timeout_s):
                 stream = await wire.connect(host, port, tls=tls)
-                connection = await _handshake(socket_nursery, stream, parts.netloc, parts.path or "/", user_agent)
+                doorway = _Doorway(stream)
+                connection = await _handshake(socket_nursery, doorway, parts.netloc, parts.path or "/", user_agent)
         except (OSError, trio.TooSlowError, trio_websocket.HandshakeError, trio_websocket.ConnectionClosed) as error:
             raise VenueUnavailable(f"no WebSocket to {host}:{port}: {error or type(error).__name__}") from error
         try:
-            yield Socket(connection, silence_bound_s, monitor)
+            yield Socket(connection, doorway, silence_bound_s, monitor)
         finally:
             # A half-open peer would keep us for ever. Under cancellation the reader is gone and nobody would see the
             # peer's farewell: then ours only has to get out.

@@ -18,7 +18,7 @@ from engine.orders.commands import RequestKind
 from engine.orders.reports import Answer, Outcome
 from engine.seams.clock import Clock
 from engine.values.time import NS
-from engine.venue.protocol import Lane
+from engine.venue.protocol import Lane, always
 
 log = structlog.get_logger()
 
@@ -70,11 +70,12 @@ class WsOrders:
         method: str,
         params: Callable[[str], encode.Params],
         deadline_ns: int,
+        stands: Callable[[], bool] = always,
     ) -> tuple[Response | None, errors.Verdict]:
         """Send one request and return its response; without one, the verdict says how far the request came.
 
         Its turn was taken when it was admitted. Waits until ``deadline_ns`` (venue time) and the grace. ``params`` is
-        given the token.
+        given the token. ``stands`` is asked right before the first byte; so is whether the deadline has passed.
         """
         left_s = self._left_s(deadline_ns)
         if left_s <= 0:
@@ -86,8 +87,11 @@ class WsOrders:
         asked = self._asked[req_id] = _Asked(method, self._clock.now_ns(), awaited=True)
         try:
             with trio.move_on_after(left_s + self._settings.answer_grace_s):
-                await socket.send(text)
+                await socket.send(text, lambda: self._left_s(deadline_ns) > 0 and stands())
                 await asked.done.wait()
+        except ws.Withheld:
+            late = self._left_s(deadline_ns) <= 0
+            return None, errors.Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED" if late else "WITHDRAWN")
         except ws.LOST:
             asked.done.set()  # lost while writing: how far it came nobody knows
         finally:

@@ -126,8 +126,11 @@ class VirtualStream(trio.abc.HalfCloseableStream):
         return self._incoming.readable()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Put bytes on the wire; they arrive after the wire's latency, in order."""
-        await trio.lowlevel.checkpoint()
+        """Put bytes on the wire; they arrive after the wire's latency, in order.
+
+        They go at once, as a socket with room takes them: others run only after that.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
         if self._closed:
             raise trio.ClosedResourceError("virtual stream is closed")
         if self._outgoing.broken:
@@ -135,6 +138,7 @@ class VirtualStream(trio.abc.HalfCloseableStream):
         if data:
             self._wire._observe(self.name, bytes(data))
             self._outgoing.put(bytes(data), self._wire._latency())
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Return at once: a virtual pipe never fills."""

@@ -24,6 +24,7 @@ from engine.orders.steps import PlaceStop as PlaceStop
 from engine.orders.steps import PlaceTarget as PlaceTarget
 from engine.orders.steps import Step as Step
 from engine.orders.steps import Swap as Swap
+from engine.orders.steps import WithdrawChange as WithdrawChange
 from engine.orders.targets import Portion, portions, rests, target_prices, targets_rest
 from engine.values.instrument import Instrument
 from engine.values.money import NO_QTY, ZERO, Price, Qty, other_side, sign
@@ -219,6 +220,8 @@ class _Planner:
             self._close()
         elif not self._swapping():
             self._cover()
+        if self.s.swap and not self.swap and self.want and not self.s.taken and not self.s.close_all:
+            self._keep_stops()
         blocked = self.s.blocked
         steps = tuple(step for step in self.steps if step.key() not in blocked)
         finals = blocked - self.s.deferred
@@ -317,6 +320,16 @@ class _Planner:
         qty = self.orderable(min(swap.qty, self.want - self.stop_most - self.s.unseen))
         if qty:
             self.steps.append(PlaceTarget(qty, swap.place))
+
+    def _keep_stops(self) -> None:
+        """Take back what a swap that is given up has asked of its stops and what still waits to be let go.
+
+        A cancel that the swap has not asked for is a person's, and goes.
+        """
+        for stop in self.stops:
+            waiting = stop.busy and stop.state in ("open", "partial") and stop.least < stop.leaves_qty
+            if waiting and (stop.least or stop.cl_ord_id in self.s.asked):
+                self.steps.append(WithdrawChange(stop.cl_ord_id))
 
     def _cover(self) -> None:
         """Bring resting stops to the position: what is missing is added, what is too much is taken back."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.orders.bracket_events import Policy
 from engine.orders.events import OrderEvent
-from engine.orders.steps import NO_FUNDS, TRANSIENT_CODES, CancelEntry, CancelExit, PlaceClose, Step
+from engine.orders.steps import NO_FUNDS, TRANSIENT_CODES, CancelEntry, CancelExit, PlaceClose, Step, WithdrawChange
 from engine.values.time import NS
 
 FUNDS_PAUSE_NS: Final = 30 * NS
@@ -29,6 +29,8 @@ class StepMemory:
 
     def asked(self, cl_ord_id: str, step: Step) -> None:
         """Remember a step: a refusal blocks exactly that, an asked-for end is not a loss."""
+        if isinstance(step, WithdrawChange):
+            return  # the change stands until its own answer says that it was not sent
         self.last[cl_ord_id] = step
         if isinstance(step, CancelExit | CancelEntry):
             self.asked_to_cancel.add(cl_ord_id)

@@ -75,6 +75,16 @@ class CancelExit(msgspec.Struct, frozen=True, tag="cancel_exit"):
         return ("cancel", self.cl_ord_id)
 
 
+class WithdrawChange(msgspec.Struct, frozen=True, tag="withdraw_change"):
+    """Take back an amend or cancel of an exit that has not been let go; one that has goes its way."""
+
+    cl_ord_id: str
+
+    def key(self) -> tuple[str, ...]:
+        """Name the command."""
+        return ("withdraw", self.cl_ord_id)
+
+
 class CancelEntry(msgspec.Struct, frozen=True, tag="cancel_entry"):
     """Take the entry's remainder back."""
 
@@ -112,7 +122,7 @@ class PlaceClose(msgspec.Struct, frozen=True, tag="place_close"):
         return ("place_close", self.side, str(self.qty.normalize()), *limit)
 
 
-Step = PlaceStop | AmendStop | CancelExit | CancelEntry | PlaceTarget | PlaceClose
+Step = PlaceStop | AmendStop | CancelExit | WithdrawChange | CancelEntry | PlaceTarget | PlaceClose
 ExitStep = AmendStop | CancelExit | PlaceClose
 """Steps for which there is no other when they are refused: a missing stop is planned anew, and told as bare."""
 

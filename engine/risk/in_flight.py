@@ -1,5 +1,8 @@
 """What may still come: quantity of entries decided, sent or resting, from the decision on until it is filled or dead.
 
+And what may go again: all that a living bracket holds, whether its exits rest or are still to be sent. They may trade
+while nothing else does, so what one bracket has sold makes no room for what others may buy.
+
 Kept as sums beside each other, so that a check costs the same however many brackets live. Exact: quantities are added
 and taken away, never valued here.
 """
@@ -13,13 +16,14 @@ import msgspec
 
 from engine.orders.brackets import Bracket
 from engine.orders.view import OrderView
-from engine.values.money import ZERO, Side
+from engine.values.money import ZERO, Side, sign
 
 
 class Commitment(msgspec.Struct, frozen=True):
     """What one bracket may still bring. ``qty`` base units of entry, ``cost`` quote units they may take or bring.
 
     ``exit_qty`` base units that its living exits may trade; ``orders`` counts those that live and one that is due.
+    ``net`` base units have come of it so far, by the fills that are booked: bought is positive, sold negative.
     With ``leverage`` the entry takes no cost from the balance, it binds margin.
     """
 
@@ -33,22 +37,44 @@ class Commitment(msgspec.Struct, frozen=True):
     exit_qty: Decimal = ZERO
     orders: int = 0
     leverage: int | None = None
+    net: Decimal = ZERO
 
     @property
     def margin(self) -> bool:
         """Whether it trades on margin."""
         return self.leverage is not None
 
+    @property
+    def flow(self) -> Flow:
+        """What it may still trade: its exits undo at most what it has brought."""
+        back, out = max(ZERO, -self.net), max(ZERO, self.net)
+        return Flow(self.qty, ZERO, back, out) if self.side == "buy" else Flow(ZERO, self.qty, back, out)
+
 
 class Flow(msgspec.Struct, frozen=True):
-    """Base units that entries may still buy and sell."""
+    """Base units that entries may still buy and sell, and that exits may buy back and sell out."""
 
     buying: Decimal = ZERO
     selling: Decimal = ZERO
+    buying_back: Decimal = ZERO
+    selling_out: Decimal = ZERO
 
     def on(self, side: Side) -> Decimal:
-        """Return the one or the other."""
+        """Return what entries may bring on one side."""
         return self.buying if side == "buy" else self.selling
+
+    def at_most(self, side: Side) -> Decimal:
+        """Return what entries and exits together may trade on one side, with nothing on the other."""
+        return self.buying + self.buying_back if side == "buy" else self.selling + self.selling_out
+
+    def less(self, other: Flow) -> Flow:
+        """Return what is left without another's part."""
+        return Flow(
+            self.buying - other.buying,
+            self.selling - other.selling,
+            self.buying_back - other.buying_back,
+            self.selling_out - other.selling_out,
+        )
 
 
 NOTHING = Flow()
@@ -78,7 +104,16 @@ def commitment_of(bracket: Bracket, price: Decimal) -> Commitment:
         exit_qty=sum((view.most for view in exits), ZERO),
         orders=len(exits) + sum(not view.ended for view in entries) + due,
         leverage=signal.leverage,
+        net=_booked(bracket) if signal.entered else ZERO,
     )
+
+
+def _booked(bracket: Bracket) -> Decimal:
+    """Return what the books hold of a bracket: what the venue counts beyond its fills is not in a position yet."""
+    net = ZERO
+    for view in bracket.orders.values():
+        net += sign(view.spec.side) * view.cum_qty - view.fees.get(bracket.instrument.base, ZERO)
+    return net
 
 
 def _limit_of(entries: list[OrderView]) -> Decimal | None:
@@ -149,11 +184,14 @@ class InFlight:
         return dict(self._margin)
 
     def _add(self, one: Commitment, times: int) -> None:
+        flow = one.flow
         for strategy_id in (None, one.strategy_id):
             self._orders[strategy_id] += times * one.orders
             key = (strategy_id, one.symbol, one.margin)
-            sums = self._flows.setdefault(key, [ZERO, ZERO])
-            sums[0 if one.side == "buy" else 1] += times * one.qty
+            sums = self._flows.setdefault(key, [ZERO] * 4)
+            for place, units in enumerate((flow.buying, flow.selling, flow.buying_back, flow.selling_out)):
+                if units:
+                    sums[place] += times * units
             if not any(sums):
                 del self._flows[key]
         for asset, units in bound_of(one):

@@ -106,7 +106,7 @@ def _position(order: Candidate, now: Situation, limits: Limits) -> Denial | None
     worst = standing.worst(order.side, order.qty, margin=order.margin)
     if most is None or worst <= most:
         return None
-    flying = standing.flow.on(order.side) + standing.lent_flow.on(order.side) + order.qty
+    flying = standing.flow.at_most(order.side) + standing.lent_flow.at_most(order.side) + order.qty
     return over(
         "POSITION_LIMIT", f"position in {order.symbol}", most, worst, in_flight=flying, unit=now.instrument.base
     )

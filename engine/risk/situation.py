@@ -26,14 +26,17 @@ class Standing(msgspec.Struct, frozen=True):
     lent_flow: Flow = NOTHING
 
     def worst(self, side: Side, qty: Decimal = ZERO, *, margin: bool = False) -> Decimal:
-        """Return the base units held on one side once everything in flight on it, and ``qty`` more, has filled."""
-        coins = sign(side) * self.position + self.flow.on(side) + (ZERO if margin else qty)
-        lent = sign(side) * self.lent + self.lent_flow.on(side) + (qty if margin else ZERO)
+        """Return the most base units that may come to be held on one side, with ``qty`` more on it.
+
+        Everything on that side fills, exits of what is held the other way included, and nothing on the other.
+        """
+        coins = sign(side) * self.position + self.flow.at_most(side) + (ZERO if margin else qty)
+        lent = sign(side) * self.lent + self.lent_flow.at_most(side) + (qty if margin else ZERO)
         return max(ZERO, coins) + max(ZERO, lent)
 
     @property
     def exposure_qty(self) -> Decimal:
-        """Return the base units of the larger side once everything in flight has filled."""
+        """Return the most base units that either side may come to."""
         return max(self.worst("buy"), self.worst("sell"))
 
     @property

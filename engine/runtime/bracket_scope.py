@@ -21,6 +21,7 @@ from engine.orders.contingents import (
     PlaceTarget,
     Plan,
     Step,
+    WithdrawChange,
 )
 from engine.orders.events import Role
 from engine.orders.order import Order
@@ -52,6 +53,7 @@ from engine.runtime.messages import (
     LateReport,
     MarketMoved,
     OrderChanged,
+    Withdraw,
 )
 from engine.runtime.order_desk import OrderHandle
 from engine.runtime.order_scope import OrderScope
@@ -450,6 +452,8 @@ class BracketScope:
                 self._command(step.cl_ord_id, amend, step)
             case CancelExit():
                 self._command(step.cl_ord_id, Cancel(step.why, self.bracket.close_all), step)
+            case WithdrawChange():
+                self._command(step.cl_ord_id, Withdraw(), step)
             case CancelEntry():
                 self._entry_ends = step.why
                 self._cancel_entries(step)
@@ -499,7 +503,7 @@ class BracketScope:
             self._attempts.drop()  # this is the attempt that was forgotten
         self._run_order(order_nursery, scope)
 
-    def _command(self, cl_ord_id: str, message: Cancel | Amend, step: Step) -> None:
+    def _command(self, cl_ord_id: str, message: Cancel | Amend | Withdraw, step: Step) -> None:
         handle = self.handles.get(cl_ord_id)
         if handle is None or not handle.put(message):
             return  # ended or overfull: its next view brings a new plan

@@ -29,6 +29,11 @@ class CloseDesk:
         self._closers: dict[str, set[str]] = {}  # closes under way by where they keep entries back
         self._running: set[Close] = set()
         self._left = self._replay()
+        self._over = False
+
+    def end(self) -> None:
+        """Take no more closes: the engine ends, and what would carry them out has ended before it."""
+        self._over = True
 
     def resume(self) -> None:
         """Go on with what an earlier process has left unfinished; the bound begins anew."""
@@ -50,8 +55,10 @@ class CloseDesk:
     ) -> CloseReport:
         """Close, and return the report; being cancelled ends the waiting alone. ``name`` as the journal spells it.
 
-        Raises VenueUnavailable when the engine ends first.
+        Raises VenueUnavailable when the engine ends first, or has ended.
         """
+        if self._over:
+            raise VenueUnavailable("the engine has ended: ask the next one for the close")
         services, now_ns = self._services, self._services.clock.now_ns()
         settings = services.settings
         asked = CloseAsked(

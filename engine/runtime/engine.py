@@ -343,3 +343,4 @@ class Engine:
         """Detach: end entries, wait at most ``bound_s`` until they have ended, leave protection on the venue."""
         self._intake.closed = True
         await self.brackets.end_all(bound_s)
+        self._closing.end()

@@ -55,6 +55,10 @@ class Amend(msgspec.Struct, frozen=True):
     limit_price: Price | None = None
 
 
+class Withdraw(msgspec.Struct, frozen=True):
+    """Bracket to order: take back the change that waits to be let go; one that has gone is answered as any other."""
+
+
 class AmendReply:
     """What became of an amend of an entry, once ``done`` is set; until then it is unknown."""
 
@@ -115,6 +119,7 @@ OrderMessage = (
     | Denied
     | Cancel
     | Amend
+    | Withdraw
     | AmendEntry
     | ProvenDead
     | ProvenEnded

@@ -33,6 +33,7 @@ from engine.runtime.messages import (
     ProvenEnded,
     Sent,
     Shown,
+    Withdraw,
 )
 from engine.runtime.order_desk import OrderHandle
 from engine.runtime.recovery import Loose, catch_up
@@ -221,6 +222,9 @@ class OrderScope:
                 self._taken += 1
                 self._try_amend(message)
                 return []
+            case Withdraw():
+                self._taken += 1
+                return self._withdraw(now)
 
     def _deny(self, denial: Denial, now: int) -> list[OrderEvent]:
         if self._order.state != "new":
@@ -264,6 +268,20 @@ class OrderScope:
             self._outgoing.withdraw()
         log.info("order.cancel_wanted", why=why, state=self._order.state)
         return []
+
+    def _withdraw(self, now: int) -> list[OrderEvent]:
+        """Take back the change that waits for the limiter, or that was not even begun."""
+        order = self._order
+        if order.state not in ("open", "partial"):
+            return []
+        if order.outgoing is not None and self._outgoing is not None:
+            self._outgoing.withdraw()  # its answer, not sent, tells the bracket; a cancel wanted beside it still goes
+            return []
+        if not order.cancel_wanted:
+            return []
+        order.cancel_wanted = False
+        unsent = Answer("cancel", order.cl_ord_id, Outcome.NOT_SENT, now, code="WITHDRAWN", text="before it was begun")
+        return self._record(order.answered(unsent))
 
     def _make_haste(self) -> None:
         """Let its cancel go before all else; a change that still waits for room in its own lane gives way to it."""

@@ -11,7 +11,7 @@ import msgspec
 from engine.market.book import Book
 from engine.orders.brackets import Bracket
 from engine.orders.signal import Signal
-from engine.risk.in_flight import InFlight, awaited, commitment_of
+from engine.risk.in_flight import NOTHING, Flow, InFlight, awaited, commitment_of
 from engine.risk.limits import Limits
 from engine.risk.situation import Candidate, MarginStanding, Situation, Standing
 from engine.runtime.account_desk import AccountDesk
@@ -92,14 +92,15 @@ class Situations:
         accounts.ledger.turn(now_ns)
         accounts.look(self.in_flight.symbols())
         mine = self.counted(signal.signal_id)
+        aside = self._aside(order, signal.signal_id, mine[0])
         all_losses, own_losses = accounts.losses(), accounts.losses(strategy_id)
         return Situation(
             now_ns=now_ns,
             instrument=instrument,
             book=book,
             rate=rate,
-            standings=self._standings(order, None, mine[0], rate),
-            own=self._standings(order, strategy_id, mine[0], rate),
+            standings=self._standings(order, None, aside, rate),
+            own=self._standings(order, strategy_id, aside, rate),
             orders=self.in_flight.orders() - mine[2],
             own_orders=self.in_flight.orders(strategy_id) - mine[2],
             sent_lately=self._sent_lately(now_ns, signal.signal_id),
@@ -124,8 +125,15 @@ class Situations:
         cost = known.cost if qty == known.qty else known.cost * qty / known.qty
         return qty, cost, min(1, known.orders)
 
+    def _aside(self, order: Candidate, signal_id: str, qty: Decimal) -> Flow:
+        """Return what a candidate is counted with: an entry with ``qty``, an exit with what its bracket holds."""
+        if not order.reduces:
+            return Flow(buying=qty) if order.side == "buy" else Flow(selling=qty)
+        known = self.in_flight.without(signal_id)
+        return NOTHING if known is None else Flow(ZERO, ZERO, known.flow.buying_back, known.flow.selling_out)
+
     def _standings(
-        self, order: Candidate, strategy_id: str | None, mine: Decimal, rate: Decimal | None
+        self, order: Candidate, strategy_id: str | None, aside: Flow, rate: Decimal | None
     ) -> dict[str, Standing]:
         held = (
             one.symbol for one in self._accounts.ledger.positions.values() if strategy_id in (None, one.strategy_id)
@@ -134,11 +142,9 @@ class Situations:
         for symbol in {order.symbol: None} | dict.fromkeys(held) | dict.fromkeys(self.in_flight.symbols(strategy_id)):
             one = self.standing(symbol, self._accounts.values.get(symbol), strategy_id)
             if symbol == order.symbol:
-                side, kind = "buying" if order.side == "buy" else "selling", "lent_flow" if order.margin else "flow"
-                flow = one.lent_flow if order.margin else one.flow
+                kind, flow = ("lent_flow", one.lent_flow) if order.margin else ("flow", one.flow)
                 value = max(one.value or ZERO, order.price * rate) if rate is not None else None
-                without = msgspec.structs.replace(flow, **{side: flow.on(order.side) - mine})
-                one = msgspec.structs.replace(one, value=value, **{kind: without})
+                one = msgspec.structs.replace(one, value=value, **{kind: flow.less(aside)})
             found[symbol] = one
         return found
 

@@ -149,6 +149,12 @@ class Disk:
         at -= 0 if part is content.durable else 8 * len(content.durable)
         part[at // 8] ^= 1 << at % 8
 
+    def lose_tail(self, name: str, size: int) -> None:
+        """Keep the first ``size`` bytes of a file alone, as a file system that has lost what it called durable."""
+        content = self.content(name)
+        content.durable = (content.durable + content.cache)[:size]
+        content.cache = bytearray()
+
     def content(self, name: str) -> _Content:
         """Return a file's bytes for its handle. Raises FileNotFoundError."""
         try:

@@ -156,6 +156,14 @@ async def too_large_a_position(stage: Stage) -> None:
     _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "again"}}))
 
 
+async def position_that_nets_a_stop(stage: Stage) -> None:
+    """An entry within its limit only for as long as the stop of what is held the other way does not fire."""
+    limits = Limits(each_symbol=msgspec.structs.replace(Limits().each_symbol, position_qty_most=Decimal("0.015")))  # type: ignore[arg-type]
+    stage.world.settings = msgspec.structs.replace(stage.world.settings, limits=limits)
+    decide(stage, "again", side="sell")
+    _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "again"}}))
+
+
 async def untouched_target(stage: Stage) -> None:
     """A watched target decided at a price that nobody has bid."""
     decide(stage, "aim", role="target", side="sell", order_type="limit", time_in_force="ioc", limit_price="60000")
@@ -323,6 +331,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "orders limit": (one_order_too_many, "limits_hold"),
     "value limit": (too_dear_an_order, "limits_hold"),
     "position limit": (too_large_a_position, "limits_hold"),
+    "netted position": (position_that_nets_a_stop, "limits_hold"),
     "untouched": (untouched_target, "decisions_on_fresh_books"),
     "no book": (entry_without_a_book, "decisions_on_fresh_books"),
     "message rate": (messages_beyond_the_rate, "within_own_counters"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -16,9 +17,16 @@ from engine.chaos.process import Process
 from engine.chaos.run import Result, Run, run_seed
 from engine.cli import chaos as verb
 from engine.cli.exits import Exit
+from engine.journal.header import read_header
+from engine.journal.reader import JournalReader
+from engine.journal.seeded_store import SeededStore
+from engine.journal.snapshot import Footing
+from engine.runtime.orphans import Orphanage
 from engine.seams.disk import Disk
 
 SEED = 3
+FORGETFUL = 1
+"""Amid its life orders rest of which the lost rows told."""
 
 
 def broken(result: Result) -> set[str]:
@@ -46,10 +54,47 @@ def test_a_stream_that_stays_away_is_seen(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_silent_start_on_damage_is_seen(monkeypatch: pytest.MonkeyPatch):
     """An engine that takes the journal for sound is one that runs and is not halted."""
-    monkeypatch.setattr("engine.chaos.run.DAMAGED_SHARE", 1.1)
+    monkeypatch.setattr("engine.chaos.damage.DAMAGED_SHARE", 1.1)
     assert not run_seed(SEED, "calm").failed
     monkeypatch.setattr(Disk, "flip", lambda *_: None)
     assert "damage_never_starts_silently" in broken(run_seed(SEED, "calm"))
+
+
+@pytest.fixture
+def _losing_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every run end amid its life, on a disk that loses rows."""
+    monkeypatch.setattr("engine.chaos.scenario.LOST_SHARE", 1.1)
+
+
+@pytest.mark.usefixtures("_losing_rows")
+def test_a_forgotten_order_is_seen(monkeypatch: pytest.MonkeyPatch):
+    """An engine that passes over what its journal has lost lets it rest, and says nothing."""
+    assert not run_seed(FORGETFUL, "calm").failed
+    monkeypatch.setattr(Orphanage, "hear", lambda *_: None)
+    assert broken(run_seed(FORGETFUL, "calm")) == {"forgotten_orders_found"}
+
+
+@pytest.mark.usefixtures("_losing_rows")
+def test_a_silent_start_on_a_spoiled_tail_is_seen(monkeypatch: pytest.MonkeyPatch):
+    """An engine that takes the last rows for sound runs and is not halted."""
+    monkeypatch.setattr("engine.chaos.damage.SPOILED_SHARE", 1.1)
+    assert not run_seed(SEED, "calm").failed
+    monkeypatch.setattr(Disk, "flip", lambda *_: None)
+    assert broken(run_seed(SEED, "calm")) == {"damage_never_starts_silently"}
+
+
+@pytest.mark.usefixtures("_losing_rows")
+def test_an_engine_that_refuses_a_spoiled_tail_is_seen(monkeypatch: pytest.MonkeyPatch):
+    """Behind a sound header something can always be saved: nobody watches over what rests while none starts."""
+
+    def refuse(disk: Disk, name: str, _: int) -> Footing:
+        store = SeededStore(disk, name, "power")
+        with contextlib.closing(store):
+            return JournalReader(store, read_header(store)).find_footing()
+
+    monkeypatch.setattr("engine.chaos.damage.SPOILED_SHARE", 1.1)
+    monkeypatch.setattr("engine.journal.opening.salvage_seeded", refuse)
+    assert broken(run_seed(SEED, "calm")) == {"damaged_tail_starts"}
 
 
 def test_whatever_rises_is_seen(monkeypatch: pytest.MonkeyPatch):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from engine.chaos import run as chaos_run
+from engine.chaos import damage
 from engine.chaos.crash_points import CrashPlan
 from engine.chaos.run import Run, play
 from engine.chaos.scenario import Scenario, draw_scenario
@@ -67,7 +67,7 @@ def test_death_at_each_act_around_a_snapshot(power_loss: bool) -> None:
 
 def test_damage_that_a_snapshot_leaves_out_never_passes_silently(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine halts once it has proved its rows, or dies of the one it reads, and then the next start salvages."""
-    monkeypatch.setattr(chaos_run, "DAMAGED_SHARE", 1.0)
+    monkeypatch.setattr(damage, "DAMAGED_SHARE", 1.0)
     stood = 0
     for seed in (2, 8, 11, 14):
         spy = Spy(snapshotted(seed, 9), WEATHERS["calm"], seed, whole=True)

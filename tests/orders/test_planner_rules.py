@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from decimal import Decimal
 from typing import Any
 
@@ -94,8 +95,10 @@ class WatchedDesk(Desk):
         """Name a command by all it says: with exits that have moved since, it is another."""
         return (*step.key(), str(self.bracket.terms.stop_loss), str(self.bracket.terms.targets), str(self.moves))
 
-    covered_at = 0
-    """When the venue last held stops for all that was held, were it for a moment."""
+    @property
+    def bare(self) -> deque[tuple[Decimal, int]]:
+        """What was held, and since when, of all above what stops have surely held since: they cover what came first."""
+        return self.__dict__.setdefault("_bare", deque())
 
     @property
     def least(self) -> Decimal:
@@ -105,8 +108,8 @@ class WatchedDesk(Desk):
 
     def _learned(self, order: Order, events: list[OrderEvent]) -> None:
         super()._learned(order, events)
-        if self.least >= self.position:
-            self.covered_at = self.now
+        while self.bare and (self.least >= self.position or self.bare[0][0] <= self.least):
+            self.bare.popleft()
 
     moves = 0
     """How often a person has moved the exits."""
@@ -121,7 +124,6 @@ class Chaos:
 
     def __init__(self, data: st.DataObject, signal_side: str, action: str, kind: str = "plain") -> None:
         self.data = data
-        self._bare_since: int | None = None
         signal = kind_of(kind, signal_side)
         self.desk = WatchedDesk(signal, Policy(naked_action=action))  # type: ignore[arg-type]  # drawn from the literals
         if data.draw(st.integers(0, 9), "start"):  # mostly the entry gets somewhere
@@ -212,8 +214,11 @@ class Chaos:
         trading = bracket.swap is not None or bracket._targets_in_time(desk.now)
         held = bracket.instrument.orderable(desk.position, px(88)) and bracket.signal.stop_loss is not None
         bare = held and desk.least < desk.position and not trading and not chosen and not bracket.ended
-        self._bare_since = max(self._bare_since or desk.now, desk.covered_at) if bare else None
-        late = self._bare_since is not None and desk.now > self._bare_since + 2 * NS
+        if not bare:
+            desk.bare.clear()
+        elif not desk.bare or desk.position > desk.bare[-1][0]:
+            desk.bare.append((desk.position, desk.now))
+        late = bare and desk.now > desk.bare[0][1] + 2 * NS
         exits = [o for o in desk.orders.values() if o.role != "entry" and not o.ended]
         at_work = [o for o in exits if o.role != "stop" or o.view().busy]
         said = bracket.state in ("naked", "taken_over") or (bracket.state == "exiting" and at_work)

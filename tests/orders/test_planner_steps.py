@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.orders.commands import CancelOrder
+from engine.orders.commands import AmendOrder, CancelOrder, kind_of
 from engine.orders.contingents import (
     AmendStop,
     CancelEntry,
@@ -15,6 +15,8 @@ from engine.orders.contingents import (
     PlaceClose,
     PlaceStop,
     PlaceTarget,
+    Step,
+    WithdrawChange,
     reference_price,
 )
 from engine.orders.reports import Answer, Outcome, ReportType
@@ -198,6 +200,67 @@ def test_second_target_that_was_refused_for_good_is_not_swapped_again() -> None:
     assert desk.refuse("x3", "INVALID_PRICE") == [PlaceStop(qty(1))]
     desk.accept("x4")
     assert desk.after(60) == []
+
+
+class FullCounter(Desk):
+    """Changes of what rests wait for room; one that is withdrawn was not sent."""
+
+    def _ask(self, request: AmendOrder | CancelOrder, step: Step) -> None:
+        order = self.orders[request.cl_ord_id]
+        order.outgoing = request
+        self.bracket.commanded(request.cl_ord_id, step)
+        self._learned(order, [])
+
+    def _do(self, step: Step) -> None:
+        super()._do(step)
+        if isinstance(step, WithdrawChange):
+            order = self.orders[step.cl_ord_id]
+            self.bracket.commanded(step.cl_ord_id, step)
+            assert order.outgoing is not None
+            unsent = Answer(kind_of(order.outgoing), order.cl_ord_id, Outcome.NOT_SENT, self.now, code="WITHDRAWN")
+            self._learned(order, order.answered(unsent))
+
+
+def waiting(desk: Desk) -> Desk:
+    """Two are held and covered."""
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.accept("x1")
+    desk.steps.clear()
+    return desk
+
+
+@pytest.mark.parametrize(("amount", "change"), [("2", CancelExit), ("1", AmendStop)])
+def test_change_of_a_stop_that_still_waits_is_withdrawn_with_its_swap(amount: str, change: type[Step]) -> None:
+    """Calm 400017: it would have gone when the swap was over, and left its quantity bare."""
+    desk = waiting(FullCounter())
+    (asked,) = desk.sees(touched(amount))
+    assert isinstance(asked, change)
+    assert desk.after(1.9) == []
+    assert desk.after(0.1) == [WithdrawChange("x1")]
+    assert (desk.bracket.state, desk.bracket.uncovered, desk.bracket.orders["x1"].busy) == ("covered", 0, False)
+    assert desk.after(60) == [asked]
+    assert desk.sees(QUIET) == [WithdrawChange("x1")]
+
+
+def test_change_of_a_stop_that_has_gone_is_not_withdrawn() -> None:
+    """Its answer is on the way: the stop comes back once it has ended."""
+    desk = waiting(Desk())
+    desk.sees(touched("2"))
+    assert desk.after(2) == []
+    assert desk.end("x1") == [PlaceStop(qty(2))]
+
+
+def test_cancel_of_a_stop_by_a_person_goes_whatever_becomes_of_a_swap() -> None:
+    """It is not the swap's to withdraw."""
+    desk = waiting(FullCounter())
+    stop = desk.orders["x1"]
+    stop.outgoing = CancelOrder("x1", "O-x1", "BTC/USD")
+    desk._learned(stop, [])
+    assert desk.sees(touched("2")) == []
+    assert desk.bracket.swap is not None
+    assert desk.after(2) == []
+    assert desk.bracket.swap is None
 
 
 # --- targets that rest beside the stop --------------------------------------------------------------------------------

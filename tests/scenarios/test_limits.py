@@ -103,6 +103,22 @@ async def test_position_without_a_bracket_still_counts(open_story, autojump_cloc
         assert (await story.submit()).submitted.status == "accepted"
 
 
+async def test_what_one_bracket_holds_short_makes_no_room_for_what_others_buy(open_story, autojump_clock):
+    """Mixed 35: its stop may buy it back, and then all that was bought stands alone. Its exits are let through."""
+    async with open_story(settings=within(**POSITION)) as story:
+        story.market()
+        short = await story.bought("0.04", side="sell", limit="50000", stop="51000", target=None)
+        first = await story.submit(limit="49900", qty="0.03")
+        denied(await story.submit(limit="49900", qty="0.03"), "POSITION_LIMIT")
+        denied(await story.submit(side="sell", limit="50500", stop="51500", target=None), "POSITION_LIMIT")
+        story.market(bid="51000", ask="51010")
+        story.print("51000")
+        await story.ended(short)
+        assert short.outcome == "stop"
+        assert (await story.submit(limit="49900", qty="0.02")).submitted.status == "accepted"
+        assert first.resting("entry")
+
+
 async def test_market_that_moves_while_the_entry_waits_is_judged_again(open_story, autojump_clock):
     """Accepted within the collar, kept back by the link, and outside the collar when it could go: denied, not sent."""
     async with open_story(settings=within(collar_bps=d(100))) as story:

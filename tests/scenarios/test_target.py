@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.sim import ScriptedFaults, lose_answer, lose_request, refuse_with
-from tests.scenarios.story import d
+from engine.orders.reports import Answer, Outcome
+from engine.sim import ScriptedFaults, SimSettings, lose_answer, lose_request, refuse_with
+from tests.scenarios.restart.lives import kill
+from tests.scenarios.story import BTC, Story, d
 
 SWAP_BOUND_S = 2.0
 WAY_S = 0.3
@@ -110,6 +112,34 @@ async def test_bid_gone_before_the_stop_left_finds_the_stop_back(open_story, aut
         await story.until(lambda: len(case.stops()) == 2 and case.covered("0.02"), within_s=SWAP_BOUND_S)
     assert [t.cum_qty for t in case.sent("target")] in ([], [0])
     assert case.longest_bare_s() < SWAP_BOUND_S
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_cancel_of_a_stop_that_finds_no_room_is_withdrawn_with_its_swap(open_story, autojump_clock, killed):
+    """Calm 400017: the counter is full, the swap is given up, the stop stays; once there is room the target sells."""
+    async with open_story(sim=SimSettings(tier="starter"), tier="starter") as story:
+        story.market(ask="51010")
+        case = await story.bought("0.02")
+        core = story.world.exchange._venue.core
+        core.rates.charge("client", BTC, core.clock.now_ns(), d("70"))
+        await story.wait(1)
+        story.bid("51000", "0.02")
+        await story.until(lambda: unsent(story) == ["WITHDRAWN"], within_s=SWAP_BOUND_S + 1)
+        assert [stop.state for stop in case.stops()] == ["open"]
+        if killed:
+            kill(story)
+            await story.boot()
+            assert [stop.state for stop in case.stops()] == ["open"]
+        await story.ended(case, within_s=120)
+    assert case.outcome == "target"
+    assert len(case.sent("stop")) == 1
+    assert case.longest_bare_s() < WAY_S
+
+
+def unsent(story: Story) -> list[str]:
+    """Why requests were not sent."""
+    answers = (row.decode(Answer) for row in story.journal.rows(kind="answer"))
+    return [answer.code for answer in answers if answer.outcome is Outcome.NOT_SENT]
 
 
 async def test_price_through_the_stop_during_the_swap_is_closed_at_market(open_story, autojump_clock):

@@ -112,6 +112,17 @@ def test_truncate_and_flip(disk: Disk) -> None:
     assert _after_power_loss(disk, 1) == b"103"
 
 
+def test_lost_tail_is_gone_for_good(disk: Disk) -> None:
+    """Synced or not, what stood behind it is not there for the next opener."""
+    file = disk.open("a")
+    file.append(b"34")
+    file.sync()
+    file.append(b"56")
+    disk.lose_tail("a", 3)
+    assert file.read() == b"123"
+    assert _after_power_loss(disk, 1) == b"123"
+
+
 def test_unknown_and_existing_names(disk: Disk) -> None:
     """Files are neither made by opening nor overwritten by creating."""
     with pytest.raises(FileNotFoundError):

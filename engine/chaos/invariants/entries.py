@@ -67,17 +67,13 @@ class LimitsHold(Invariant):
             self.broken(f"order for {twin.spec.order_qty}, at most {of_symbol.order_qty_most}", twin.cl_ord_id)
         if of_symbol.position_qty_most is None:
             return
-        total = twin.spec.order_qty if twin.spec.side == "buy" else -twin.spec.order_qty
-        for case in self.ledger.cases.values():
-            # coins that a person had protected were never bought here: limits are on what entries build up
-            if case.signal.symbol == symbol and case.closed is None and case.signal.entered:
-                held = case.held + _unheard(case)
-                total += held if case.signal.side == "buy" else -held
-                others = [t for t in case.of("entry") if t is not twin]
-                total += sum((_to_come(t) if t.spec.side == "buy" else -_to_come(t) for t in others), ZERO)
-        towards = total if twin.spec.side == "buy" else -total  # on the other side it makes nothing larger
-        if towards > of_symbol.position_qty_most:
-            self.broken(f"position may come to {total}, at most {of_symbol.position_qty_most}", twin.cl_ord_id)
+        # coins that a person had protected were never bought here: limits are on what entries build up
+        cases = [c for c in self.ledger.cases.values() if c.signal.symbol == symbol and c.signal.entered]
+        total = twin.spec.order_qty + sum((_at_worst(case, twin) for case in cases), ZERO)
+        if total > of_symbol.position_qty_most:
+            self.broken(
+                f"{twin.spec.side} side may come to {total}, at most {of_symbol.position_qty_most}", twin.cl_ord_id
+            )
 
 
 class DecisionsOnFreshBooks(Invariant):
@@ -176,10 +172,16 @@ class ValidityKept(Invariant):
                 self.broken(f"sent {late_ns / 1e9:.3f} s after its time", name)
 
 
-def _unheard(case: Case) -> Decimal:
-    """What exits have sold and the journal has not heard of: by all it knows that still stands against the others."""
-    exits = (t for t in case.orders.values() if t.role != "entry" and t.spec.side != case.signal.side)
-    return sum((max(t.venue_cum - t.cum_qty, ZERO) for t in exits), ZERO)
+def _at_worst(case: Case, twin: Twin) -> Decimal:
+    """The most that a signal may come to on the side of an entry: its exits may take away what stands on the other.
+
+    What is left of one that has ended has no exits any more: it stands against the others.
+    """
+    held = case.net if twin.spec.side == "buy" else -case.net
+    if case.closed is not None:
+        return min(held, ZERO)
+    others = (t for t in case.of("entry") if t is not twin and t.spec.side == twin.spec.side)
+    return max(held, ZERO) + sum((_to_come(t) for t in others), ZERO)
 
 
 def _to_come(twin: Twin) -> Decimal:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.chaos.invariants.base import Invariant
+from engine.chaos.invariants.base import Court, Invariant
 from engine.chaos.ledger import ZERO, Case, Twin
 from engine.journal.row import Row
 from engine.orders.brackets import BRACKET_ROWS, BracketEvent
 from engine.orders.events import OrderEvent
 from engine.orders.machine import ENDED, ORDER_ROWS, Rows
 from engine.orders.replay import Intent
+from engine.sim import SimOrder
 from engine.sim.events import OrderReport
 from engine.values.time import NS
 
 _TOLD = frozenset({"open", "partial", *ENDED})
 """Nothing is under way for an order in these."""
+REOPENED_S = 10.0
+"""A fill that was told late is heard, or asked for, within this, and its bracket open again."""
 
 
 class OneOrderPerAttempt(Invariant):
@@ -125,7 +128,7 @@ class TerminalAgrees(Invariant):
         elif venue is None:
             if fact.from_state not in ("denied", "rejected"):
                 self.broken(f"told {fact.to_state}, the exchange never had it", row.cl_ord_id)
-        elif venue.is_open or fact.to_state not in ("settled", venue.status):
+        elif venue.is_open or fact.to_state not in ("settled", venue.status, _by_fills(venue)):
             self.broken(f"told {fact.to_state}, the exchange has {venue}", row.cl_ord_id)
 
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
@@ -134,6 +137,11 @@ class TerminalAgrees(Invariant):
             return
         if twin.state in ("denied", "rejected"):
             self.broken("held for denied or rejected, and now the exchange takes it", twin.cl_ord_id)
+
+
+def _by_fills(venue: SimOrder) -> str:
+    """What an order is by its fills alone: one that was canceled and of which all has filled, told late, is filled."""
+    return "filled" if venue.cum_qty == venue.order_qty else venue.status
 
 
 class ProofAfterDeadline(Invariant):
@@ -169,6 +177,10 @@ class ScopeOutlivesOrders(Invariant):
 
     name = "no_order_outlives_its_scope"
 
+    def __init__(self, court: Court) -> None:
+        super().__init__(court)
+        self._made_late: dict[str, float] = {}
+
     def on_row(self, row: Row, fact: Any) -> None:
         """Look at the exchange when a bracket closes."""
         case = self.ledger.cases.get(row.signal_id)
@@ -180,8 +192,20 @@ class ScopeOutlivesOrders(Invariant):
         if twin is None or report.exec_type != "pending_new":
             return
         case = self.ledger.cases[twin.signal_id]
-        if case.closed is not None:
+        if case.closed is None:
+            return
+        if twin.child:
+            self._made_late[case.signal_id] = self.court.now_s
+        else:
             self._look(case)
+
+    def on_tick(self) -> None:
+        """What the venue has made of a fill that it told after the end has the bracket opened again."""
+        for signal_id, at_s in list(self._made_late.items()):
+            if self.court.now_s > max(at_s, self.ledger.quiet_since_s) + REOPENED_S:
+                del self._made_late[signal_id]
+                if self.ledger.cases[signal_id].closed is not None:
+                    self._look(self.ledger.cases[signal_id])
 
     def _look(self, case: Case) -> None:
         living = [t.cl_ord_id for t in case.orders.values() if t.venue is not None and t.venue.is_open]

@@ -13,7 +13,7 @@ from tests.chaos.planted.page import written
 from tests.chaos.planting import named, patched, patches
 
 FOUND = Path(__file__).parent / "found.md"
-WEATHERS = ("mixed", "storm", "calm", "lag")
+WEATHERS = ("squall", "mixed", "storm", "calm", "lag")
 HIGHEST = 10**6
 
 

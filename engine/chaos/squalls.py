@@ -1,0 +1,157 @@
+"""Squalls: few kinds of trouble that make each other worse, many times over, struck at telling moments.
+
+A storm draws from everything, so that any two faults seldom meet in the same order. A squall is about one thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Final
+
+from engine.chaos.scenario import Act, Scenario
+from engine.chaos.weather import Weather
+
+ACTS = (2, 6)
+PAIRED: Final[Mapping[Act, Act]] = {"halt": "resume", "halt_reducing": "resume", "halt_ill_timed": "resume"}
+
+
+@dataclass(frozen=True)
+class Squall:
+    """Kinds of faults and a person's acts, with their weights; of the runs ``starter`` are on the smallest tier,
+    ``by_rest`` send their orders by REST alone; ``leaps`` of the clock's steps are of a minute and more.
+    """
+
+    kinds: Mapping[str, float]
+    acts: Mapping[Act, float] = field(default_factory=dict)
+    starter: float = 0.1
+    by_rest: float = 0.15
+    leaps: float = 0.2
+
+
+_CHANGES: Mapping[Act, float] = {"cancel": 2, "cancel_order": 2, "amend": 3, "move_exits": 2}
+
+SQUALLS: Final[Mapping[str, Squall]] = {
+    "nobody tells what came of it": Squall(
+        {
+            "answer_lost": 3,
+            "request_lost": 1,
+            "late_execution": 3,
+            "late_answer": 2,
+            "rest_lag": 4,
+            "kick_storm": 2,
+            "half_open_to_client": 2,
+            "reset_after": 1,
+            "missing_frame": 1,
+        },
+        _CHANGES,
+    ),
+    "the stream leaves out, REST is no help": Squall(
+        {
+            "missing_frame": 4,
+            "reordered_frame": 2,
+            "sequence_gap": 1,
+            "silent_loss": 1,
+            "inconsistent_snapshot": 2,
+            "rest_lag": 2,
+            "http_5xx_before": 2,
+            "unavailable": 2,
+            "html": 1,
+            "late_answer": 1,
+        },
+        {"cancel": 2, "cancel_order": 1, "amend": 1},
+    ),
+    "an edge in the way": Squall(
+        {"http_5xx_after": 4, "http_5xx_before": 2, "html": 2, "answer_lost": 2, "busy": 1, "unlisted_error": 1},
+        _CHANGES,
+        by_rest=0.8,
+    ),
+    "no room": Squall(
+        {
+            "counter_filled": 4,
+            "answer_lost": 2,
+            "request_lost": 2,
+            "late_execution": 1,
+            "late_answer": 1,
+            "rate_limited": 1,
+            "slots_taken": 0.5,
+        },
+        {"amend": 4, "move_exits": 4, "cancel_order": 2, "cancel": 1, "close": 1, "close_all": 1},
+        starter=0.6,
+        by_rest=0.3,
+    ),
+    "the clock": Squall(
+        {"clock_step": 5, "late_execution": 2, "answer_lost": 2, "latency_spike": 2, "kick_storm": 1, "crash": 1},
+        {"cancel": 1, "amend": 2},
+        leaps=0.6,
+    ),
+    "one death after the other": Squall(
+        {
+            "crash": 3,
+            "power_loss": 2,
+            "slow_sync": 2,
+            "answer_lost": 2,
+            "late_execution": 1,
+            "missing_frame": 1,
+            "kick_storm": 1,
+            "late_fill": 1,
+        },
+        {"restart": 1, "cancel": 1, "move_exits": 1, "close": 1},
+    ),
+    "told when all was over": Squall(
+        {"late_fill": 5, "reordered_frame": 3, "missing_frame": 1, "crash": 1, "power_loss": 0.5, "request_lost": 1},
+        {"cancel": 5, "close": 1, "halt": 1},
+    ),
+    "stop everything": Squall(
+        {"latency_spike": 3, "late_answer": 3, "late_execution": 1, "busy": 1, "slow_trickle": 1, "kick_storm": 1},
+        {"halt": 4, "halt_reducing": 1, "cancel": 3, "close_all": 1, "restart": 1},
+        by_rest=0.3,
+    ),
+    "a slow and broken line": Squall(
+        {
+            "latency_spike": 3,
+            "reset_before": 2,
+            "refused": 2,
+            "half_open_to_server": 2,
+            "rest_only": 1,
+            "late_answer": 2,
+            "slow_trickle": 1,
+            "slow_sync": 2,
+            "invalid_nonce": 1,
+        },
+        _CHANGES,
+        by_rest=0.6,
+    ),
+}
+"""What each is about, in words."""
+
+
+def draw_squall(rng: Random) -> Squall:
+    """Draw one."""
+    return SQUALLS[rng.choice(sorted(SQUALLS))]
+
+
+def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weather, Scenario]:
+    """Return a weather that is about one thing only, and a run bent so that this is what it meets."""
+    squall = draw_squall(rng)
+    weather = replace(weather, weights=squall.kinds, leaps=squall.leaps)
+    scenario = replace(scenario, acts=tuple(sorted((*scenario.acts, *_acts(squall, rng, scenario.middle_s)))))
+    by_rest, starter = rng.random() < squall.by_rest, rng.random() < squall.starter
+    if by_rest:
+        scenario = replace(scenario, venue=scenario.venue | {"orders_via": "rest"})
+    if starter and scenario.drawn:
+        sim = replace(scenario.sim, tier="starter")
+        scenario = replace(scenario, sim=sim, venue=scenario.venue | {"tier": "starter"})
+    return weather, scenario
+
+
+def _acts(squall: Squall, rng: Random, span_s: float) -> list[tuple[float, Act]]:
+    """Draw acts; who halts lets go again, a while after the moment for which the halt has waited."""
+    names, acts = sorted(squall.acts), []
+    for _ in range(rng.randint(*ACTS) if names else 0):
+        at_s, act = rng.uniform(1, span_s), rng.choices(names, [squall.acts[name] for name in names])[0]
+        acts.append((at_s, act))
+        if act in PAIRED:
+            acts.append((at_s + rng.uniform(12, 25), PAIRED[act]))
+    return acts
