@@ -156,6 +156,10 @@ class Ledger:
         self.reducing: set[str] = set()
         """Strategies, "" for all, under a latch that lets pass what reduces."""
         self.moments = Moments()
+        self.taken_back: dict[str, float] = {}
+        """Signals whose entry a person has canceled, and when."""
+        self.given_up: set[str] = set()
+        """Orders that a person has canceled by name."""
         self.up_since_s = 0.0
         self.in_force = 0
         """Faults that last and have not ended."""

@@ -17,9 +17,8 @@ LEVELS = 3
 DEEP = 60
 """How much deeper the last level is: nobody here takes it all."""
 
-BURSTS = 0.01
+BURSTS, FLICKERS = 0.01, 0.015
 """Of the market's steps are followed by one."""
-FLICKERS = 0.015
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,8 @@ class MarketPlan:
     lot: Decimal
     lots: tuple[int, int]
     path: tuple[tuple[float, float], ...] = ()
+    restless: float = 1.0
+    """So many times as often there are bursts, and prices come and go."""
 
 
 class Market:
@@ -59,9 +60,9 @@ class Market:
             if not self._hold:
                 with contextlib.suppress(Refused):  # in maintenance and its like nobody quotes or takes
                     self._move()
-            if self._habits.random() < BURSTS:
+            if self._habits.random() < BURSTS * self.plan.restless:
                 await self._burst()
-            if self._habits.random() < FLICKERS:
+            if self._habits.random() < FLICKERS * self.plan.restless:
                 await self._flicker()
 
     async def _burst(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -25,6 +26,8 @@ SUBMIT_S = 20.0
 ANSWER_S = 65.0
 """A close tells what it came to within sixty seconds; an engine that was killed answers nothing."""
 KILL_S = 3.0
+HALTED_SHARE = 0.3
+"""Of the runs end with the red button instead of cancels."""
 MOMENT_S = 10.0
 """How long an act that is aimed waits for its moment; then it is done without one."""
 TELLING: Final[Mapping[Act, tuple[Collection[str], Collection[str]]]] = {
@@ -93,6 +96,7 @@ class Operator:
         with trio.move_on_after(ANSWER_S):
             try:
                 name = await self._moment(act) if self._aimed else ""
+                await self._supervisor.wait_up()  # it may have died meanwhile
                 match act:
                     case "cancel":
                         self._cancel(name)
@@ -111,18 +115,23 @@ class Operator:
                         self._halt()
                     case "restart":
                         await self._restart()
+                    case "look_on":
+                        await self._look_on()
                     case _:
                         getattr(self, f"_{act}")()
             except EngineError as error:
                 self._trace.note("operator", "", f"{act} failed: {error}")
 
     async def take_back(self) -> None:
-        """Cancel what is left of every entry: it is gone within three seconds in calm weather."""
+        """Cancel what is left of every entry, or halt: it is gone within three seconds in calm weather."""
         await self._supervisor.wait_up()
         engine = self._world.engine
-        for view in engine.active():
-            engine.cancel(view.signal.signal_id, "the run ends", urgent=True)
-        self._trace.note("operator", "", "cancels every entry")
+        if self._world.chance.stream("ending").random() < HALTED_SHARE:
+            self._halt()
+        else:
+            for view in engine.active():
+                engine.cancel(view.signal.signal_id, "the run ends", urgent=True)
+            self._trace.note("operator", "", "cancels every entry")
         await trio.sleep(KILL_S)
 
     def decide(self) -> None:
@@ -143,13 +152,15 @@ class Operator:
         if living:
             signal_id = self._one_of(living, name).signal_id
             self._trace.note("operator", signal_id, "cancels the entry")
-            self._world.engine.cancel(signal_id, urgent=True)
+            if self._world.engine.cancel(signal_id, urgent=True):
+                self._ledger.taken_back[signal_id] = self._trace.now_s
 
     def _cancel_order(self, name: str) -> None:
         living = self._living("entry", "stop")
         if living:
             twin = self._one_of(living, name)
             self._trace.note("operator", twin.cl_ord_id, f"cancels the {twin.role}")
+            self._ledger.given_up.add(twin.cl_ord_id)
             self._world.engine.cancel_order(twin.cl_ord_id)
 
     async def _amend(self, name: str) -> None:
@@ -229,6 +240,14 @@ class Operator:
         finally:
             self._ledger.in_force -= 1
             self._ledger.disturb(self._trace.now_s)
+
+    async def _look_on(self) -> None:
+        """Somebody else opens the reports, reads a while and goes: who reads all the time hears nothing twice of it."""
+        after = self._rng.randint(0, self._world.journal.head[0])
+        with trio.move_on_after(self._rng.uniform(0.5, 4)):
+            async with aclosing(self._world.engine.reports(after=after)) as reports:
+                async for _ in reports:
+                    pass
 
     def _halt_reducing(self) -> None:
         self._trace.note("operator", "", "halts all that adds")

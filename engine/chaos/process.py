@@ -39,6 +39,11 @@ class ProcessWire:
         self._bury()
         return stream
 
+    @property
+    def connections(self) -> int:
+        """How many it has opened."""
+        return len(self._streams)
+
     def die(self) -> None:
         """Close every socket as a kernel does for a killed process: behind the bytes already handed over."""
         self.dead = True
@@ -153,6 +158,11 @@ class Process:
                 self._up = True
                 task_status.started((engine, journal))
                 await self._stop.wait()
+
+    @property
+    def connections(self) -> int:
+        """How many connections it has opened."""
+        return self._wire.connections
 
     async def stop(self) -> None:
         """End it in order and wait for that."""

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 import trio
 
+from engine.chaos.beside import start_beside
 from engine.chaos.crash_points import CrashPlan, CrashPoints
 from engine.chaos.damage import Damage
 from engine.chaos.deeds import do
@@ -184,6 +185,8 @@ class Run:
             nursery.start_soon(operator.act, self.scenario.acts, name="operator")
             for deed in self.scenario.deeds:
                 nursery.start_soon(do, deed, world, supervisor, self.trace, name="deed")
+            if self.scenario.beside_s is not None:
+                nursery.start_soon(start_beside, self.scenario.beside_s, world, supervisor, self.oracle.court)
             async with trio.open_nursery() as hands:
                 for at_s, signal in self.scenario.signals:
                     hands.start_soon(operator.hand_in, at_s, signal)

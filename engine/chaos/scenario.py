@@ -25,6 +25,8 @@ LONG_SHARE = 0.012
 """Of the runs: minutes to more than an hour long, where the others take a minute or two."""
 LOST_SHARE = 0.04
 """Of the runs: amid their life the disk loses rows that it had called durable, or spoils one of them."""
+BESIDE_SHARE = 0.05
+"""Of the runs: somebody starts a second engine on the first one's directory."""
 QUIETER = 8
 """So much slower the market of a long run moves: most of what it would do more is more of the same."""
 Act = Literal[
@@ -42,6 +44,7 @@ Act = Literal[
     "close_symbol",
     "close_all",
     "restart",
+    "look_on",
 ]
 
 _ACTS: dict[Act, float] = {
@@ -88,6 +91,8 @@ class Scenario:
     """Signals handed in once more, later than the first time: by a strategy that has restarted, say."""
     drawn: bool = True
     """Its signals come from the seed; whose are given reckons with the account's usual terms."""
+    beside_s: float | None = None
+    """When somebody starts a second engine beside the first."""
     lost_share: float = 0.0
     """How likely its end is that of a disk that loses rows: nothing is settled then. See engine.chaos.damage."""
 
@@ -120,6 +125,7 @@ def draw_scenario(
         signals = [_dated(habits, at_s, one) for at_s, one in zip(times, signals, strict=True)]
     handed = tuple(zip(times, signals, strict=True))
     terms = SeededChance(seed).stream("terms")
+    beside = SeededChance(seed).stream("beside")
     acts = tuple(sorted((*_acts(rng, span_s), *_ill_timed(habits, span_s), *_restarts(terms, span_s))))
     exchange, in_base = _exchange(rng), habits.random() < 0.25
     sim = exchange if given else _terms(terms, exchange)  # whose signals are given reckons with the usual terms
@@ -135,6 +141,7 @@ def draw_scenario(
         middle_s=span_s + rng.uniform(5, 20),
         venue={"tier": sim.tier, "orders_via": "rest" if habits.random() < 0.15 else "auto"},
         slow=slow,
+        beside_s=beside.uniform(1, span_s + 5) if beside.random() < BESIDE_SHARE else None,
         lost_share=0.0 if given else LOST_SHARE,
         drawn=not given,
         repeats=tuple((at_s + habits.uniform(0.5, 12), one) for at_s, one in handed if habits.random() < 0.15),

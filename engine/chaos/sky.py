@@ -87,7 +87,7 @@ class Sky:
             async with trio.open_nursery() as nursery:
                 for pause_s, kind in self._weather.draw(self._rng):
                     await trio.sleep(pause_s * self._slow)
-                    if self._weather.aimed:
+                    if self._weather.aimed and pause_s:
                         await self._moment()
                     self._begin(nursery, kind)
                 await trio.sleep(self._rng.uniform(1, 5))

@@ -20,7 +20,8 @@ PAIRED: Final[Mapping[Act, Act]] = {"halt": "resume", "halt_reducing": "resume",
 @dataclass(frozen=True)
 class Squall:
     """Kinds of faults and a person's acts, with their weights; of the runs ``starter`` are on the smallest tier,
-    ``by_rest`` send their orders by REST alone; ``leaps`` of the clock's steps are of a minute and more.
+    ``by_rest`` send their orders by REST alone; ``leaps`` of the clock's steps are of a minute and more; ``restless``
+    is by what prices come and go more often.
     """
 
     kinds: Mapping[str, float]
@@ -28,6 +29,7 @@ class Squall:
     starter: float = 0.1
     by_rest: float = 0.15
     leaps: float = 0.2
+    restless: float = 1.0
 
 
 _CHANGES: Mapping[Act, float] = {"cancel": 2, "cancel_order": 2, "amend": 3, "move_exits": 2}
@@ -97,7 +99,7 @@ SQUALLS: Final[Mapping[str, Squall]] = {
             "kick_storm": 1,
             "late_fill": 1,
         },
-        {"restart": 1, "cancel": 1, "move_exits": 1, "close": 1},
+        {"restart": 1, "cancel": 1, "move_exits": 1, "close": 1, "look_on": 3},
     ),
     "told when all was over": Squall(
         {"late_fill": 5, "reordered_frame": 3, "missing_frame": 1, "crash": 1, "power_loss": 0.5, "request_lost": 1},
@@ -123,6 +125,11 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         _CHANGES,
         by_rest=0.6,
     ),
+    "the price comes and goes": Squall(
+        {"latency_spike": 2, "counter_filled": 1, "late_answer": 1, "foreign_cancel": 1, "missing_frame": 1},
+        {"move_exits": 4, "amend": 1, "look_on": 1},
+        restless=8,
+    ),
 }
 """What each is about, in words."""
 
@@ -137,6 +144,8 @@ def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weathe
     squall = draw_squall(rng)
     weather = replace(weather, weights=squall.kinds, leaps=squall.leaps)
     scenario = replace(scenario, acts=tuple(sorted((*scenario.acts, *_acts(squall, rng, scenario.middle_s)))))
+    markets = tuple(replace(one, restless=squall.restless) for one in scenario.markets)
+    scenario = replace(scenario, markets=markets)
     by_rest, starter = rng.random() < squall.by_rest, rng.random() < squall.starter
     if by_rest:
         scenario = replace(scenario, venue=scenario.venue | {"orders_via": "rest"})

@@ -95,6 +95,8 @@ class Weather:
     weights: Mapping[str, float] = field(default_factory=lambda: _ALL)
     aimed: bool = False
     """Faults and acts wait for telling moments, and are about one thing: see ``engine/chaos/squalls.py``."""
+    abreast: float = 0.0
+    """Of the faults strike together with the one before."""
     leaps: float = 0.2
     """Of the steps of a clock are of a minute and more: a machine that slept. The others drift."""
 
@@ -104,7 +106,10 @@ class Weather:
         if not any(weights):
             return []
         count = rng.randint(*self.strikes)
-        return [(rng.expovariate(1 / self.pause_s), rng.choices(kinds, weights)[0]) for _ in range(count)]
+        drawn = [(rng.expovariate(1 / self.pause_s), rng.choices(kinds, weights)[0]) for _ in range(count)]
+        if not self.abreast:
+            return drawn
+        return [(0.0 if rng.random() < self.abreast else pause_s, kind) for pause_s, kind in drawn]
 
 
 _LAG: Mapping[str, float] = {
@@ -126,5 +131,5 @@ WEATHERS: Final[Mapping[str, Weather]] = {
     "mixed": Weather("mixed", (2, 6), 7.0),
     "storm": Weather("storm", (10, 24), 2.5, hold_s=(0.5, 10.0)),
     "lag": Weather("lag", (3, 8), 5.0, hold_s=(4.0, 20.0), weights=_LAG),
-    "squall": Weather("squall", (6, 16), 2.0, aimed=True),
+    "squall": Weather("squall", (8, 20), 2.5, hold_s=(0.5, 8.0), aimed=True, abreast=0.4),
 }

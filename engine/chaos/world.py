@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from engine.chaos.process import Process
+from engine.errors import JournalBusy
 from engine.journal.journal import Journal
 from engine.journal.opening import sound_seeded_journal
 from engine.kraken.nonce import MemoryNonceStore, NonceStore
@@ -86,22 +87,26 @@ class World:
 
     async def boot(self) -> Engine | None:
         """Start an engine process on this disk and exchange; returns when it accepts signals, None if killed before."""
-        self._process = Process(
-            self.wire,
-            self._make_venue,
-            self._open_journal,
-            self.settings,
-            self.clock,
-            self._chance_of_life(),
-            self.halt_check,
-            lambda error: self.forgives(error),
-        )
+        self._process = self._new_process(self._chance_of_life(), self._open_journal)
         self.lives += 1
         born: tuple[Engine, Journal] | None = await self._nursery.start(self._process.run)
         if born is None:
             return None
         self.engine, self.journal = born
         return self.engine
+
+    async def boot_beside(self) -> str:
+        """Start one more engine on this disk, as somebody does who forgets the first; returns the words of its refusal.
+
+        "" where nobody refuses it, or only once it has opened a connection: then it is killed at once.
+        """
+        second = self._new_process(SeededChance(f"{self.seed}/beside"), self._open_beside)
+        try:
+            await self._nursery.start(second.run)
+        except JournalBusy as error:
+            return "" if second.connections else str(error)
+        second.kill()
+        return ""
 
     @property
     def running(self) -> bool:
@@ -135,6 +140,20 @@ class World:
         rows, head = self.journal.head
         return rows, head, self.trace.digest
 
+    def _new_process(
+        self, chance: SeededChance, open_journal: Callable[[Venue], AbstractContextManager[Journal]]
+    ) -> Process:
+        return Process(
+            self.wire,
+            self._make_venue,
+            open_journal,
+            self.settings,
+            self.clock,
+            chance,
+            self.halt_check,
+            lambda error: self.forgives(error),
+        )
+
     def _chance_of_life(self) -> SeededChance:
         return SeededChance(self.seed if self.lives == 0 else f"{self.seed}/life{self.lives}")
 
@@ -143,6 +162,11 @@ class World:
 
     def _open_journal(self, venue: Venue) -> AbstractContextManager[Journal]:
         return closing(sound_seeded_journal(self.disk, venue.identity, self.clock))
+
+    def _open_beside(self, venue: Venue) -> AbstractContextManager[Journal]:
+        if not self.running:
+            raise JournalBusy("the first has just ended, and whoever keeps it running is about to start the next")
+        return self._open_journal(venue)
 
 
 def venue_of(

@@ -65,7 +65,7 @@ class Journal(JournalReader):
         self.taps: list[Tap] = []
         self.failed: JournalError | None = None
         self.lease: Lease | None = None
-        """The right to write it; None for one on a simulated disk."""
+        """The right to write it; None until whoever opens it has put it there."""
         self.guard: Callable[[], object] = _nobody
         """Asked before every write; raises LeaseLost where another process is the writer by now."""
         self._stopwatch = stopwatch

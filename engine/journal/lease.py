@@ -7,16 +7,18 @@ the holder: one that wakes up, or still can look, ends by itself then; one that 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from engine.errors import JournalBusy, JournalError
-from engine.seams.processes import ProcessMark, own_mark
+from engine.seams.locks import LockFile, Locks, SystemLocks
+from engine.seams.processes import ProcessMark
 from engine.values.time import rfc3339
+
+THIS_MACHINE: Final = SystemLocks()
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -44,25 +46,27 @@ class Claim(msgspec.Struct, frozen=True):
 class Lease:
     """A lease that is held. Ask it again after a standstill: nobody else can tell this process that it was robbed."""
 
-    def __init__(self, path: Path, handle: int, mark: ProcessMark) -> None:
-        self._path, self._handle, self._mark = path, handle, mark
+    def __init__(self, path: Path, held: LockFile, locks: Locks, mark: ProcessMark) -> None:
+        self._path, self._held, self._locks, self._mark = path, held, locks, mark
 
     def lost(self) -> str:
         """Say why it is not ours any more; empty while it is. Two looks at the file system, some microseconds."""
         try:
-            ours, there = os.fstat(self._handle), self._path.stat()
+            replaced = self._held.replaced()
         except OSError as error:
             return f"the lock file {self._path} is gone: {error.strerror}"
-        if (ours.st_dev, ours.st_ino) != (there.st_dev, there.st_ino):
+        if replaced:
             return f"the lock file {self._path} was put there anew by somebody else"
-        claim = read_claim(self._path)
+        claim = read_claim(self._path, self._locks)
         if claim is not None and claim.of == self._mark:
             return f"{claim.by} has claimed it at {claim.at}: {claim.why}"
         return ""
 
 
 @contextlib.contextmanager
-def hold_lease(path: Path, *, what: str = "", now_ns: int = 0, data_dir: Path | None = None) -> Iterator[Lease]:
+def hold_lease(
+    path: Path, *, what: str = "", now_ns: int = 0, data_dir: Path | None = None, locks: Locks = THIS_MACHINE
+) -> Iterator[Lease]:
     """Hold the lock file ``path`` (made if missing, never removed) for the length of the block.
 
     Raises JournalBusy naming ``what`` (default: the file) and the holder when another opener has it, also one in this
@@ -71,75 +75,62 @@ def hold_lease(path: Path, *, what: str = "", now_ns: int = 0, data_dir: Path | 
     """
     try:
         # Not locking the journal file itself: SQLite uses POSIX locks on it, which a second open and close would drop.
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        held = locks.open(path)
     except OSError as error:
         raise JournalError(f"cannot open the lock file {path}: {error.strerror}") from error
     try:
+        if not held.take():
+            raise JournalBusy(f"{what or path.with_suffix('')} is held by {_named(held)}; stop that one first")
+        mark = locks.mark()
+        holder = Holder(mark.pid, rfc3339(now_ns, 0), locks.host(), str(data_dir or path.parent), mark)
+        held.write(msgspec.json.encode(holder) + b"\n")
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            held = what or str(path.with_suffix(""))
-            raise JournalBusy(f"{held} is held by {_named(handle)}; stop that one first") from None
-        mark = own_mark()
-        holder = Holder(mark.pid, rfc3339(now_ns, 0), os.uname().nodename, str(data_dir or path.parent), mark)
-        _write(handle, msgspec.json.encode(holder) + b"\n")
-        try:
-            yield Lease(path, handle, mark)
+            yield Lease(path, held, locks, mark)
         finally:
-            _write(handle, b"")
+            held.write(b"")
+            held.give_back()  # a child forked without an exec has the file open too: closing ours would leave it his
     finally:
-        os.close(handle)
+        held.close()
 
 
-def read_holder(path: Path) -> Holder | None:
+def read_holder(path: Path, locks: Locks = THIS_MACHINE) -> Holder | None:
     """Return who last wrote himself into a lock file and has not signed off; he may be dead. None: nobody."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Holder)
+        return msgspec.json.decode(locks.read(path), type=Holder)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def write_claim(path: Path, claim: Claim) -> None:
+def write_claim(path: Path, claim: Claim, locks: Locks = THIS_MACHINE) -> None:
     """Leave a claim for the holder of the lock file ``path``, all of it or none. Raises JournalError."""
     place = _claim_place(path)
-    fresh = place.with_name(place.name + ".new")
     try:
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(handle, msgspec.json.encode(claim) + b"\n")
-        finally:
-            os.close(handle)
-        fresh.replace(place)
+        locks.leave(place, msgspec.json.encode(claim) + b"\n")
     except OSError as error:
         raise JournalError(f"cannot leave a claim at {place}: {error.strerror}") from error
 
 
-def read_claim(path: Path) -> Claim | None:
+def read_claim(path: Path, locks: Locks = THIS_MACHINE) -> Claim | None:
     """Return the claim beside a lock file; None when there is none that can be read."""
     try:
-        return msgspec.json.decode(_claim_place(path).read_bytes(), type=Claim)
+        return msgspec.json.decode(locks.read(_claim_place(path)), type=Claim)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def withdraw_claim(path: Path) -> None:
+def withdraw_claim(path: Path, locks: Locks = THIS_MACHINE) -> None:
     """Take the claim beside a lock file away."""
     with contextlib.suppress(OSError):
-        _claim_place(path).unlink()
+        locks.remove(_claim_place(path))
 
 
 def _claim_place(path: Path) -> Path:
     return path.with_suffix(".claim")
 
 
-def _named(handle: int) -> str:
+def _named(held: LockFile) -> str:
     # The holder may be between taking the lock and writing its number.
     try:
-        return str(msgspec.json.decode(os.pread(handle, 4096, 0), type=Holder))
+        return str(msgspec.json.decode(held.read(), type=Holder))
     except msgspec.MsgspecError:
         return "another process"
-
-
-def _write(handle: int, text: bytes) -> None:
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, text, 0)

@@ -103,7 +103,10 @@ def seeded_journal(
     """
     if not disk.exists(name):
         create_seeded(disk, name, header_row(identity, clock.now_ns()))
-    return _writer(SeededStore(disk, name, durability), identity, disk.stopwatch)
+    store = SeededStore(disk, name, durability, clock.now_ns())
+    journal = _writer(store, identity, disk.stopwatch)
+    journal.lease = store.lease
+    return journal
 
 
 def sound_seeded_journal(disk: Disk, identity: VenueIdentity, clock: Clock, *, name: str = "journal") -> Journal:

@@ -82,7 +82,7 @@ def salvage_begun(path: Path) -> bool:
 
 def salvage_seeded(disk: Disk, name: str, now_ns: int) -> Footing:
     """As salvage_sqlite, for a journal on a simulated disk."""
-    store = SeededStore(disk, name, "power")
+    store = SeededStore(disk, name, "power", now_ns)
     try:
         fault = _fault_of(store)
         if isinstance(fault, Footing):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import msgspec
 import trio
 
-from engine.errors import JournalBusy, JournalCorrupt, JournalError
+from engine.errors import JournalCorrupt, JournalError
+from engine.journal.lease import hold_lease
 from engine.journal.row import Row, canonical_row
 from engine.journal.store import Durability, Selection
 from engine.seams.disk import Disk
@@ -26,19 +28,26 @@ def create_seeded(disk: Disk, name: str, header: Row) -> None:
 
 
 class SeededStore:
-    """A row store on one file of a simulated disk. A torn last line is cut when the file is opened."""
+    """A row store on one file of a simulated disk, under its lease. A torn last line is cut when the file is opened.
 
-    def __init__(self, disk: Disk, name: str, durability: Durability) -> None:
+    Raises JournalBusy while another opener has it.
+    """
+
+    def __init__(self, disk: Disk, name: str, durability: Durability, now_ns: int = 0) -> None:
         self._name = name
         self._durability = durability
-        try:
+        with contextlib.ExitStack() as opening:
+            lock = Path(f"{name}.lock")
+            self.lease = opening.enter_context(
+                hold_lease(lock, what=f"the journal {name}", now_ns=now_ns, locks=disk.locks)
+            )
             self._file = disk.open(name)
-        except BlockingIOError:
-            raise JournalBusy(f"{name} is held by another engine on this simulated machine") from None
-        data = self._file.read()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            self._file.truncate(whole)
+            opening.callback(self._file.close)
+            data = self._file.read()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                self._file.truncate(whole)
+            self._held = opening.pop_all()
 
     def insert(self, row: Row) -> None:
         """Write the row's line."""
@@ -87,7 +96,7 @@ class SeededStore:
 
     def close(self) -> None:
         """Let go of the file. Written rows cannot be dropped any more: they stay."""
-        self._file.close()
+        self._held.close()
 
     def _lines(self) -> list[bytes]:
         with _as_journal_error("read", self._name):

@@ -69,14 +69,19 @@ class CallBudget:
     @asynccontextmanager
     async def room(self, points: float, urgency: Urgency = Urgency.TOKEN) -> AsyncIterator[None]:
         """Wait until the counter has room, and hold the points while the block runs."""
-        await trio.lowlevel.checkpoint()
-        await self._wait(_Waiter(urgency, next(self._numbers), points, RESERVES[urgency]))
-        held = self.counter.hold(points)
-        self._changed_level()
+        held = await self.take(points, urgency)
         try:
             yield
         finally:
             self.settle(held)
+
+    async def take(self, points: float, urgency: Urgency = Urgency.TOKEN) -> int:
+        """Wait until the counter has room, and hold the points; returns what is to be settled."""
+        await trio.lowlevel.checkpoint()
+        await self._wait(_Waiter(urgency, next(self._numbers), points, RESERVES[urgency]))
+        held = self.counter.hold(points)
+        self._changed_level()
+        return held
 
     async def _wait(self, waiter: _Waiter) -> None:
         self._waiting.append(waiter)

@@ -116,11 +116,16 @@ class RestClient:
         """Make one private call without any repeating, by the trading key. Never raises for what happens to it.
 
         ``stands`` is asked before the first byte. The nonce is drawn then: the line is ours, and the connection stands.
-        Amends and batches may count on the REST counter (§5.1 leaves it open): they never wait for it, but reads then
-        leave them room.
+        Amends and batches may count on the REST counter (§5.1 leaves it open), so reads leave them room. An amend waits
+        for it, before all reads: refused, it would be late as well, and all else behind it. A batch never waits.
         """
         key = key or self.trade_key
-        held = key.budget.counter.hold(0 if name in _FREE else 1)
+        until_s = trio.current_time() + within_s
+        with trio.move_on_at(until_s) as waiting:
+            held = await key.budget.take(1) if name == _AMEND else key.budget.counter.hold(0 if name in _FREE else 1)
+        if waiting.cancelled_caught:
+            return Reply(sent=False, timed_out=True, detail=f"{name}: no room in the counter of calls in {within_s:g} s")
+        within_s = until_s - trio.current_time()
         reply = Reply(sent=True)
         try:
             reply = await self._in_turn(key, name, fields, lane, within_s, as_json=as_json, stands=stands)
@@ -299,6 +304,7 @@ def _log_alarm(code: str, text: str) -> None:
     log.error("link.alarm", code=code, text=text)
 
 
+_AMEND = "AmendOrder"
 _FREE = frozenset(("AddOrder", "CancelOrder"))
 """Calls that certainly do not count on the REST counter."""
 _AGAIN = frozenset(("INVALID_NONCE", "REST_RATE_LIMIT", "THROTTLED"))

@@ -68,7 +68,9 @@ def claim(bracket: Bracket, found: Found) -> Claim | None:
         return _any_exit(bracket, found)
     if found.side == signal.side:
         return _entry(bracket, found)
-    close = close_order(instrument, found.cl_ord_id, found.side, found.order_qty, leverage=signal.leverage)
+    bounded = bracket.closing and found.order_type == "limit" and not found.resting  # immediate or cancel
+    limit = found.limit_price if bounded else None
+    close = close_order(instrument, found.cl_ord_id, found.side, found.order_qty, limit, leverage=signal.leverage)
     candidates = [*_contingents(bracket.terms, instrument, found), Claim("close", close)]
     return next((one for one in candidates if _same(one.spec, found) and found.weight <= bracket.exposure), None)
 

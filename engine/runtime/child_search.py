@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
+from itertools import chain
 
 import structlog
 import trio
 
 from engine.errors import VenueError
 from engine.orders.brackets import CHILD_NS, Bracket
+from engine.orders.events import OrderEvent
 from engine.orders.reports import OrderReport
 from engine.orders.specs import stop_order
 from engine.runtime.investigator import HEARD_NS
 from engine.runtime.messages import ChildrenAsked
 from engine.runtime.services import Services
+from engine.values.money import ZERO, Qty
 from engine.values.time import NS
 
 log = structlog.get_logger()
@@ -21,7 +25,9 @@ log = structlog.get_logger()
 FIRST_PAUSE_S, MOST_PAUSE_S = 1.0, 16.0
 """Between questions that settled nothing; each costs a point of the REST counter that every other read needs."""
 LONGEST_FLIGHT_NS = 60 * NS
-"""Fills of before that long before the last one was told are none of its stops."""
+"""Where the first fill has no details yet: it was made at most so long before the last one was told."""
+MOST_SUSPECTS = 50
+"""Orders asked about in one question; who trades more than that in the meantime leaves it to a person."""
 
 
 class ChildSearch:
@@ -64,16 +70,29 @@ class ChildSearch:
     async def ask(self) -> None:
         """Ask for open orders, take in what came of our fills, and tell the bracket what that proves."""
         filled, last_ns = self._bracket.fill_known
-        proves = self._late_enough(last_ns)
+        since_ns = self._since_ns(filled, last_ns)
+        proves = self._late_enough(last_ns, since_ns)
         try:
             for report in await self._services.link.open_orders():
                 if report.cl_ord_id is None and report.ord_ref_id is not None:
                     self._adopt(report)
+            proves = proves and self._late_enough(last_ns, since_ns) and await self._all_explained(since_ns)
         except VenueError as error:
             log.warning("children.not_asked", error=str(error))
             proves = False
-        proves = proves and self._late_enough(last_ns) and not self._unexplained(last_ns)
         await self._tell(ChildrenAsked(filled if proves else None))
+
+    def _since_ns(self, filled: Qty, last_ns: int) -> int:
+        """Return when the entry first filled (venue time): none of its stops can have traded before that."""
+        rows = chain.from_iterable(
+            self._services.journal.rows(cl_ord_id=one.cl_ord_id, kind="order")
+            for one in self._bracket.orders.values()
+            if one.role == "entry"
+        )
+        fills = [fill for row in rows if (fill := row.decode(OrderEvent).fill) is not None]
+        if sum((fill.last_qty for fill in fills), ZERO) < filled:
+            return last_ns - LONGEST_FLIGHT_NS
+        return min(fill.ts_ns for fill in fills)
 
     def asked(self, answer: ChildrenAsked, now_ns: int) -> None:
         """Take an answer over; what was adopted with it is known by now."""
@@ -86,7 +105,7 @@ class ChildSearch:
         self._again_ns = proof_ns if early else now_ns + round(self._pause_s * NS)
         self._pause_s = self._pause_s if early else min(2 * self._pause_s, MOST_PAUSE_S)
 
-    def _late_enough(self, last_ns: int) -> bool:
+    def _late_enough(self, last_ns: int, since_ns: int) -> bool:
         """Tell whether a question now would prove absence: by the stream that stands and by how far REST may lag."""
         standing, settings = self._services.link.standing, self._services.settings
         now_s, age_s = trio.current_time(), (self._services.clock.now_ns() - last_ns) / NS
@@ -94,11 +113,20 @@ class ChildSearch:
             return False
         if standing.heard_s < now_s - age_s + HEARD_NS / NS:
             return False
-        whole = standing.since_s <= now_s - age_s or standing.fills_since_ns < last_ns - LONGEST_FLIGHT_NS
+        whole = standing.since_s <= now_s - age_s or standing.fills_since_ns < since_ns
         return age_s >= (settings.visibility_lag_s if whole else settings.visibility_lag_broken_s)
 
-    def _unexplained(self, last_ns: int) -> bool:
-        """Tell whether a fill nobody owns may be of such a stop, each of which is made for one fill of the entry."""
-        spec = stop_order(self._bracket.signal, self._bracket.instrument, "", self._bracket.unseen)
-        since_ns = last_ns - LONGEST_FLIGHT_NS
-        return self._services.desk.unexplained.may_be(spec, float("-inf"), since_ns, part=True)
+    async def _all_explained(self, since_ns: int) -> bool:
+        """Tell whether no fill may be of such a stop, once the venue was asked whose they are. Raises VenueError."""
+        suspects = self._suspects(since_ns)
+        if suspects:
+            for report in await self._services.link.query_orders(suspects[:MOST_SUSPECTS]):
+                self._services.desk.unexplained.show(report)
+        return not suspects or not self._suspects(since_ns)
+
+    def _suspects(self, since_ns: int) -> list[str]:
+        """Return the orders whose fills may be of a stop that is unseen, each of which is made for one of the fills."""
+        bracket, unexplained = self._bracket, self._services.desk.unexplained
+        spec = stop_order(bracket.signal, bracket.instrument, "", bracket.unseen)
+        entries = {one.order_id for one in bracket.orders.values() if one.role == "entry" and one.order_id is not None}
+        return unexplained.orders_that_may_be(spec, -math.inf, since_ns, part=True, made_by=entries)

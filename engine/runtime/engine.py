@@ -342,5 +342,6 @@ class Engine:
     async def shut_down(self, bound_s: float) -> None:
         """Detach: end entries, wait at most ``bound_s`` until they have ended, leave protection on the venue."""
         self._intake.closed = True
+        self._protecting.end()
         await self.brackets.end_all(bound_s)
         self._closing.end()

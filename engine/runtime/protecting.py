@@ -46,7 +46,12 @@ class Protecting:
         self, services: Services, scopes: Callable[[], list[BracketScope]], hold: Callable[[Signal], BracketScope]
     ) -> None:
         self._services, self._scopes, self._hold = services, scopes, hold
+        self._over = False
         self._one = trio.Lock()  # two wishes at once must not both find the same coins free
+
+    def end(self) -> None:
+        """Open no more: the engine ends, and its brackets with it."""
+        self._over = True
 
     async def protect(self, symbol: str, qty: Qty, side: Side, stop: Price, target: Price | None) -> Protected:
         """Open a bracket for ``qty`` base units that ``side`` has brought; its exits go the other way."""
@@ -64,6 +69,8 @@ class Protecting:
             worth = await self._judge(instrument, qty, side, stop, target)
             if isinstance(worth, Protected):
                 return worth
+            if self._over:
+                return _refused("ENGINE_CLOSING", "the engine is shutting down")
             out, tick = other_side(side), instrument.price_increment
             profit = None if target is None else TakeProfit(limit_not_worse(out, target, tick))
             loss = StopLoss(trigger_not_later(out, stop, tick))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -50,18 +51,23 @@ class Unexplained:
             if len(self._shown) > MAX_KEPT:
                 self._shown.popitem(last=False)
 
-    def may_be(self, order: NewOrder, sent_s: float, earliest_ns: int, *, part: bool = False) -> bool:
-        """Tell whether a fill kept may be this order's; see ``orders_that_may_be``."""
-        return bool(self.orders_that_may_be(order, sent_s, earliest_ns, part=part))
-
-    def orders_that_may_be(self, order: NewOrder, sent_s: float, earliest_ns: int, *, part: bool = False) -> list[str]:
+    def orders_that_may_be(
+        self,
+        order: NewOrder,
+        sent_s: float,
+        earliest_ns: int,
+        *,
+        part: bool = False,
+        made_by: Collection[str] | None = None,
+    ) -> list[str]:
         """Return the venue's ids of the orders whose fills may be this order's.
 
         It is not where anything told of it rules that out: heard before the send (``sent_s``, trio's clock), made
         before the order can have reached the venue (``earliest_ns``, venue time), another market or side, another
         kind of order or other terms, another name, a price beyond the order's limit, or more in all than it asked
         for. ``part``: an order for less than that quantity may be it too. What is not told rules out nothing. There is
-        no latest moment: an order that rests fills whenever it likes.
+        no latest moment: an order that rests fills whenever it likes. ``made_by``: the venue has made it of one of
+        these orders, and what it shows as made by another is none.
         """
         return sorted(
             {
@@ -69,16 +75,18 @@ class Unexplained:
                 for seen in self._seen.values()
                 if seen.at_s >= sent_s
                 and seen.fill.ts_ns >= earliest_ns
-                and self._may_show(seen.report, order, part=part)
+                and self._may_show(seen.report, order, part=part, made_by=made_by)
                 and _within_limit(seen.fill, order)
                 and self._filled(seen.report.order_id) <= order.order_qty
             }
         )
 
-    def _may_show(self, report: OrderReport, order: NewOrder, *, part: bool) -> bool:
+    def _may_show(self, report: OrderReport, order: NewOrder, *, part: bool, made_by: Collection[str] | None) -> bool:
         shown = self._shown.get(report.order_id)
         if shown is None:
             return _fits(report, order, part=part)
+        if made_by is not None and shown.ord_ref_id is not None and shown.ord_ref_id not in made_by:
+            return False
         return shown.cl_ord_id in (None, order.cl_ord_id) and _fits(shown, order, part=part)
 
     def _filled(self, order_id: str) -> Decimal:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from engine.seams.locks import VirtualLocks
 from engine.seams.stopwatch import VirtualStopwatch
 
 
@@ -57,7 +58,7 @@ class DiskFile:
         content.cache = bytearray()
 
     def close(self) -> None:
-        """Let another opener have the file. Writes nothing; closing twice is fine."""
+        """Let go of the file. Writes nothing; closing twice is fine."""
         if self._open:
             self._open = False
             self._disk.release(self)
@@ -87,7 +88,9 @@ class Disk:
         self.stopwatch = stopwatch or VirtualStopwatch()
         self.observers: list[Callable[[str, str, bytes], None]] = []
         self._files: dict[str, _Content] = {}
-        self._held: dict[str, DiskFile] = {}
+        self.locks = VirtualLocks()
+        """Lock files of the machine, beside its other files: whoever may open those is not the disk's concern."""
+        self._open: list[DiskFile] = []
 
     @property
     def used(self) -> int:
@@ -120,19 +123,18 @@ class Disk:
         self._files[name] = _Content(durable=bytearray(data))
 
     def open(self, name: str) -> DiskFile:
-        """Open a file for one holder. Raises BlockingIOError while another handle of it is open."""
-        if name in self._held:
-            raise BlockingIOError(errno.EWOULDBLOCK, f"{name} is open elsewhere")
+        """Open a file, for as many as want to, as a kernel does. Raises FileNotFoundError."""
         self.content(name)
         handle = DiskFile(self, name)
-        self._held[name] = handle
+        self._open.append(handle)
         return handle
 
     def process_kill(self) -> None:
-        """End the process: its handles are dead, everything it wrote is there."""
-        for handle in self._held.values():
+        """End the process: its handles are dead, its locks free, everything it wrote is there."""
+        for handle in self._open:
             handle.kill()
-        self._held.clear()
+        self._open.clear()
+        self.locks.kill()
 
     def power_loss(self, rng: random.Random) -> None:
         """End process and machine: of each file stays what was synced and a chance prefix of what was written."""
@@ -163,5 +165,5 @@ class Disk:
             raise FileNotFoundError(errno.ENOENT, f"no file {name} on the simulated disk") from None
 
     def release(self, handle: DiskFile) -> None:
-        """Forget a holder (called by its close)."""
-        self._held = {name: held for name, held in self._held.items() if held is not handle}
+        """Forget a handle (called by its close)."""
+        self._open = [one for one in self._open if one is not handle]

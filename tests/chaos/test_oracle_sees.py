@@ -214,8 +214,8 @@ async def order_kept_after_its_end(stage: Stage) -> None:
 
 
 async def unlocked_journal(stage: Stage) -> None:
-    """A journal whose holder is forgotten: somebody else may open it."""
-    stage.world.disk._held.clear()
+    """A journal whose lock is free: somebody else may open it."""
+    stage.world.disk.locks.kill()
     stage.oracle.moment("booted")
 
 

@@ -11,7 +11,8 @@ import pytest
 import trio
 
 from engine.chaos.corpus import read_corpus
-from engine.chaos.invariants.outputs import NoSecret
+from engine.chaos.invariants.base import Invariant
+from engine.chaos.invariants.outputs import NoSecret, OneWriter
 from engine.chaos.market import Market
 from engine.chaos.process import Process
 from engine.chaos.run import Result, Run, run_seed
@@ -23,6 +24,7 @@ from engine.journal.seeded_store import SeededStore
 from engine.journal.snapshot import Footing
 from engine.runtime.orphans import Orphanage
 from engine.seams.disk import Disk
+from engine.seams.locks import VirtualLockFile
 
 SEED = 3
 FORGETFUL = 1
@@ -95,6 +97,19 @@ def test_an_engine_that_refuses_a_spoiled_tail_is_seen(monkeypatch: pytest.Monke
     monkeypatch.setattr("engine.chaos.damage.SPOILED_SHARE", 1.1)
     monkeypatch.setattr("engine.journal.opening.salvage_seeded", refuse)
     assert broken(run_seed(SEED, "calm")) == {"damaged_tail_starts"}
+
+
+def test_a_second_engine_is_seen(monkeypatch: pytest.MonkeyPatch):
+    """Somebody starts one beside the first: it is refused by name, or has broken the rule."""
+    monkeypatch.setattr("engine.chaos.scenario.BESIDE_SHARE", 1.1)
+    sound = run_seed(SEED, "calm", whole=True)
+    said = [row.text for row in sound.trace if "starts a second engine" in str(row.text)]
+    assert not sound.failed
+    assert len(said) == 1
+    assert "the journal journal is held by process 1 on the simulated machine" in str(said[0])
+    monkeypatch.setattr(OneWriter, "on_moment", Invariant.on_moment)
+    monkeypatch.setattr(VirtualLockFile, "take", lambda _: True)
+    assert "one_writer" in broken(run_seed(SEED, "calm"))
 
 
 def test_whatever_rises_is_seen(monkeypatch: pytest.MonkeyPatch):

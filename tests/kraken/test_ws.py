@@ -81,3 +81,68 @@ async def test_stream_is_closed_when_the_peer_breaks_it(autojump_clock, cancelle
                 await socket.receive()
         with pytest.raises(trio.ClosedResourceError):
             await streams[0].send_all(b"x")
+
+
+class Full:
+    """A wire whose streams take no bytes until ``room`` is set: a socket that is full, or a slow handshake of others."""
+
+    def __init__(self, wire):
+        self._wire, self.room = wire, trio.Event()
+
+    async def connect(self, host, port, *, tls):
+        stream = await self._wire.connect(host, port, tls=tls)
+        send_all = stream.send_all
+
+        async def wait_for_room(data):
+            if b"HTTP/1.1" not in bytes(data):
+                await self.room.wait()
+            await send_all(data)
+
+        stream.send_all = wait_for_room
+        return stream
+
+
+async def test_message_that_waited_for_others_bytes_is_asked_once_more_whether_it_stands(autojump_clock):
+    """Another message fills the socket: what was decided meanwhile holds the next one back, and nothing is cut off."""
+    heard = []
+
+    async def serve(stream):
+        async with trio.open_nursery() as nursery:
+            peer = await (await wrap_server_stream(nursery, stream)).accept()
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    heard.append(await peer.get_message())
+            nursery.cancel_scope.cancel()
+
+    async with open_virtual_wire(random.Random(1)) as wire:
+        wire.listen("host", 80, serve)
+        full, halted, fates = Full(wire), [], {}
+
+        async def send(text, stands):
+            try:
+                await socket.send(text, stands)
+                fates[text] = "sent"
+            except ws.Withheld:
+                fates[text] = "withheld"
+
+        async with ws.open_socket(
+            full,
+            "ws://host/v2",
+            None,
+            user_agent="x",
+            connect_timeout_s=3,
+            silence_bound_s=5,
+            monitor=LinkMonitor("test", LinkPolicy()),
+        ) as socket:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(send, "first", lambda: True)
+                await trio.sleep(0.1)
+                nursery.start_soon(send, "entry", lambda: not halted)
+                nursery.start_soon(send, "exit", lambda: True)
+                await trio.sleep(0.1)
+                halted.append("enough")
+                full.room.set()
+            assert socket.open
+            await trio.sleep(1)
+    assert fates == {"first": "sent", "entry": "withheld", "exit": "sent"}
+    assert heard == ["first", "exit"]

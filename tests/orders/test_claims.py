@@ -72,6 +72,17 @@ def test_market_sale_is_its_close() -> None:
     assert claim(holding(), found(spec)) == Claim("close", spec)
 
 
+def test_bounded_sale_that_has_ended_is_the_close_of_a_bracket_that_is_closed() -> None:
+    """Immediate or cancel at whatever limit: of one that rests, or while nothing closes it, that is no sign."""
+    bracket, sold = holding(), close_order(BTC, "o", "sell", qty(2), px(97))
+    told = found(sold, resting=False, cum_qty=qty(2))
+    assert claim(bracket, told) is None
+    bracket.close("asked by the user")
+    assert claim(bracket, told) == Claim("close", sold)
+    assert claim(bracket, found(sold)) is None
+    assert claim(bracket, found(sold, resting=False, cum_qty=qty("2.1"))) is None
+
+
 def test_close_on_margin_stays_on_margin() -> None:
     """It only reduces, by the entry's leverage."""
     claimed = claim(holding(LONG), found(close_order(BTC, "o", "sell", qty(2)), margin=True))

@@ -29,7 +29,7 @@ def may_be(order: NewOrder, *reports: OrderReport, sent_s: float = 0.0) -> bool:
     unexplained = Unexplained()
     for report in reports:
         unexplained.note(report)
-    return unexplained.may_be(order, sent_s, SENT_NS)
+    return bool(unexplained.orders_that_may_be(order, sent_s, SENT_NS))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_fill_whose_order_is_shown_with_another_name_or_terms_is_another_o
     unexplained.note(told())
     assert unexplained.orders_that_may_be(ORDER, 0.0, SENT_NS) == ["O1"]
     unexplained.show(shown(**members))
-    assert not unexplained.may_be(ORDER, 0.0, SENT_NS)
+    assert not unexplained.orders_that_may_be(ORDER, 0.0, SENT_NS)
 
 
 @pytest.mark.parametrize("name", [None, "x"])
@@ -119,3 +119,12 @@ async def test_fill_whose_order_is_shown_nameless_or_by_our_name_may_be_its_own(
     unexplained.show(shown(cl_ord_id=name))
     unexplained.show(shown(order_id="O2", cl_ord_id="y"))
     assert unexplained.orders_that_may_be(ORDER, 0.0, SENT_NS) == ["O1"]
+
+
+@pytest.mark.parametrize(("maker", "may"), [("ENTRY", ["O1"]), (None, ["O1"]), ("ANOTHER", [])])
+async def test_fill_of_what_another_order_has_made_is_not_of_what_ours_makes(maker: str | None, may: list[str]) -> None:
+    """Squall 40104: a stop of a bracket that is over. A maker that is not told rules out nothing."""
+    unexplained = Unexplained()
+    unexplained.note(told())
+    unexplained.show(shown(ord_ref_id=maker))
+    assert unexplained.orders_that_may_be(ORDER, 0.0, SENT_NS, made_by={"ENTRY"}) == may

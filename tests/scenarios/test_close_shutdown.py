@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
+from engine.errors import VenueUnavailable
 from engine.runtime.close_report import CLOSED_ROW, CloseReport
 from engine.runtime.settings import EngineSettings
 from tests.scenarios.story import BTC, Story, d
@@ -97,3 +99,13 @@ async def test_detach_before_the_end_keeps_the_flatten_from_beginning(open_story
         assert not story.engine.detach()
         await story.world.stop()
     assert [o.leaves_qty for o in case.resting("stop")] == [d("0.02")]
+
+
+async def test_close_asked_of_an_engine_that_has_ended_says_so(open_story, autojump_clock):
+    """Squall 72: its brackets are over: it writes no row, and starts no task that nobody runs."""
+    async with open_story() as story:
+        story.market()
+        await story.bought(target=None)
+        await story.world.stop()
+        with pytest.raises(VenueUnavailable, match="the engine has ended: ask the next one"):
+            await story.engine.close(everything=True)

@@ -373,6 +373,33 @@ async def test_halt_keeps_an_entry_back_that_waits_in_the_line_of_rest(open_stor
     assert second.outcome == "abandoned"
 
 
+@pytest.mark.parametrize("ticks", range(10))
+async def test_halt_keeps_an_entry_back_between_its_last_look_and_its_bytes(open_story, autojump_clock, ticks):
+    """Squall 42: its row is written, and the stream's own turn still to come. Once bytes have left, it is too late."""
+    async with open_story() as story:
+        story.market()
+        tap, asked = WireTap(story.world), trio.Event()
+        story.world.disk.observers.append(lambda _, __, data: asked.set() if b'"request"' in data else None)
+
+        async def halt() -> int:
+            await asked.wait()
+            for _ in range(ticks):
+                await trio.lowlevel.checkpoint()
+            story.engine.halt("enough")
+            return len(tap.orders())
+
+        left: list[int] = []
+
+        async def note() -> None:
+            left.append(await halt())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(note)
+            case = await story.submit(limit="49000", stop="48000")
+        await story.ended(case)
+        assert len(tap.orders()) == left[0]
+
+
 async def test_entry_whose_time_runs_out_in_the_line_of_rest_never_leaves(open_story, autojump_clock):
     """Its row is written in time; another order's answer holds the line until its signal is good no more."""
     async with open_story(orders_via="rest") as story:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import trio
+
 from engine.runtime.protecting import Protected
 from engine.sim import SimOrder
 from tests.scenarios.restart.lives import at_market, kill
@@ -63,6 +65,23 @@ async def test_coins_of_other_brackets_are_not_protected_twice(open_story, autoj
         assert (done.status, done.code) == ("refused", "NOT_THERE")
         assert (await protect(story, qty=str(there))).status == "covered"
         assert (await protect(story, qty="0.01")).code == "NOT_THERE"
+
+
+async def test_coins_are_not_protected_by_an_engine_that_ends(open_story, autojump_clock):
+    """Squall 28: asked while it still looked at book and balance; its brackets end, and nobody would hold a new one."""
+    async with open_story(latency_s=0.2) as story:
+        story.market()
+        told: list[str] = []
+
+        async def ask() -> None:
+            done = await story.engine.protect(BTC, d("0.5"), stop=d("49000"))
+            told.append(f"{done.status} {done.code}")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await trio.sleep(0.05)
+            await story.world.stop()
+    assert told == ["refused ENGINE_CLOSING"]
 
 
 async def test_prices_on_the_wrong_side_are_refused(open_story, autojump_clock):

@@ -7,8 +7,12 @@ from typing import Any
 
 from engine.chaos.invariants.base import Invariant
 from engine.chaos.ledger import ZERO, Case, Twin
+from engine.chaos.tap import Asked
 from engine.journal.row import Row
+from engine.orders.bracket_events import BracketEvent
+from engine.orders.brackets import GONE
 from engine.orders.events import OrderEvent
+from engine.orders.losses import MAX_VANISHED
 from engine.orders.replay import Intent
 from engine.sim.events import OrderReport
 
@@ -17,6 +21,8 @@ EXIT_CODES = frozenset({"EXIT_EXCEEDS_POSITION", "EXIT_OFF_TICK", "EXIT_OFF_LOT"
 
 
 RECOVERY_S = 8.0
+TURN_S = 0.5
+"""From its intent to the limiter: a turn of the loop, and a slow sync at worst."""
 SHRINK_S = 2.0
 """An amend's wire deadline and a round trip."""
 
@@ -123,4 +129,45 @@ class ExitsNeverDenied(Invariant):
             self.broken(f"denied by {fact.code}: {fact.why}", row.cl_ord_id)
 
 
-RULES = (ExitsWithinPosition, TargetHasStop, ExitsNeverDenied)
+class ExitsGoFirst(Invariant):
+    """No entry goes out while a stop or a close of the same market, decided before, still waits for its turn."""
+
+    name = "exits_go_first"
+
+    def on_asked(self, asked: Asked) -> None:
+        """Look for exits whose intent stands and whose request does not."""
+        for name in asked.names if asked.kind == "new" else ():
+            twin = self.ledger.orders.get(name)
+            if twin is not None and twin.role == "entry":
+                self._judge(twin)
+
+    def _judge(self, entry: Twin) -> None:
+        before_s = self.court.now_s - TURN_S
+        for twin in self.ledger.orders.values():
+            if twin.role not in ("stop", "close") or twin.spec.symbol != entry.spec.symbol:
+                continue
+            waits = twin.state == "new" and not twin.requests and twin.intended and not twin.child
+            if waits and self.ledger.up_since_s < twin.decided_s <= before_s:
+                told = f"the {twin.role} has waited since {twin.decided_s:.3f}, the entry goes"
+                self.broken(told, entry.cl_ord_id, twin.cl_ord_id)
+
+
+class TakenOverTruly(Invariant):
+    """A bracket is left to a person only where its stops, or its coins, were truly taken from it."""
+
+    name = "taken_over_truly"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Count the stops that the exchange has ended, and that only a person has asked it to."""
+        if not isinstance(fact, BracketEvent) or fact.move != "hand_over" or fact.closing in GONE:
+            return
+        case = self.ledger.cases.get(row.signal_id)
+        stops = [twin for twin in case.of("stop") if twin.venue is not None] if case is not None else []
+        asked = {twin.cl_ord_id for twin in stops if any(kind == "cancel" for kind, _ in twin.requests)}
+        taken = [twin for twin in stops if twin.cl_ord_id not in asked - self.ledger.given_up]
+        ended = [twin.cl_ord_id for twin in taken if twin.venue is not None and twin.venue.status == "canceled"]
+        if len(ended) < MAX_VANISHED:
+            self.broken(f"{len(ended)} stops were taken from it: {fact.why}", row.signal_id)
+
+
+RULES = (ExitsWithinPosition, TargetHasStop, ExitsNeverDenied, ExitsGoFirst, TakenOverTruly)

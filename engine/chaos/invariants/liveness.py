@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -154,7 +156,7 @@ def _qty(venue: object) -> object:
 
 
 class KillInTime(Invariant):
-    """Three seconds after a halt, or after every entry was canceled, no entry is live while the weather is calm."""
+    """Three seconds after a halt, or after a person's cancel, no entry concerned is live while the weather is calm."""
 
     name = "kill_in_time"
 
@@ -168,22 +170,29 @@ class KillInTime(Invariant):
             self._halted_s = self.court.now_s if fact.to_state == "HALTED" else None
 
     def on_tick(self) -> None:
-        """Judge a halt that stands."""
-        stands = "" in self.ledger.halted  # a loss of power may take back a halt that was not durable yet
-        if stands and self._halted_s is not None and self.court.now_s > self._halted_s + KILL_S:
-            self._judge(self._halted_s)
+        """Judge a halt that stands, and cancels."""
+        self._judge(self._asked_s, RECOVERY_S)
 
     def on_moment(self, moment: Moment) -> None:
-        """Judge the cancel of everything."""
+        """Judge the cancel of everything; at the end of the weather what was asked while it raged has had its time."""
         if moment == "taken_back":
-            self._judge(self.court.now_s - KILL_S)
+            self._judge(lambda _: self.court.now_s - KILL_S, RECOVERY_S)
+        elif moment == "calm":
+            self._judge(self._asked_s, AGREE_S - KILL_S)
 
-    def _judge(self, since_s: float) -> None:
+    def _asked_s(self, signal_id: str) -> float:
+        """Return since when a signal's entry shall be gone; infinite where nobody has said so."""
+        stands = "" in self.ledger.halted  # a loss of power may take back a halt that was not durable yet
+        halted_s = self._halted_s if stands and self._halted_s is not None else math.inf
+        return min(halted_s, self.ledger.taken_back.get(signal_id, math.inf))
+
+    def _judge(self, asked_s: Callable[[str], float], recovery_s: float) -> None:
         quiet_s, now_s = self.ledger.quiet_since_s, self.court.now_s
         for twin in self.ledger.orders.values():
             if twin.role != "entry" or twin.venue is None or not twin.venue.is_open:
                 continue
-            grace_s = RECOVERY_S + (DOUBT_S if twin.state in DOUBTFUL else 0.0)
+            since_s = asked_s(twin.signal_id)
+            grace_s = recovery_s + (DOUBT_S if twin.state in DOUBTFUL else 0.0)
             if now_s >= max(since_s, quiet_s + grace_s) + KILL_S:
                 self.broken(f"still live {now_s - since_s:.1f} s after it", twin.cl_ord_id)
 

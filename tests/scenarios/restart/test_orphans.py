@@ -163,6 +163,22 @@ async def test_forgotten_stop_whose_trigger_was_moved_goes_back_to_its_bracket(s
         assert resting == [stop.order_id]
 
 
+@pytest.mark.parametrize("slippage", [None, d("20")], ids=["at market", "bounded"])
+async def test_forgotten_close_is_not_done_twice(seed, autojump_clock, slippage):
+    """The close was asked for and has sold, and the rows of its order are gone: the next engine sells nothing more."""
+    async with open_cut_story(seed) as story:
+        story.market()
+        case = await story.bought("0.02")
+        assert (await story.engine.close(signal_id=case.signal_id, max_slippage_bps=slippage)).flat
+        kill(story, power_loss=True)
+        forget(story, "intent", nth=3)
+        await story.boot()
+        await come(story, lambda: not story.engine.active(), within_s=30)
+        await story.wait(30)
+        judge_by_truth(story)
+        assert story.truth.balances()["BTC"] == d("2")
+
+
 async def test_each_forgotten_stop_goes_to_the_bracket_that_lacks_one(seed, autojump_clock):
     """Two brackets with equal terms, one of whose stops is forgotten: it goes where quantity is bare."""
     async with open_cut_story(seed) as story:
