@@ -11,7 +11,7 @@ import trio
 from engine.chaos.charges import Charges
 from engine.chaos.kinds import draw_frames, draw_request
 from engine.chaos.ledger import Ledger
-from engine.chaos.moments import MOMENTS
+from engine.chaos.moments import ASKED, CHANGED, MOMENTS
 from engine.chaos.trace import Trace
 from engine.chaos.weather import FRAME_KINDS, REQUEST_KINDS, Weather
 from engine.chaos.world import World
@@ -20,6 +20,8 @@ from engine.sim import Refused, kill_before
 
 ARMED_S = 25.0
 """How long a fault that waits for its request or frame stays armed."""
+ON_THE_WAY = (ASKED, CHANGED)
+EXITS = ("stop", "target", "close")
 AIMED_S = 6.0
 """How long a fault that is aimed waits for its moment; then it strikes without one."""
 GIVE_BACK_S = 0.5
@@ -99,8 +101,10 @@ class Sky:
 
     async def _moment(self) -> None:
         """Wait for something to happen to an order, and strike then, while it is under way, or shortly after."""
+        moments = ON_THE_WAY if self._rng.random() < 0.5 else MOMENTS
+        roles = self._rng.choice((EXITS, ()))
         with trio.move_on_after(AIMED_S):
-            await self._ledger.moments.next(self._rng.choice(MOMENTS))
+            await self._ledger.moments.next(self._rng.choice(moments), roles=roles)
         await trio.sleep(self._rng.choice((0.0, self._rng.uniform(0, 4 * self._latency_s), self._rng.uniform(0, 1))))
 
     def _begin(self, nursery: trio.Nursery, kind: str) -> None:

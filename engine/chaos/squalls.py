@@ -49,6 +49,17 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         },
         _CHANGES,
     ),
+    "REST tells of the past": Squall(
+        {
+            "rest_lag": 5,
+            "half_open_to_client": 4,
+            "late_execution": 2,
+            "answer_lost": 2,
+            "missing_frame": 2,
+            "kick_storm": 1,
+        },
+        {"cancel": 1, "amend": 2, "move_exits": 2, "close": 1},
+    ),
     "the stream leaves out, REST is no help": Squall(
         {
             "missing_frame": 4,

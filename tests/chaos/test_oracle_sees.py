@@ -316,6 +316,50 @@ async def silent_damage(stage: Stage) -> None:
     stage.oracle.moment("settled")
 
 
+async def cancel_nobody_carries_out(stage: Stage) -> None:
+    """A person takes an entry back, and it rests on."""
+    decide(stage, "rests")
+    place(stage, "rests")
+    deafen(stage)
+    (signal_id,) = stage.oracle.ledger.cases
+    stage.oracle.ledger.taken_back[signal_id] = stage.oracle.court.now_s
+    await watch(stage, 14)
+
+
+async def entry_before_a_stop(stage: Stage) -> None:
+    """A stop was decided a second ago, and an entry of its market leaves first."""
+    decide(stage, "stop-waits", role="stop", side="sell", order_type="stop-loss", trigger_price="49000")
+    await trio.sleep(1)
+    decide(stage, "goes-first")
+    _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "goes-first"}}))
+
+
+async def taken_over_by_nobody(stage: Stage) -> None:
+    """A bracket is left to a person, though its stop rests where it was put."""
+    (case,) = stage.oracle.ledger.cases.values()
+    body = {"move": "hand_over", "from_state": "covered", "to_state": "taken_over", "ts_ns": 1}
+    body |= {"exposure": "0.02", "uncovered": "0.02", "alarm": "TAKEN_OVER"}
+    stage.world.journal.append("bracket", body, ts_ns=1, signal_id=case.signal_id)
+
+
+async def venues_stop_of_an_ended_bracket(stage: Stage) -> None:
+    """The venue makes a stop of a fill that it tells late, and the bracket stays closed."""
+    (case,) = stage.oracle.ledger.cases.values()
+    entry = next(twin for twin in case.orders.values() if twin.role == "entry")
+    lose(stage)
+    tell(stage, "stop", "cancel", "open", "canceled")
+    deafen(stage)
+    body = {"type": "closed", "outcome": "stop", "net_qty": "0.02", "reason": ""}
+    stage.world.journal.append("closed", body, ts_ns=1, signal_id=case.signal_id)
+    core = stage.world.exchange._venue.core
+    placed = stage.world.exchange.house.place_client("BTC/USD", "sell", Decimal("0.02"), Decimal(60_000))
+    stage.oracle.ledger.foreign.clear()
+    assert entry.venue is not None
+    core.orders[placed].ref_id = entry.venue.order_id
+    core.report(core.orders[placed], "pending_new")
+    await watch(stage, 14)
+
+
 MISTAKES: dict[str, tuple[Mistake, str]] = {
     "early proof": (early_proof, "proof_after_deadline"),
     "late amend": (late_amend, "changes_agree"),
@@ -354,6 +398,10 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "kill": (kill_that_takes_long, "kill_in_time"),
     "halt": (halt_that_takes_long, "kill_in_time"),
     "damage": (silent_damage, "damage_is_alarmed"),
+    "taken back": (cancel_nobody_carries_out, "kill_in_time"),
+    "entry first": (entry_before_a_stop, "exits_go_first"),
+    "nobody's": (taken_over_by_nobody, "taken_over_truly"),
+    "made late": (venues_stop_of_an_ended_bracket, "no_order_outlives_its_scope"),
 }
 
 

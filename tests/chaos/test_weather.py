@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import get_args
 
 import pytest
+import trio
+import trio.testing
 
 from engine.chaos.kinds import FRAMES, draw_request
+from engine.chaos.moments import FILLED, PART, PLACED, Moments
 from engine.chaos.run import run_seed
+from engine.chaos.scenario import Act, draw_scenario
 from engine.chaos.sky import Sky
+from engine.chaos.squalls import SQUALLS, in_squall
 from engine.chaos.weather import FRAME_KINDS, REQUEST_KINDS, TIMED_KINDS, WEATHERS
 
 
@@ -34,6 +40,50 @@ def test_weathers_draw_what_they_may(weather):
         assert least <= len(drawn) <= most
         assert all(weather.weights[kind] > 0 and pause_s >= 0 for pause_s, kind in drawn)
         assert drawn == weather.draw(Random(seed))
+
+
+@pytest.mark.parametrize("name", SQUALLS)
+def test_squalls_are_about_kinds_and_acts_that_there_are(name: str):
+    """Every fault has its way to strike, and every act is one that an operator knows."""
+    squall = SQUALLS[name]
+    assert set(squall.kinds) <= {*FRAME_KINDS, *REQUEST_KINDS, *TIMED_KINDS}
+    assert set(squall.acts) <= set(get_args(Act))
+
+
+def test_squall_bends_a_run_and_draws_the_same_from_the_same_seed():
+    """Its weather has the squall's kinds alone, strikes abreast, and people do what meets it."""
+    calm = draw_scenario(5)
+    weather, bent = in_squall(WEATHERS["squall"], calm, Random(3))
+    assert (weather, bent) == in_squall(WEATHERS["squall"], calm, Random(3))
+    assert weather.weights in [squall.kinds for squall in SQUALLS.values()]
+    assert set(calm.acts) < set(bent.acts)
+    assert any(not pause_s for pause_s, _ in weather.draw(Random(1)))
+
+
+def test_squall_leaves_a_given_account_its_terms():
+    """Whose signals are given reckons with the usual tier."""
+    given = draw_scenario(5, [signal for _, signal in draw_scenario(6).signals])
+    for seed in range(40):
+        _, bent = in_squall(WEATHERS["squall"], given, Random(seed))
+        assert bent.sim.tier == given.sim.tier
+
+
+async def test_moment_wakes_who_waits_for_it_and_nobody_who_came_late(autojump_clock):
+    """Each hears of the first that comes while he waits, of the roles he asked for."""
+    moments, woken = Moments(), []
+
+    async def wait(*roles: str) -> None:
+        woken.append(await moments.next(PART, FILLED, roles=roles))
+
+    moments.came(PART, "entry", "before anybody waited")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        nursery.start_soon(wait, "stop")
+        await trio.testing.wait_all_tasks_blocked()
+        moments.came(PLACED, "stop", "another moment")
+        moments.came(FILLED, "entry", "first")
+        moments.came(PART, "stop", "second")
+    assert sorted(woken) == ["first", "second"]
 
 
 def test_calm_weather_strikes_never():

@@ -7,7 +7,7 @@ from decimal import Decimal
 import trio
 
 from engine.runtime.protecting import Protected
-from engine.sim import SimOrder
+from engine.sim import ScriptedFaults, SimOrder, accept_late
 from tests.scenarios.restart.lives import at_market, kill
 from tests.scenarios.story import BTC, Story, d
 
@@ -69,8 +69,11 @@ async def test_coins_of_other_brackets_are_not_protected_twice(open_story, autoj
 
 async def test_coins_are_not_protected_by_an_engine_that_ends(open_story, autojump_clock):
     """Squall 28: asked while it still looked at book and balance; its brackets end, and nobody would hold a new one."""
-    async with open_story(latency_s=0.2) as story:
+    async with open_story() as story:
+        story.world.exchange.faults = ScriptedFaults().at("cancel_order", 1, accept_late(3))
         story.market()
+        resting = await story.submit(limit="49000", stop="48000")
+        await story.until(lambda: resting.entry_is("open"))  # its cancel keeps the end waiting
         told: list[str] = []
 
         async def ask() -> None:
@@ -78,9 +81,8 @@ async def test_coins_are_not_protected_by_an_engine_that_ends(open_story, autoju
             told.append(f"{done.status} {done.code}")
 
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(story.world.stop)
             nursery.start_soon(ask)
-            await trio.sleep(0.05)
-            await story.world.stop()
     assert told == ["refused ENGINE_CLOSING"]
 
 
