@@ -61,11 +61,11 @@ class Market:
                 with contextlib.suppress(Refused):  # in maintenance and its like nobody quotes or takes
                     self._move()
             if self._habits.random() < BURSTS * self.plan.restless:
-                await self._burst()
+                await self.burst()
             if self._habits.random() < FLICKERS * self.plan.restless:
                 await self._flicker()
 
-    async def _burst(self) -> None:
+    async def burst(self) -> None:
         """Everybody else steps back, and many small takers of one side meet whoever still rests there."""
         side = self._habits.choice(("buy", "sell"))
         if not self._hold:

@@ -26,8 +26,6 @@ SUBMIT_S = 20.0
 ANSWER_S = 65.0
 """A close tells what it came to within sixty seconds; an engine that was killed answers nothing."""
 KILL_S = 3.0
-HALTED_SHARE = 0.3
-"""Of the runs end with the red button instead of cancels."""
 MOMENT_S = 10.0
 """How long an act that is aimed waits for its moment; then it is done without one."""
 TELLING: Final[Mapping[Act, tuple[Collection[str], Collection[str]]]] = {
@@ -122,11 +120,11 @@ class Operator:
             except EngineError as error:
                 self._trace.note("operator", "", f"{act} failed: {error}")
 
-    async def take_back(self) -> None:
+    async def take_back(self, *, halt: bool) -> None:
         """Cancel what is left of every entry, or halt: it is gone within three seconds in calm weather."""
         await self._supervisor.wait_up()
         engine = self._world.engine
-        if self._world.chance.stream("ending").random() < HALTED_SHARE:
+        if halt:
             self._halt()
         else:
             for view in engine.active():

@@ -54,6 +54,7 @@ _HOOKS = (
     "on_answered",
     "on_log",
     "on_report",
+    "on_called",
     "on_tick",
     "on_moment",
 )
@@ -98,6 +99,10 @@ class Oracle:
         """Take what a subscriber has received."""
         self.reports.append(report)
         self._ask("on_report", report)
+
+    def called(self, report: ExecutionReport) -> None:
+        """Take what a listener to the engine of now has been told."""
+        self._ask("on_called", report, self._world.lives)
 
     def logged(self, level: str, event: str, text: str) -> None:
         """Take what the engine has logged."""

@@ -38,6 +38,8 @@ from engine.seams.determinism import deterministic, virtual_clock
 LIMIT_S = 4 * 3600.0
 """Virtual time after which a run that does not end is broken."""
 AGREE_S = 10.0
+HALTED_SHARE = 0.3
+"""Of the runs end with the red button instead of cancels."""
 SWEEP = Decimal("0.03")
 SETTLE_S = 150.0
 """From the end of the weather: 60 s by which REST may lag a broken stream, a deadline, and some rounds of questions."""
@@ -223,7 +225,11 @@ class Run:
 
     async def _settle(self, operator: Operator, markets: list[Market]) -> None:
         """Take entries back, let the price go through every stop and target, and wait until nothing is left."""
-        await operator.take_back()
+        halted = self.world.chance.stream("ending").random() < HALTED_SHARE
+        if halted:  # amid fills in parts
+            for market in markets:
+                await market.burst()
+        await operator.take_back(halt=halted)
         self.oracle.moment("taken_back")
         until_s = self.trace.now_s + SETTLE_S
         for market in markets:

@@ -13,7 +13,6 @@ from typing import Final
 from engine.chaos.scenario import Act, Scenario
 from engine.chaos.weather import Weather
 
-ACTS = (2, 6)
 PAIRED: Final[Mapping[Act, Act]] = {"halt": "resume", "halt_reducing": "resume", "halt_ill_timed": "resume"}
 
 
@@ -30,6 +29,10 @@ class Squall:
     by_rest: float = 0.15
     leaps: float = 0.2
     restless: float = 1.0
+    busy: tuple[int, int] = (2, 6)
+    """Acts beside those of the run, at least and at most."""
+    haste: float = 1.0
+    """By what the signals come faster."""
 
 
 _CHANGES: Mapping[Act, float] = {"cancel": 2, "cancel_order": 2, "amend": 3, "move_exits": 2}
@@ -94,6 +97,27 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         starter=0.6,
         by_rest=0.3,
     ),
+    "our own haste": Squall(
+        {"answer_lost": 4, "late_answer": 3, "request_lost": 1, "reset_after": 1, "late_execution": 1, "crash": 0.5},
+        {"amend": 4, "move_exits": 4, "cancel_order": 1, "close": 1},
+        starter=0.9,
+        by_rest=0.2,
+        restless=3,
+        busy=(12, 30),
+        haste=4,
+    ),
+    "away, and asked in vain": Squall(
+        {
+            "foreign_cancel": 4,
+            "kick_storm": 4,
+            "ws_only": 4,
+            "http_5xx_before": 2,
+            "refused": 1,
+            "dead_man": 0.5,
+            "missing_frame": 1,
+        },
+        {"cancel_order": 2, "move_exits": 1},
+    ),
     "the clock": Squall(
         {"clock_step": 5, "late_execution": 2, "answer_lost": 2, "latency_spike": 2, "kick_storm": 1, "crash": 1},
         {"cancel": 1, "amend": 2},
@@ -156,7 +180,8 @@ def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weathe
     weather = replace(weather, weights=squall.kinds, leaps=squall.leaps)
     scenario = replace(scenario, acts=tuple(sorted((*scenario.acts, *_acts(squall, rng, scenario.middle_s)))))
     markets = tuple(replace(one, restless=squall.restless) for one in scenario.markets)
-    scenario = replace(scenario, markets=markets)
+    hasty = tuple((at_s / squall.haste, signal) for at_s, signal in scenario.signals)
+    scenario = replace(scenario, markets=markets, signals=hasty)
     by_rest, starter = rng.random() < squall.by_rest, rng.random() < squall.starter
     if by_rest:
         scenario = replace(scenario, venue=scenario.venue | {"orders_via": "rest"})
@@ -169,7 +194,7 @@ def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weathe
 def _acts(squall: Squall, rng: Random, span_s: float) -> list[tuple[float, Act]]:
     """Draw acts; who halts lets go again, a while after the moment for which the halt has waited."""
     names, acts = sorted(squall.acts), []
-    for _ in range(rng.randint(*ACTS) if names else 0):
+    for _ in range(rng.randint(*squall.busy) if names else 0):
         at_s, act = rng.uniform(1, span_s), rng.choices(names, [squall.acts[name] for name in names])[0]
         acts.append((at_s, act))
         if act in PAIRED:

@@ -10,13 +10,14 @@ import trio
 from engine.chaos.oracle import Oracle
 from engine.chaos.world import World
 from engine.errors import EngineError, JournalError
+from engine.runtime.bus import Lagged
 
 PAUSE_S = (0.1, 3.0)
 AGAIN_S = 2.0
 
 
 class Supervisor:
-    """Starts engines, and one reader of execution reports for each, which resumes where the last one ended.
+    """Starts engines, and for each a listener to its reports, and a reader who resumes where the last one ended.
 
     ``recovered`` is called when a further engine accepts signals.
     """
@@ -38,6 +39,7 @@ class Supervisor:
                 self._oracle.moment("booted")
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._read)
+                    nursery.start_soon(self._listen)
                     await self._world.wait_ended()
                     nursery.cancel_scope.cancel()
             self._oracle.ledger.up = False
@@ -72,6 +74,13 @@ class Supervisor:
                 self._oracle.heard(report)
         except JournalError:
             await trio.sleep_forever()
+
+    async def _listen(self) -> None:
+        """Listen to this engine alone, as a callback does: nobody sorts out what comes twice."""
+        with self._world.engine.subscribe() as subscription:
+            async for report in subscription:
+                if not isinstance(report, Lagged):
+                    self._oracle.called(report)
 
     async def wait_up(self) -> None:
         """Return when an engine accepts signals; once it has left, never: what runs then is no concern of people."""

@@ -104,6 +104,9 @@ class Invariant:
     def on_report(self, report: ExecutionReport) -> None:
         """A subscriber has received an execution report."""
 
+    def on_called(self, report: ExecutionReport, life: int) -> None:
+        """A listener to the engine of this life has been told an execution report."""
+
     def on_tick(self) -> None:
         """Half a second has passed."""
 

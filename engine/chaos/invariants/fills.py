@@ -61,7 +61,7 @@ class CumNeverFalls(Invariant):
 
 
 class ReportsOnce(Invariant):
-    """A subscriber that resumes by offset hears each fill once, in rising offsets, after its row was synced."""
+    """A subscriber, one that resumes by offset, too, hears all once, in rising offsets, after its row was synced."""
 
     name = "reports_once"
 
@@ -70,6 +70,14 @@ class ReportsOnce(Invariant):
         self._offset = 0
         self._cum: dict[str, Decimal] = {}
         self._heard: set[str] = set()
+        self._called = (0, 0)
+
+    def on_called(self, report: ExecutionReport, life: int) -> None:
+        """Compare with what the same engine has told before."""
+        before = self._called
+        if (life, report.offset) <= before:
+            self.broken(f"a listener is told offset {report.offset} after {before[1]}", report.cl_ord_id)
+        self._called = max(before, (life, report.offset))
 
     def on_report(self, report: ExecutionReport) -> None:
         """Compare with what came before."""

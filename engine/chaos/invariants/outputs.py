@@ -164,13 +164,14 @@ class AlarmsInTime(Invariant):
 
     def _follow(self, case: Case) -> None:
         chosen = case.signal.stop_loss is None or case.state in ("taken_over", "naked")
-        if case.closed is not None or case.bare_since_s is None or chosen:
+        known = case.told_held - case.told_resting("stop", "target", "close") >= case.dust()
+        if case.closed is not None or case.bare_since_s is None or chosen or not known:
             self._bare_s.pop(case.signal_id, None)
-        elif case.told_held - case.told_resting("stop", "target", "close") >= case.dust():
-            since_s = max(self._bare_s.setdefault(case.signal_id, self.court.now_s), case.bare_since_s)
-            bound_s = self.court.world.settings.policy.cover_bound_s + ALARM_S
-            if self.court.now_s > since_s + bound_s and case.alarmed_s < since_s:
-                self.broken(f"bare for more than {bound_s:g} s without an alarm", case.signal_id, *case.orders)
+            return
+        since_s = max(self._bare_s.setdefault(case.signal_id, self.court.now_s), case.bare_since_s)
+        bound_s = self.court.world.settings.policy.cover_bound_s + ALARM_S
+        if self.court.now_s > since_s + bound_s and case.alarmed_s < since_s:
+            self.broken(f"bare for more than {bound_s:g} s without an alarm", case.signal_id, *case.orders)
 
 
 RULES = (NoSecret, Bounded, OneWriter, ChainHolds, FailedJournalEnds, AlarmsInTime)
