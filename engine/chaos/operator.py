@@ -26,15 +26,15 @@ SUBMIT_S = 20.0
 ANSWER_S = 65.0
 """A close tells what it came to within sixty seconds; an engine that was killed answers nothing."""
 KILL_S = 3.0
-MOMENT_S = 10.0
+MOMENT_S = 20.0
 """How long an act that is aimed waits for its moment; then it is done without one."""
 TELLING: Final[Mapping[Act, tuple[Collection[str], Collection[str]]]] = {
     "cancel": ((ASKED, PLACED, PART, CHANGED), ("entry",)),
     "cancel_order": ((PLACED, PART, FILLED, CHANGED), ("entry", "stop")),
     "amend": ((PLACED, PART), ("entry",)),
     "move_exits": ((PLACED, CHANGED, FILLED), ()),
-    "halt": ((ASKED, PART), ("entry",)),
-    "halt_reducing": ((ASKED, PART), ("entry",)),
+    "halt": ((PART,), ("entry",)),
+    "halt_reducing": ((PART, ASKED), ("entry",)),
 }
 """When an act meets what is under way, and whose; the others take any moment."""
 WRONG_BEFORE_S = 25.0
@@ -83,11 +83,14 @@ class Operator:
 
     async def _moment(self, act: Act) -> str:
         """Wait for a moment at which the act meets what is under way; return whose it is, empty when none came."""
+        moments, roles = TELLING.get(act, (MOMENTS, ()))
         with trio.move_on_after(MOMENT_S):
-            moments, roles = TELLING.get(act, (MOMENTS, ()))
-            name = await self._ledger.moments.next(*moments, roles=roles)
-            await trio.sleep(self._rng.choice((0.0, self._rng.uniform(0, 0.1))))
-            return name
+            while True:
+                name = await self._ledger.moments.next(*moments, roles=roles)
+                twin = self._ledger.orders.get(name)
+                if act not in TELLING or (twin is not None and (twin.venue is None or twin.venue.is_open)):
+                    await trio.sleep(self._rng.choice((0.0, self._rng.uniform(0, 0.1))))
+                    return name
         return ""
 
     async def _do(self, act: Act) -> None:

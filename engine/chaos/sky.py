@@ -22,7 +22,7 @@ ARMED_S = 25.0
 """How long a fault that waits for its request or frame stays armed."""
 ON_THE_WAY = (ASKED, CHANGED)
 EXITS = ("stop", "target", "close")
-AIMED_S = 6.0
+AIMED_S = 12.0
 """How long a fault that is aimed waits for its moment; then it strikes without one."""
 GIVE_BACK_S = 0.5
 EMPTY_S = 600.0
@@ -53,6 +53,8 @@ class Sky:
         self._habits = world.chance.stream("habits")
         self._latency_s = world.wire.latency_s
         self._armed: dict[str, str] = {}  # "reset_inside" or "truncation", waiting for bytes
+        self._private = ""
+        """The newest connection that told of orders, where faults are aimed."""
         self._told = trio.Event()
         """A frame about orders has gone out since the last one that went missing."""
         self.charges = Charges(self.strike)
@@ -105,7 +107,8 @@ class Sky:
         roles = self._rng.choice((EXITS, ()))
         with trio.move_on_after(AIMED_S):
             await self._ledger.moments.next(self._rng.choice(moments), roles=roles)
-        await trio.sleep(self._rng.choice((0.0, self._rng.uniform(0, 4 * self._latency_s), self._rng.uniform(0, 1))))
+        soon_s = self._rng.uniform(0, 4 * self._latency_s)
+        await trio.sleep(self._rng.choice((0.0, 0.0, soon_s, self._rng.uniform(0, 1))))
 
     def _begin(self, nursery: trio.Nursery, kind: str) -> None:
         rng = self._rng
@@ -132,6 +135,9 @@ class Sky:
 
     def _connections(self, *, one: bool = False) -> list[Connection]:
         living = [connection for connection in self._world.wire.connections if not connection.dead]
+        private = [connection for connection in living if connection.name == self._private]
+        if one and private and self._rng.random() < 0.5:
+            return private  # where orders go and are told of
         return [self._rng.choice(living)] if one and living else living
 
     async def _latency_spike(self, hold_s: float) -> None:
@@ -154,6 +160,8 @@ class Sky:
 
     def _on_bytes(self, end: str, data: bytes) -> None:
         name, _, side = end.rpartition("/")
+        if self._weather.aimed and side == "server" and b'"executions"' in data:
+            self._private = name
         kind = self._armed.get("/" + side) if self._armed else None
         if kind is None or len(data) < 60:  # heartbeats are no request
             return

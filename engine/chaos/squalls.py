@@ -10,9 +10,12 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
+from engine.chaos.market import MarketPlan
 from engine.chaos.scenario import Act, Scenario
 from engine.chaos.weather import Weather
 
+LULLS, LULL_S, LULLED = 0.4, 14.0, (4, 9)
+"""In so many squalls it is quiet for a while between strikes, and what must come about by then is judged."""
 PAIRED: Final[Mapping[Act, Act]] = {"halt": "resume", "halt_reducing": "resume", "halt_ill_timed": "resume"}
 
 
@@ -29,10 +32,16 @@ class Squall:
     by_rest: float = 0.15
     leaps: float = 0.2
     restless: float = 1.0
+    thin: int = 2
+    """So many times less others show at a price: more fills come in parts."""
     busy: tuple[int, int] = (2, 6)
     """Acts beside those of the run, at least and at most."""
-    haste: float = 1.0
-    """By what the signals come faster."""
+    haste: float = 0.4
+    """By what the signals come faster: strikes wait for orders, and shall find some to the end."""
+    hold_s: tuple[float, float] | None = None
+    """How long a fault lasts that does so; None: as the weather has it."""
+    strikes: tuple[int, int] | None = None
+    """As many faults, at least and at most; None: as the weather has it."""
 
 
 _CHANGES: Mapping[Act, float] = {"cancel": 2, "cancel_order": 2, "amend": 3, "move_exits": 2}
@@ -53,15 +62,9 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         _CHANGES,
     ),
     "REST tells of the past": Squall(
-        {
-            "rest_lag": 5,
-            "half_open_to_client": 4,
-            "late_execution": 2,
-            "answer_lost": 2,
-            "missing_frame": 2,
-            "kick_storm": 1,
-        },
+        {"rest_lag": 4, "half_open_to_client": 5, "late_execution": 2, "answer_lost": 1, "missing_frame": 1},
         {"cancel": 1, "amend": 2, "move_exits": 2, "close": 1},
+        hold_s=(2.0, 9.0),
     ),
     "the stream leaves out, REST is no help": Squall(
         {
@@ -98,13 +101,14 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         by_rest=0.3,
     ),
     "our own haste": Squall(
-        {"answer_lost": 4, "late_answer": 3, "request_lost": 1, "reset_after": 1, "late_execution": 1, "crash": 0.5},
+        {"answer_lost": 4, "late_answer": 3, "request_lost": 1, "reset_after": 1, "late_execution": 1},
         {"amend": 4, "move_exits": 4, "cancel_order": 1, "close": 1},
         starter=0.9,
         by_rest=0.2,
         restless=3,
         busy=(12, 30),
         haste=4,
+        strikes=(0, 4),
     ),
     "away, and asked in vain": Squall(
         {
@@ -142,8 +146,16 @@ SQUALLS: Final[Mapping[str, Squall]] = {
     ),
     "stop everything": Squall(
         {"latency_spike": 3, "late_answer": 3, "late_execution": 1, "busy": 1, "slow_trickle": 1, "kick_storm": 1},
-        {"halt": 4, "halt_reducing": 1, "cancel": 3, "close_all": 1, "restart": 1},
+        {"halt": 3, "halt_ill_timed": 1, "halt_reducing": 1, "cancel": 3, "close_all": 1, "restart": 1},
         by_rest=0.3,
+        restless=10,
+    ),
+    "the red button, and little else": Squall(
+        {"latency_spike": 1, "late_answer": 1},
+        {"halt": 4, "halt_reducing": 1, "cancel": 2},
+        restless=20,
+        thin=4,
+        strikes=(0, 1),
     ),
     "a slow and broken line": Squall(
         {
@@ -177,9 +189,13 @@ def draw_squall(rng: Random) -> Squall:
 def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weather, Scenario]:
     """Return a weather that is about one thing only, and a run bent so that this is what it meets."""
     squall = draw_squall(rng)
-    weather = replace(weather, weights=squall.kinds, leaps=squall.leaps)
+    weather = replace(weather, weights=squall.kinds, leaps=squall.leaps, hold_s=squall.hold_s or weather.hold_s)
+    if squall.strikes is not None:
+        weather = replace(weather, strikes=squall.strikes)
+    elif rng.random() < LULLS:
+        weather = replace(weather, strikes=LULLED, pause_s=LULL_S)
     scenario = replace(scenario, acts=tuple(sorted((*scenario.acts, *_acts(squall, rng, scenario.middle_s)))))
-    markets = tuple(replace(one, restless=squall.restless) for one in scenario.markets)
+    markets = tuple(_restless(one, squall) for one in scenario.markets)
     hasty = tuple((at_s / squall.haste, signal) for at_s, signal in scenario.signals)
     scenario = replace(scenario, markets=markets, signals=hasty)
     by_rest, starter = rng.random() < squall.by_rest, rng.random() < squall.starter
@@ -189,6 +205,11 @@ def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weathe
         sim = replace(scenario.sim, tier="starter")
         scenario = replace(scenario, sim=sim, venue=scenario.venue | {"tier": "starter"})
     return weather, scenario
+
+
+def _restless(market: MarketPlan, squall: Squall) -> MarketPlan:
+    least, most = market.lots
+    return replace(market, restless=squall.restless, lots=(least // squall.thin, most // squall.thin))
 
 
 def _acts(squall: Squall, rng: Random, span_s: float) -> list[tuple[float, Act]]:

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -48,6 +49,13 @@ class _Waiter(NamedTuple):
     reserve: float
 
 
+@dataclass
+class Room:
+    """Points that one call holds; ``used`` is set False when certainly nothing of it was written."""
+
+    used: bool = True
+
+
 class CallBudget:
     """Lets calls go while the counter has room, the most urgent first, then first come first served.
 
@@ -67,13 +75,13 @@ class CallBudget:
         self._changed = trio.Event()
 
     @asynccontextmanager
-    async def room(self, points: float, urgency: Urgency = Urgency.TOKEN) -> AsyncIterator[None]:
+    async def room(self, points: float, urgency: Urgency = Urgency.TOKEN) -> AsyncIterator[Room]:
         """Wait until the counter has room, and hold the points while the block runs."""
-        held = await self.take(points, urgency)
+        held, room = await self.take(points, urgency), Room()
         try:
-            yield
+            yield room
         finally:
-            self.settle(held)
+            self.settle(held, charged=room.used)
 
     async def take(self, points: float, urgency: Urgency = Urgency.TOKEN) -> int:
         """Wait until the counter has room, and hold the points; returns what is to be settled."""

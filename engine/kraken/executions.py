@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import trio
 
+from engine.accounts.movement import Movement
 from engine.kraken import decode
 from engine.kraken.backlog import Backlog
 from engine.kraken.fill_memory import FillMemory, Hole, shown_since_ns
@@ -15,6 +16,7 @@ from engine.kraken.limits import EngineCounters
 from engine.kraken.queries import Queries
 from engine.kraken.session import Session
 from engine.kraken.unnamed import Unnamed
+from engine.kraken.untold import Untold
 from engine.values.time import NS
 from engine.venue.protocol import VenueSink
 
@@ -36,6 +38,7 @@ class Executions:
         self._gap_fill = GapFill(queries, sink, self._fills, lambda order_id: self.session.name_of(order_id))
         self._backlog = Backlog(sink)
         self._unnamed = Unnamed(queries, self._backlog.on_report)
+        self._untold = Untold(queries, self._fills, self._gap_fill.tell)
         self._known_since_ns: int | None = None  # of the last complete stream
         self.begin()
 
@@ -100,6 +103,17 @@ class Executions:
     async def name_orders(self) -> None:
         """Ask for orders that the stream named without saying what they are, until cancelled."""
         await self._unnamed.run()
+
+    def expect(self, movement: Movement) -> None:
+        """Learn of a ledger entry: the fill that made it is to come, or has."""
+        self._untold.hear(movement)
+
+    async def find_untold(self, up: Callable[[], bool], give_up: Callable[[str], None]) -> None:
+        """Ask for fills of which the balances alone have told, until cancelled.
+
+        Only while the stream is ``up``; one that has left out a fill is given up, with the reason why.
+        """
+        await self._untold.run(up, give_up)
 
     async def _hold(self) -> None:
         await trio.sleep(HOLD_S)

@@ -53,7 +53,11 @@ class FillMemory:
 
     def knows(self, fill: Fill) -> bool:
         """Tell whether a fill was heard of before."""
-        return fill.exec_id in self._seen
+        return self.heard(fill.exec_id)
+
+    def heard(self, exec_id: str) -> bool:
+        """Tell the same of a fill of which only the id is known."""
+        return exec_id in self._seen
 
     def joins(self, hole: Hole, found: Sequence[OrderReport]) -> bool:
         """Tell whether fills read backwards, oldest first here, already reach what was known before the hole."""

@@ -62,6 +62,10 @@ class GapFill:
                 await trio.sleep(pause_s)
                 pause_s = min(pause_s * 2, MOST_PAUSE_S)
 
+    async def tell(self, found: Sequence[OrderReport]) -> int:
+        """Hand over what nobody has told yet of some fills, oldest first; return how many."""
+        return await self._tell(found, {})
+
     async def _ask(self, hole: Hole, until: str | None) -> list[OrderReport] | None:
         found: list[OrderReport] = []
         try:

@@ -119,6 +119,7 @@ class KrakenLink:
             link_nursery.start_soon(self._public.run, name="link/public")
             link_nursery.start_soon(self._private.run, name="link/private")
             link_nursery.start_soon(self._private.name_orders, name="link/private/names")
+            link_nursery.start_soon(self._private.find_untold, name="link/private/untold")
             await self._public.known.wait()
             await self._private.decided.wait()
             return self._private.refused

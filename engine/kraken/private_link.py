@@ -127,8 +127,7 @@ class PrivateLink:
 
     def refresh(self) -> None:
         """Give the connection up, so that the next one brings a fresh snapshot. One not yet complete goes as well."""
-        if self._socket is not None:
-            self._socket.abandon("a fresh snapshot was asked for")
+        self._give_up("a fresh snapshot was asked for")
 
     async def run(self) -> None:
         """Keep the stream up until cancelled."""
@@ -145,6 +144,10 @@ class PrivateLink:
     async def name_orders(self) -> None:
         """Ask for orders that the stream named without saying what they are, until cancelled."""
         await self._executions.name_orders()
+
+    async def find_untold(self) -> None:
+        """Ask for fills of which the balances alone have told, until cancelled."""
+        await self._executions.find_untold(lambda: self.up, self._give_up)
 
     # the life of a connection
 
@@ -187,6 +190,10 @@ class PrivateLink:
             if any(rule is not None and rule.code in errors.FATAL_CODES for rule in rules):
                 self.refused = error
                 self.decided.set()
+
+    def _give_up(self, why: str) -> None:
+        if self._socket is not None:
+            self._socket.abandon(why)
 
     def _begin(self) -> None:
         self._executions.begin()
@@ -271,6 +278,8 @@ class PrivateLink:
         else:
             for balance in told:
                 self._sink.on_balance(balance)
+                if balance.movement is not None:
+                    self._executions.expect(balance.movement)
         self._monitor.heal("balances")
 
     def _answered(self, response: Response, now_s: float) -> None:

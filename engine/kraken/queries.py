@@ -264,13 +264,13 @@ class Queries:
         asked = {**fields, "ofs": str(page * PAGE)}
         return await self._rest.ask(name, asked, into, points=COST_HISTORY, urgency=urgency)
 
-    async def query_trades(self, exec_ids: Sequence[str]) -> list[OrderReport]:
-        """Return fills by id, asked in twenties."""
+    async def query_trades(self, exec_ids: Sequence[str], urgency: Urgency = Urgency.QUESTION) -> list[OrderReport]:
+        """Return fills by id, asked in twenties. One unknown id refuses them all."""
         found: dict[str, TradeObject] = {}
         for at in range(0, len(exec_ids), TRADES_PER_QUERY):
             ids = ",".join(exec_ids[at : at + TRADES_PER_QUERY])
-            found.update(await self._rest.ask("QueryTrades", {"txid": ids}, dict[str, TradeObject]))
-        await self._clear_fees(found, Urgency.QUESTION)
+            found.update(await self._rest.ask("QueryTrades", {"txid": ids}, dict[str, TradeObject], urgency=urgency))
+        await self._clear_fees(found, urgency)
         return [self._trade(key, trade) for key, trade in found.items()]
 
     async def order_of(self, ref_id: str) -> OrderReport | None:
@@ -278,13 +278,13 @@ class Queries:
         try:
             trades = await self.query_trades([ref_id])
         except VenueRefused as refused:
-            if not _names_nothing(refused):
+            if not names_nothing(refused):
                 raise
             trades = []
         try:
             orders = await self.query_orders([trades[0].order_id if trades else ref_id])
         except VenueRefused as refused:
-            if not _names_nothing(refused):
+            if not names_nothing(refused):
                 raise
             orders = []
         return orders[0] if orders else None
@@ -348,7 +348,7 @@ class Queries:
         return [order_report(key, order, self._symbols) for key, order in orders.items()]
 
 
-def _names_nothing(refused: VenueRefused) -> bool:
+def names_nothing(refused: VenueRefused) -> bool:
     """Tell whether a refusal speaks of the id that was asked for, and not of the key, the rate or the service."""
     codes = {code_of(text) for text in refused.errors}
     return codes <= {"INVALID_ORDER", "INVALID_ARGUMENTS"} or all(text.startswith("EQuery:") for text in refused.errors)

@@ -124,7 +124,9 @@ class RestClient:
         with trio.move_on_at(until_s) as waiting:
             held = await key.budget.take(1) if name == _AMEND else key.budget.counter.hold(0 if name in _FREE else 1)
         if waiting.cancelled_caught:
-            return Reply(sent=False, timed_out=True, detail=f"{name}: no room in the counter of calls in {within_s:g} s")
+            return Reply(
+                sent=False, timed_out=True, detail=f"{name}: no room in the counter of calls in {within_s:g} s"
+            )
         within_s = until_s - trio.current_time()
         reply = Reply(sent=True)
         try:
@@ -206,20 +208,22 @@ class RestClient:
         raise OutcomeUnknown(f"{name}: no answer in {self._settings.read_timeout_s:g} s")
 
     async def _public_reply(self, name: str, fields: Mapping[str, str], points: int) -> Reply:
-        async with self._public.room(points):
-            return await self._exchange(
-                unsigned(self._http.build_request("GET", f"/0/public/{name}", params=dict(fields))),
-                self._settings.total_timeout_s,
-                name,
-            )
+        request = unsigned(self._http.build_request("GET", f"/0/public/{name}", params=dict(fields)))
+        async with self._public.room(points) as room:
+            reply = await self._exchange(request, self._settings.total_timeout_s, name)
+            room.used = reply.sent
+        return reply
 
     async def _reply(
         self, name: str, fields: Mapping[str, str], key: RestKey, points: int, urgency: Urgency, soon_s: float
     ) -> Reply:
         # an order whose answer does not come must not keep the stream away: a token passes it as an exit does
         lane = Lane.REDUCING if urgency is Urgency.TOKEN else Lane.QUERY
-        async with key.budget.room(points, urgency):
+        async with key.budget.room(points, urgency) as room:
             reply = await self._in_turn(key, name, fields, lane, self._settings.total_timeout_s, answer_s=soon_s)
+            room.used = (
+                reply.sent
+            )  # what nothing was written of is not counted: an outage must leave room for what it hid
         if any(errors.code_of(text) == "REST_RATE_LIMIT" for text in reply.errors):
             key.budget.blocked()
         return reply

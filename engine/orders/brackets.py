@@ -252,7 +252,7 @@ class Bracket:
         return msgspec.structs.replace(view, least=NO_QTY) if isinstance(step, CancelExit) else view
 
     def _unasked(self, view: OrderView) -> bool:
-        taken_back = view.cl_ord_id in self._steps.asked_to_cancel
+        taken_back = self._steps.may_have_ended(view.cl_ord_id)
         return view.role == "stop" and not view.triggered and not would_fire(view) and not taken_back
 
     def _block(self, view: OrderView, event: OrderEvent, now_ns: int) -> None:
@@ -385,7 +385,8 @@ class Bracket:
 
     @property
     def _entry_over(self) -> bool:
-        return all(o.ended for o in self.orders.values() if o.role == "entry")
+        """Nothing more can fill: one that has filled up is over, whatever its own cancel still waits for."""
+        return not any(o.most for o in self.orders.values() if o.role == "entry")
 
     @property
     def _swap_bound(self) -> int:

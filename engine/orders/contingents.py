@@ -421,6 +421,7 @@ class _Planner:
             if surplus <= 0:
                 return
             if stop.busy:
+                self._correct(stop, surplus)
                 surplus -= stop.most  # its answer changes the sum: wait before touching the next
                 continue
             left = self.s.instrument.lots(stop.most - surplus)
@@ -430,6 +431,23 @@ class _Planner:
                 return
             self.steps.append(CancelExit(stop.cl_ord_id, "quantity goes elsewhere"))
             surplus -= stop.most
+
+    def _amend_waits(self, order: OrderView) -> bool:
+        """Whether an amend of its quantity has been asked for and has not gone: a cancel leaves nothing sure."""
+        waits = order.busy and order.state in ("open", "partial") and order.cl_ord_id not in self.s.asked
+        return waits and ZERO < order.least < order.most
+
+    def _correct(self, stop: OrderView, surplus: Decimal) -> None:
+        """Bring an amend that still waits to be let go up to date: as it was decided it may be for too much by now."""
+        if not self._amend_waits(stop):
+            return
+        asked = stop.least if stop.least < stop.leaves_qty else stop.most
+        left = self.orderable(stop.most - surplus)
+        amend = self._amend(stop, left - stop.leaves_qty)
+        if not left or left == stop.leaves_qty:
+            self.steps.append(WithdrawChange(stop.cl_ord_id))
+        elif left != asked and amend.key() not in self.s.blocked:
+            self.steps.append(amend)
 
     def _amend(self, stop: OrderView, deficit: Decimal) -> AmendStop:
         """Change a stop's quantity by whole lots; one that rests where the signal's stop stood before moves as well."""
@@ -449,7 +467,12 @@ class _Planner:
             self.steps.append(CancelEntry(why))
 
     def _cancel(self, orders: list[OrderView], why: str) -> None:
-        self.steps += [CancelExit(o.cl_ord_id, why) for o in orders if not o.ended and not o.busy]
+        """Take exits back; an amend that still waits to be let go does not go any more."""
+        for order in orders:
+            if not order.ended and not order.busy:
+                self.steps.append(CancelExit(order.cl_ord_id, why))
+            elif self._amend_waits(order):
+                self.steps.append(WithdrawChange(order.cl_ord_id))
 
     def _phase(self) -> Phase:
         live = bool(self.s.unseen) or any(not o.ended for o in self.exits + self.returns)

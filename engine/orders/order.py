@@ -11,7 +11,7 @@ from engine.orders.fills import Fills
 from engine.orders.machine import ENDED, ORDER_ROWS, RESTING, UNPROVEN, fire, unshown
 from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
 from engine.orders.specs import made_by_venue
-from engine.orders.steps import SHRUNK
+from engine.orders.steps import NOT_APPLIED, SHRUNK
 from engine.orders.view import OrderView as OrderView  # its old place: others import it from here
 from engine.values.money import NO_QTY, ZERO, Price, Qty
 
@@ -220,7 +220,7 @@ class Order:
         resting = report.ord_status in ("new", "partially_filled", "pending_new")
         if resting and self.state in ("pending_amend", "pending_cancel"):
             why = "the venue shows it unchanged"
-            events.append(self._conclude("refuse_change", report.ts_ns, why=why, code="NOT_APPLIED"))
+            events.append(self._conclude("refuse_change", report.ts_ns, why=why, code=NOT_APPLIED))
         return events
 
     def doubt(self, why: str, ts_ns: int) -> list[OrderEvent]:

@@ -6,7 +6,16 @@ from typing import Final
 
 from engine.orders.bracket_events import Policy
 from engine.orders.events import OrderEvent
-from engine.orders.steps import NO_FUNDS, TRANSIENT_CODES, CancelEntry, CancelExit, PlaceClose, Step, WithdrawChange
+from engine.orders.steps import (
+    NO_FUNDS,
+    NOT_APPLIED,
+    TRANSIENT_CODES,
+    CancelEntry,
+    CancelExit,
+    PlaceClose,
+    Step,
+    WithdrawChange,
+)
 from engine.values.time import NS
 
 FUNDS_PAUSE_NS: Final = 30 * NS
@@ -23,6 +32,9 @@ class StepMemory:
         self.last: dict[str, Step] = {}
         """By cl_ord_id: what a refusal would refuse."""
         self.asked_to_cancel: set[str] = set()
+        self._unshown: set[str] = (
+            set()
+        )  # whose cancel found no answer and did not show: it may come through all the same
         self._blocked: dict[tuple[str, ...], int | None] = {}  # refused step -> when it may be tried again
         self._short: set[tuple[str, ...]] = set()  # those refused for want of funds
         self._unsent: dict[tuple[str, ...], tuple[int, int]] = {}  # step -> times in a row that it never left, and when
@@ -44,6 +56,12 @@ class StepMemory:
                 self._short.add(step.key())
         if isinstance(step, CancelExit | CancelEntry):
             self.asked_to_cancel.discard(cl_ord_id)
+            if event.code == NOT_APPLIED:
+                self._unshown.add(cl_ord_id)
+
+    def may_have_ended(self, cl_ord_id: str) -> bool:
+        """Tell whether an order's end may be our doing: its cancel is under way, or went out and was never answered."""
+        return cl_ord_id in self.asked_to_cancel or cl_ord_id in self._unshown
 
     def unblock(self, *commands: str) -> None:
         """Let these commands be tried again: what stood against them may have gone."""

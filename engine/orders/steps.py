@@ -15,6 +15,8 @@ SHRUNK: Final = "SHRUNK_BY_VENUE"
 """Code of a resting margin exit that the venue has cut to what there is to reduce."""
 UNKNOWN_ORDER: Final = "UNKNOWN_ORDER"
 """Refusal of a change: nothing of that id is open, or not yet."""
+NOT_APPLIED: Final = "NOT_APPLIED"
+"""Code of an unanswered change that did not show when it was asked for."""
 NO_INDEX: Final = "INDEX_UNAVAILABLE"
 TRANSIENT_CODES: Final = frozenset(
     {
@@ -30,7 +32,7 @@ TRANSIENT_CODES: Final = frozenset(
         "POST_ONLY_MODE",
         "DEADLINE_ELAPSED",
         "NOT_SENT",
-        "NOT_APPLIED",
+        NOT_APPLIED,
         "INVALID_NONCE",
         "INVALID_SESSION",
         UNKNOWN_ORDER,

@@ -16,7 +16,7 @@ from engine.orders.execution import Tally
 from engine.orders.order import Order
 from engine.orders.reports import Answer, OrderReport, Outcome
 from engine.orders.signal import Signal
-from engine.orders.steps import UNKNOWN_ORDER
+from engine.orders.steps import NOT_APPLIED, UNKNOWN_ORDER
 from engine.risk.denials import Denial
 from engine.runtime.messages import (
     Amend,
@@ -306,7 +306,7 @@ class OrderScope:
         unwanted = self._unwanted or any(e.from_state == "pending_cancel" for e in events)
         if fell and unwanted and self._order.role == "entry" and not self._order.ended:
             self.handle.suspect = True
-            self._entry_cancels = 0 if any(e.code == "NOT_APPLIED" for e in events) else self._entry_cancels
+            self._entry_cancels = 0 if any(e.code == NOT_APPLIED for e in events) else self._entry_cancels
             self._cancel_at_s = trio.current_time() + min(2.0**self._entry_cancels, MAX_CANCEL_PAUSE_S)
             self._entry_cancels += 1
             self._wait_to_cancel()
@@ -325,11 +325,17 @@ class OrderScope:
         return self._ask_cancel(self._why or "entry timed out")
 
     def _try_amend(self, wish: Amend) -> None:
-        order = self._order
-        if order.state in ("open", "partial") and order.outgoing is None and order.order_id is not None:
+        """Send it; while an amend decided before waits for room, the later one goes in its place."""
+        order, outgoing = self._order, self._outgoing
+        if order.state not in ("open", "partial") or order.order_id is None:
+            return
+        terms = wish.order_qty, wish.limit_price, wish.trigger_price
+        amend = AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, *terms)
+        if order.outgoing is None:
             self._why = wish.why
-            terms = wish.order_qty, wish.limit_price, wish.trigger_price
-            self._start(AmendOrder(order.cl_ord_id, order.order_id, order.spec.symbol, *terms))
+            self._start(amend)
+        elif isinstance(order.outgoing, AmendOrder) and outgoing is not None and outgoing.replace(amend):
+            self._why, order.outgoing = wish.why, amend
 
     def _amend_entry(self, wish: AmendEntry) -> None:
         """Take an operator's change of an entry that rests; a second one waits for nobody."""

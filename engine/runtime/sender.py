@@ -77,6 +77,12 @@ class Outgoing:
             self._admission.cancel()
         return not self.gone
 
+    def replace(self, request: Request) -> bool:
+        """Let a later wish of its kind go in its place, at its place in the line; False when it has gone."""
+        if not self.gone:
+            self.request = request
+        return not self.gone
+
     @property
     def admission(self) -> trio.CancelScope:
         """The scope around waiting for the limiter."""

@@ -131,6 +131,24 @@ async def test_reads_keep_within_the_rest_counter(scripted, autojump_clock):
     assert trio.current_time() - began > 8
 
 
+async def test_read_that_never_left_takes_no_room_from_those_behind_it(scripted, autojump_clock):
+    """Mixed 700074: an outage had filled our counter, and what it had hidden was asked for half a minute late."""
+    _, rest, wire = scripted
+    wire.refuse(1)
+    for _ in range(10):
+        with pytest.raises(VenueUnavailable):
+            await rest.ask("Balance", {}, dict[str, str], attempts=1)
+        with pytest.raises(VenueUnavailable):
+            await rest.ask("Time", {}, dict[str, str], private=False, attempts=1)
+    assert rest.query_key.budget.counter.level(trio.current_time()) == 0
+    await trio.sleep(1)
+    began = trio.current_time()
+    for _ in range(17):
+        await rest.ask("Balance", {}, dict[str, str])
+    await rest.ask("Time", {}, dict[str, str], private=False)
+    assert trio.current_time() - began < 1
+
+
 async def test_no_secret_in_any_message(scripted, autojump_clock):
     """Details, errors and reprs show neither key, secret nor signature."""
     server, rest, wire = scripted
@@ -161,7 +179,7 @@ async def test_concurrent_reads_keep_within_the_rest_counter(scripted, autojump_
 
 
 async def test_orders_and_batches_never_wait_for_the_counter_of_calls_and_amends_do(scripted, autojump_clock):
-    """Squall 40149: twenty amends by REST in a row. Kraken leaves open whether they count: reads leave them room too."""
+    """Squall 40149: twenty amends by REST in a row; Kraken leaves open whether they count: reads leave them room."""
     _, rest, _ = scripted
     for _ in range(20):
         await rest.ask("Balance", {}, dict[str, str], urgency=Urgency.TOKEN)

@@ -13,9 +13,9 @@ from tests.night.summary import written
 
 CORPUS = Path(__file__).parents[1] / "chaos" / "corpus" / "seeds.txt"
 SUMMARY = Path(__file__).parents[1] / "chaos" / "night.md"
-SHARES = {"mixed": 0.35, "storm": 0.15, "lag": 0.10, "calm": 0.05}
+SHARES = {"mixed": 0.30, "squall": 0.20, "storm": 0.12, "lag": 0.08, "calm": 0.05}
 """Of the time, by weather."""
-DEATHS, MUTANTS = 0.20, 0.15
+DEATHS, MUTANTS = 0.15, 0.10
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from engine.orders.brackets import BracketEvent, Policy
 from engine.orders.contingents import CancelEntry, CancelExit, PlaceClose, PlaceStop
 from engine.orders.events import OrderEvent
 from engine.orders.replay import Refused, Requested, rebuild_bracket, rebuild_orders
-from engine.orders.reports import Outcome, ReportType
+from engine.orders.reports import OrderReport, Outcome, ReportType
 from engine.orders.specs import stop_order
 from tests.orders.conftest import amend, qty
 from tests.orders.desk import BTC, BUY, NS, QUIET, Desk, covered_desk, touched
@@ -188,6 +188,19 @@ def test_refused_cancel_forgets_that_it_was_asked() -> None:
     desk.refuse("x1", "RATE_LIMIT")
     desk.end("x1")
     assert desk.bracket.vanished == 1
+
+
+def test_cancel_of_ours_that_comes_through_late_is_no_loss() -> None:
+    """Lag 300048: unanswered, and not shown when asked for; yet the venue had carried it out, and nobody took it."""
+    desk = covered_desk()
+    desk.sees(touched("2"))
+    order = desk.orders["x1"]
+    rests = OrderReport(ReportType.STATUS, "rest", "O-x1", "new", desk.now, cl_ord_id="x1")
+    desk.bracket.learn(order.view(), order.shown(rests), desk.now)
+    assert order.state == "open"
+    desk.market = QUIET
+    assert desk.end("x1") == [PlaceStop(qty(2))]
+    assert desk.bracket.vanished == 0
 
 
 # --- from the journal -------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.orders.commands import NewOrder
+from engine.orders.commands import CancelOrder, NewOrder
 from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from engine.orders.replay import Opened, rebuild_bracket
 from engine.orders.reports import ReportType
@@ -340,6 +340,16 @@ def test_full_fill_protection_waits_for_the_entry_to_be_over() -> None:
     assert desk.bracket.state == "covering"
     assert desk.bracket.uncovered_qty_s == 60
     assert desk.fill("entry", "1") == [PlaceStop(qty(2))]
+
+
+def test_full_fill_protection_waits_for_no_cancel_of_an_entry_that_has_filled_up() -> None:
+    """Storm 1312: its cancel found no answer, and what it had bought in full stood bare, without an alarm."""
+    desk = Desk(msgspec.structs.replace(BUY, protect_from="full_fill"))
+    desk.accept("entry")
+    desk._ask(CancelOrder("entry", "O-entry", "BTC/USD"), CancelEntry("entry timed out"))
+    assert desk.fill("entry", "1") == []
+    assert desk.fill("entry", "1") == [PlaceStop(qty(2))]
+    assert desk.orders["entry"].state == "pending_cancel"
 
 
 def test_full_fill_protection_does_not_watch_a_fall() -> None:

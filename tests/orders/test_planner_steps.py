@@ -243,6 +243,38 @@ def test_change_of_a_stop_that_still_waits_is_withdrawn_with_its_swap(amount: st
     assert desk.sees(QUIET) == [WithdrawChange("x1")]
 
 
+def shrinking(desk: Desk) -> Desk:
+    """Stop and target rest for two; the target has traded a half, and the stop's shrink waits for room."""
+    assert waiting(desk).bracket.orders["x2"].role == "target"
+    desk.accept("x2")
+    assert desk.fill("x2", "0.5") == [AmendStop("x1", qty("1.5"))]
+    return desk
+
+
+BOTH = msgspec.structs.replace(BUY, exits="both-rest")
+
+
+def test_shrink_that_still_waits_goes_for_what_is_held_by_then() -> None:
+    """Mixed 40173: it would have gone for what was held when it was decided."""
+    desk = shrinking(FullCounter(BOTH))
+    assert desk.fill("x2", "0.5") == [AmendStop("x1", qty(1))]
+    assert desk.after(60) == []
+    assert (desk.bracket.orders["x1"].least, desk.bracket.orders["x1"].most) == (1, 2)
+
+
+def test_shrink_that_still_waits_is_withdrawn_where_the_stop_is_to_go() -> None:
+    """By then nothing is left to protect."""
+    desk = shrinking(FullCounter(BOTH))
+    assert desk.fill("x2", "1.5")[-2:] == [WithdrawChange("x1"), CancelExit("x1", "nothing left to protect")]
+
+
+def test_shrink_that_has_gone_is_waited_for() -> None:
+    """Its answer comes first, then the next one goes."""
+    desk = shrinking(Desk(BOTH))
+    assert desk.fill("x2", "0.5") == []
+    assert desk.accept("x1") == [AmendStop("x1", qty(1))]
+
+
 def test_change_of_a_stop_that_has_gone_is_not_withdrawn() -> None:
     """Its answer is on the way: the stop comes back once it has ended."""
     desk = waiting(Desk())

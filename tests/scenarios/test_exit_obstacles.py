@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from engine.orders.commands import CancelOrder, kind_of
+from engine.orders.replay import Intent, Requested
 from engine.sim import ScriptedFaults, SimSettings, lose_answer, lose_request, refuse_with
-from tests.scenarios.story import BTC, d
+from engine.values.money import trimmed
+from tests.scenarios.story import BTC, Story, d
 from tests.scenarios.test_contingents import at, entered, move, stop_at
 
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
@@ -157,3 +160,31 @@ async def test_close_refused_for_good_is_told_beside_the_bare_quantity(open_stor
         story.world.exchange.faults = ScriptedFaults()
         assert (await story.engine.close(signal_id=case.signal_id)).flat
     assert case.outcome == "flattened"
+
+
+async def test_shrink_that_waits_for_room_goes_for_what_is_held_by_then(open_story, autojump_clock):
+    """Mixed 40173: the counter is full while the resting target trades on. What waits goes once, for what is left."""
+    async with open_story(sim=SimSettings(tier="starter"), tier="starter") as story:
+        story.may_exceed = True  # by design: each exit alone is within the position
+        story.market(ask="51010")
+        case = await story.bought("0.02", exits="both-rest")
+        await story.until(lambda: case.resting("target"))
+        core = story.world.exchange._venue.core
+        core.rates.charge("client", BTC, core.clock.now_ns(), d("62"))
+        for left in ("0.015", "0.01"):
+            story.bid("51000", "0.005")
+            await story.until(lambda left=left: case.targets()[0].leaves_qty == d(left))
+        assert [stop.order_qty for stop in case.resting("stop")] == [d("0.02")]
+        await story.until(lambda: case.covered("0.01"), within_s=60)
+        assert asked_of_stops(story) == ["new 0.02", "amend 0.01"]
+        story.bid("51000", "0.01")
+        await story.ended(case)
+    assert case.outcome == "target"
+
+
+def asked_of_stops(story: Story) -> list[str]:
+    """The requests for stops that place or change one, with their quantities, in the order in which they went."""
+    names = {row.cl_ord_id for row in story.journal.rows(kind="intent") if row.decode(Intent).role == "stop"}
+    rows = [row for row in story.journal.rows(kind="request") if row.cl_ord_id in names]
+    asked = [row.decode(Requested).request for row in rows]
+    return [f"{kind_of(one)} {trimmed(one.order_qty)}" for one in asked if not isinstance(one, CancelOrder)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from engine.sim import ScriptedFaults, lose_request
+from engine.sim import ScriptedFaults, SimSettings, lose_request
 from tests.scenarios.honesty import arrived
 from tests.scenarios.restart.lives import back, kill
-from tests.scenarios.story import d
+from tests.scenarios.story import Case, Story, d
 
 
 async def test_late_fill_reopens_an_abandoned_bracket_and_is_covered(open_story, autojump_clock):
@@ -75,3 +75,52 @@ async def test_late_fill_of_a_swapped_out_stop_is_traded_back(open_story, autoju
     assert (close.side, close.cum_qty) == ("buy", d("0.02"))
     assert story.truth.balances()["BTC"] == d("2")
     assert case.closed.net_qty == 0
+
+
+async def told_by_the_balance_alone(story: Story) -> Case:
+    """An entry that has ended, and then a fill of it whose frame is the last before a silence, and is lost."""
+    story.market()
+    case = await story.submit(qty="0.02", entry_timeout_s=5)
+    await story.ended(case)
+    await story.wait(20)
+    story.world.exchange.faults = ScriptedFaults().at_frame("executions", 1, "drop")
+    story.house.late_fill(case.sent("entry")[0].order_id, d("0.01"), d("50000"))
+    return case
+
+
+async def stopped_out(story: Story, case: Case) -> None:
+    """The stop sells what came late, and in the end the balances say what the books say."""
+    story.market("48990", "49010")
+    story.print("48990")
+    await story.until(lambda: case.outcome == "stop")
+    await story.wait(30)
+    assert story.engine.services.money.mismatch == {}
+
+
+async def test_late_fill_whose_frame_is_lost_before_a_silence_is_covered(open_story, autojump_clock):
+    """No later frame shows the gap and nobody asks for an order that has ended: the balance tells of it."""
+    async with open_story() as story:
+        case = await told_by_the_balance_alone(story)
+        await story.until(lambda: case.covered("0.01"), within_s=10)
+        await stopped_out(story, case)
+    (late,) = story.of(case, "trade", "entry")
+    assert (late.ord_status, late.reason) == ("canceled", "late fill")
+
+
+async def test_late_fill_whose_frame_is_lost_is_found_by_rest_that_lags(open_story, autojump_clock):
+    """REST does not know it when it is asked first: it is asked again, and the books agree in the end."""
+    async with open_story(sim=SimSettings(rest_lag_s=20)) as story:
+        case = await told_by_the_balance_alone(story)
+        await story.until(lambda: case.covered("0.01"), within_s=35)
+        await stopped_out(story, case)
+
+
+async def test_late_fill_whose_frame_is_lost_with_the_engine_is_covered_by_the_next(open_story, autojump_clock):
+    """Killed before it asks: the next engine's snapshot shows the fill."""
+    async with open_story() as story:
+        case = await told_by_the_balance_alone(story)
+        await story.wait(1)
+        kill(story)
+        await back(story, case)
+        await story.until(lambda: case.covered("0.01"), within_s=5)
+        await stopped_out(story, case)

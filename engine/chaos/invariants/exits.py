@@ -35,6 +35,7 @@ class ExitsWithinPosition(Invariant):
     def __init__(self, court: Any) -> None:
         super().__init__(court)
         self._touched: set[str] = set()
+        self._full_s: dict[str, float] = {}
 
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
         """Remember whom the command concerned."""
@@ -58,9 +59,15 @@ class ExitsWithinPosition(Invariant):
             self.broken(f"exits for {live} live, held is {held}", case.signal_id, *case.orders)
 
     def _sibling_just_traded(self, case: Case) -> bool:
-        """Both exits rest: what the one has traded the other offers until a shrink or a cancel has come through."""
+        """Both exits rest: what the one has traded the other offers until a shrink or a cancel has come through.
+
+        Four stops cost 32 points to cancel: where the counter has no room for that they go one after the other.
+        """
         just = max((twin.filled_s for twin in case.of("stop") + case.of("target")), default=0.0)
-        return self.court.now_s <= max(just, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S
+        if self.court.counter_full(case.signal.symbol):
+            self._full_s[case.signal.symbol] = self.court.now_s
+        full_s = self._full_s.get(case.signal.symbol, 0.0)
+        return self.court.now_s <= max(just, full_s, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S
 
     def _just_taken(self, case: Case) -> Decimal:
         """Base fees that a stop cannot have left out yet: until a shrink has come through it is for all that filled.
