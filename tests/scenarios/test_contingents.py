@@ -8,6 +8,8 @@ import pytest
 
 from engine.sim import ScriptedFaults, SimSettings
 from engine.sim.faults import Action, Verdict, http_error
+from tests.scenarios.honesty import arrived
+from tests.scenarios.restart.lives import back, kill
 from tests.scenarios.story import Case, Story, d
 
 LOOSE = SimSettings(untriggered_stops_hold_funds=False)
@@ -419,3 +421,27 @@ async def test_exits_get_out_with_the_rate_counter_near_its_limit(open_story, au
         await story.ended(case, late)
     assert case.outcome == "stop"
     assert len(case.sent("stop")) == 1
+
+
+async def test_fill_of_an_ended_brackets_stop_keeps_no_later_bracket_bare(open_story, autojump_clock):
+    """Squall 40104: the venue's stop of one bracket sold; the engine died, and with it what it knew of that order.
+
+    The next bracket's own stop was dropped by the venue at once, unseen. That older fill cannot be of it: once REST
+    may hide nothing any more its coins are sold, and do not stand bare for good.
+    """
+    settings = SimSettings(would_trigger_immediately="cancel")
+    async with open_story(sim=settings) as story:
+        story.market()
+        first = await story.bought("0.02", exits="conditional-close", take_profit=None)
+        move(story, "buy", -1100)
+        await story.ended(first)
+        assert first.outcome == "stop"
+        story.market("48790", "48800")
+        before = arrived(story, "new")
+        second = await story.submit(qty="0.02", exits="conditional-close", take_profit=None)
+        await story.until(lambda: arrived(story, "new") > before)
+        kill(story)
+        await back(story, second)
+        await story.ended(second, within_s=80)
+    assert [order.order_type for order in second.sent("close")] == ["market"]
+    assert story.truth.balances()["BTC"] == d("2")
