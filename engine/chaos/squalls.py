@@ -106,7 +106,7 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         starter=0.9,
         by_rest=0.2,
         restless=3,
-        busy=(12, 30),
+        busy=(40, 90),
         haste=4,
         strikes=(0, 4),
     ),

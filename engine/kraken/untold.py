@@ -31,10 +31,12 @@ KINDS: Final = frozenset({"trade", MARGIN})
 PATIENCE_S: Final = 3.0
 """So long a fill may come after its ledger entry, and so long at least lies between two questions: each costs a point
 of the counter of calls, and of the smallest tier's that is what refills meanwhile."""
-MOST_PAUSE_S: Final = 30.0
 ATTEMPTS: Final = 6
 """After three seconds and after pauses that double, to a minute and a half in all: REST may lag by a minute. What it
 does not know then is no fill."""
+MOST_PAUSE_S: Final = 30.0
+"""The longest of them; and between any two questions once so many in a row were in vain: then the entries name
+something else, or REST is away, and others need its points."""
 MOST_AWAITED: Final = 1000
 """More fills than come in the time that each is waited for; beyond that the oldest are not asked for."""
 
@@ -56,6 +58,7 @@ class Untold:
         self._queries, self._memory, self._tell = queries, memory, tell
         self._awaited: OrderedDict[str, _Awaited] = OrderedDict()
         self._news = trio.Event()
+        self._in_vain = 0
         self._together = TRADES_PER_QUERY  # one id that REST does not know refuses them all: then they are asked apart
 
     def hear(self, movement: Movement) -> None:
@@ -81,9 +84,9 @@ class Untold:
                 await trio.sleep_until(min(one.ask_s for one in self._awaited.values()))
                 due = self._due()
                 if due and up():
-                    await self._ask(due[: self._together], give_up)
+                    await self._ask(due[: self._together], up, give_up)
                 if due:
-                    await trio.sleep(PATIENCE_S)
+                    await trio.sleep(PATIENCE_S if self._in_vain < ATTEMPTS else MOST_PAUSE_S)
 
     def _due(self) -> list[str]:
         """Forget what has been told, or asked for in vain; return what is to be asked for, of all that was least asked.
@@ -101,7 +104,7 @@ class Untold:
         least = min((self._awaited[exec_id].asked for exec_id in due), default=0)
         return [exec_id for exec_id in due if self._awaited[exec_id].asked == least]
 
-    async def _ask(self, exec_ids: Sequence[str], give_up: Callable[[str], None]) -> None:
+    async def _ask(self, exec_ids: Sequence[str], up: Callable[[], bool], give_up: Callable[[str], None]) -> None:
         log.warning("fills.untold", exec_ids=exec_ids)
         try:
             found = await self._queries.query_trades(exec_ids, Urgency.FILLS)
@@ -109,19 +112,21 @@ class Untold:
             log.warning("query.failed", query="QueryTrades", why=str(error))
             self._failed(exec_ids, unknown=isinstance(error, VenueRefused) and names_nothing(error))
             return
-        self._together = TRADES_PER_QUERY
-        self._asked(exec_ids)
-        if any(report.fill is not None and not self._memory.knows(report.fill) for report in found):
+        self._in_vain, self._together = 0, TRADES_PER_QUERY
+        self._not_known(exec_ids)  # those it has left out; the others are forgotten as told
+        if up() and any(report.fill is not None and not self._memory.knows(report.fill) for report in found):
             give_up("the balances told of a fill that executions had left out")
         await self._tell(sorted(found, key=lambda report: report.ts_ns))
 
     def _failed(self, exec_ids: Sequence[str], *, unknown: bool) -> None:
-        if unknown:
+        """Note a question without an answer. Only that REST does not know a fill is a word about it."""
+        self._in_vain += 1
+        if unknown and len(exec_ids) > 1:
             self._together = 1
-        if len(exec_ids) == 1 or not unknown:
-            self._asked(exec_ids)
+        elif unknown:
+            self._not_known(exec_ids)
 
-    def _asked(self, exec_ids: Sequence[str]) -> None:
+    def _not_known(self, exec_ids: Sequence[str]) -> None:
         for exec_id in exec_ids:
             one = self._awaited.get(exec_id)
             if one is not None:

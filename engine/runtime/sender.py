@@ -40,6 +40,8 @@ DEAREST_CANCEL = 8
 ROOM_BEHIND = 5
 """Points that a batch of cancels leaves free: those of a close, and of a few other orders."""
 
+WITHDRAWN = "withdrawn before it was sent"
+
 _CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="string")
 
 
@@ -68,14 +70,19 @@ class Outgoing:
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.gone = False
+        self.gone = self.withdrawn = False
         self._admission = trio.CancelScope()
 
     def withdraw(self) -> bool:
         """Take it back if it has not gone; returns whether that is so."""
         if not self.gone:
+            self.withdrawn = True
             self._admission.cancel()
         return not self.gone
+
+    def wait_in(self, scope: trio.CancelScope) -> None:
+        """Wait for the limiter in this scope from now on: those of a batch share one."""
+        self._admission = scope
 
     def replace(self, request: Request) -> bool:
         """Let a later wish of its kind go in its place, at its place in the line; False when it has gone."""
@@ -244,14 +251,25 @@ class Sender:
         await self._conclude(self._not_sent(job.request, denial.code, denial.reason), job, job.cause)
 
     async def _send_batch(self, jobs: list[_Job]) -> None:
-        """Send many cancels in one request; the venue tells by reports what became of each."""
-        requests = [job.request for job in jobs]
+        """Send many cancels in one request; the venue tells by reports what became of each.
+
+        Who is withdrawn while they wait for room stays here: they would keep it from what their bracket needs instead.
+        """
+        if any(job.outgoing.withdrawn for job in jobs):
+            await self._send_others(jobs)
+            return
+        requests, waiting = [job.request for job in jobs], trio.CancelScope()
+        for job in jobs:
+            job.outgoing.wait_in(waiting)
         try:
-            with trio.fail_after(self._bound_s):
+            with waiting, trio.fail_after(self._bound_s):
                 ticket = await self._link.admit_batch(min(job.lane for job in jobs), requests)
         except (VenueUnavailable, trio.TooSlowError) as error:
             for job in jobs:
                 await self._conclude(self._not_sent(job.request, "VENUE_UNAVAILABLE", str(error)), job, job.cause)
+            return
+        if waiting.cancelled_caught:
+            await self._send_others(jobs)
             return
         sent = [await self._going(job, ticket) for job in jobs]
         await self._journal.sync()
@@ -263,6 +281,18 @@ class Sender:
             answers = await self._link.cancel_batch(ticket, cancels)
         for job, answer, (_, row) in zip(jobs, answers, sent, strict=True):
             await self._conclude(answer, job, row)
+
+    async def _send_others(self, jobs: list[_Job]) -> None:
+        """Send those of a batch that have not been withdrawn; they wait anew."""
+        stay = [job for job in jobs if job.outgoing.withdrawn]
+        go = [job for job in jobs if not job.outgoing.withdrawn]
+        for job in stay:
+            await self._conclude(self._not_sent(job.request, "WITHDRAWN", WITHDRAWN), job, job.cause)
+        if len(go) > 1:
+            await self._send_batch(go)
+        elif go:
+            go[0].outgoing.wait_in(trio.CancelScope())
+            await self._send(go[0])
 
     async def _going(self, job: _Job, ticket: Ticket) -> tuple[Request, int]:
         """Note that a request is about to be written, and tell its order. Returns it as it goes, and its row."""
@@ -283,7 +313,7 @@ class Sender:
         except VenueUnavailable as error:
             return self._not_sent(request, "VENUE_UNAVAILABLE", str(error))
         if outgoing.admission.cancel_called:
-            return self._not_sent(request, "WITHDRAWN", "withdrawn before it was sent")
+            return self._not_sent(request, "WITHDRAWN", WITHDRAWN)
         return self._not_sent(request, "NO_LEAVE", f"no leave from the limiter in {self._bound_s:g} s")
 
     def _note(self, request: Request, ticket: Ticket, job: _Job) -> int:

@@ -13,7 +13,7 @@ import trio
 from engine.accounts.movement import Movement
 from engine.errors import VenueRefused, VenueUnavailable
 from engine.kraken.fill_memory import FillMemory
-from engine.kraken.untold import ATTEMPTS, MOST_AWAITED, PATIENCE_S, Untold
+from engine.kraken.untold import ATTEMPTS, MOST_AWAITED, MOST_PAUSE_S, PATIENCE_S, Untold
 from engine.orders.reports import Fill, OrderReport, ReportType
 from engine.sim import ScriptedFaults
 from tests.kraken.test_lost_fills import check, fill, rest_an_order
@@ -105,13 +105,14 @@ class Rest:
     """Knows some fills; a question with any other id is refused as a whole. ``down``: it does not answer."""
 
     def __init__(self, *known: str) -> None:
-        self.known, self.down = set(known), False
+        self.known, self.down, self.on_question = set(known), False, lambda: None
         self.questions: list[tuple[float, list[str]]] = []
 
     async def query_trades(self, exec_ids: Sequence[str], _urgency: object) -> list[OrderReport]:
         """Answer, or refuse."""
         await trio.lowlevel.checkpoint()
         self.questions.append((trio.current_time(), list(exec_ids)))
+        self.on_question()
         if self.down:
             raise VenueUnavailable("down")
         if set(exec_ids) - self.known:
@@ -190,16 +191,18 @@ async def test_id_that_rest_does_not_know_keeps_no_other_from_being_told(autojum
     assert len(bench.given_up) == 2
 
 
-async def test_no_two_questions_come_close_together(autojump_clock):
-    """However many entries come that nothing explains, a point is spent every three seconds at most."""
+async def test_entries_that_name_no_fill_cost_little(autojump_clock):
+    """However many come: a point every three seconds at most, and every thirty when six questions were in vain."""
     async with running(Rest()) as bench:
         for number in range(40):
             bench.untold.hear(entry(f"X-{number}"))
             await trio.sleep(0.5)
-        await trio.sleep(200)
+        await trio.sleep(600)
     times = [at_s for at_s, _ in bench.rest.questions]
-    assert len(times) > 20
-    assert min(late - early for early, late in itertools.pairwise(times)) >= PATIENCE_S - 1e-9
+    pauses = [late - early for early, late in itertools.pairwise(times)]
+    assert len(pauses) > ATTEMPTS
+    assert min(pauses) >= PATIENCE_S - 1e-9
+    assert min(pauses[ATTEMPTS - 1 :]) >= MOST_PAUSE_S - 1e-9
 
 
 async def test_nothing_is_asked_while_no_stream_stands(autojump_clock):
@@ -217,16 +220,26 @@ async def test_nothing_is_asked_while_no_stream_stands(autojump_clock):
 
 
 async def test_question_that_fails_is_put_again(autojump_clock):
-    """An outage of REST is not the venue's word that there is no such fill."""
+    """An outage of REST, however long, is not the venue's word that there is no such fill."""
     async with running(Rest("T-1", "T-2")) as bench:
         bench.rest.down = True
         bench.untold.hear(entry("T-1"))
         bench.untold.hear(entry("T-2"))
-        await trio.sleep(20)
-        assert [ids for _, ids in bench.rest.questions] == [["T-1", "T-2"]] * 2
+        await trio.sleep(900)
+        assert {tuple(ids) for _, ids in bench.rest.questions} == {("T-1", "T-2")}
+        assert len(bench.rest.questions) < 40
         bench.rest.down = False
-        await trio.sleep(30)
+        await trio.sleep(MOST_PAUSE_S)
         assert bench.told == ["T-1", "T-2"]
+
+
+async def test_stream_that_went_while_the_question_was_out_is_not_given_up_again(autojump_clock):
+    """Another one is on its way up: its snapshot will tell."""
+    async with running(Rest("T-1")) as bench:
+        bench.untold.hear(entry("T-1"))
+        bench.rest.on_question = lambda: setattr(bench, "up", False)
+        await trio.sleep(60)
+    assert (bench.told, bench.given_up) == (["T-1"], [])
 
 
 async def test_more_than_can_be_awaited_lets_the_oldest_go(autojump_clock):

@@ -42,6 +42,8 @@ class SlowVenue:
         self.durable_when_sent = 0
         self.level = 0.0
         self.batches: list[list[str]] = []
+        self.room = trio.Event()
+        self.room.set()
 
     async def admit(self, lane: Lane, request: Any, bracket: str) -> Ticket:
         """Wait for the test's leave."""
@@ -55,7 +57,8 @@ class SlowVenue:
         return [Headroom("BTC/USD", self.level, 125, 3, 80, 0, 0)]
 
     async def admit_batch(self, lane: Lane, requests: Any) -> Ticket:
-        """Let a batch go at once."""
+        """Let a batch go once there is room; the test may take it away."""
+        await self.room.wait()
         return Ticket("ws", 123)
 
     async def cancel_batch(self, ticket: Ticket, cancels: Any) -> list[Answer]:
@@ -269,6 +272,29 @@ async def test_many_cancels_go_in_parts_that_leave_room_behind_them(open_place, 
             desk.sender.start(Lane.EMERGENCY, CancelOrder(name, f"O-{name}", "BTC/USD"), handle, "s1", 1)
         await trio.testing.wait_all_tasks_blocked()
         assert sorted(len(batch) for batch in desk.link.batches) == [7, 15]
+
+
+@pytest.mark.parametrize(("stay", "sent"), [(12, []), (11, [["c00"]]), (5, [[f"c{number:02}" for number in range(7)]])])
+async def test_cancels_withdrawn_while_their_batch_waits_are_not_sent(open_place, autojump_clock, stay, sent):
+    """Lag 830055: a batch of a swap that was over stood in the way of the stop that was to come back."""
+    async with open_desk(open_place) as desk:
+        desk.link.room, names = trio.Event(), [f"c{number:02}" for number in range(12)]
+        send, inbox = trio.open_memory_channel[OrderMessage](100)
+        handle = OrderHandle(Order(SPEC, "stop").view(), "s1", send)
+        started = [
+            desk.sender.start(Lane.CANCEL, CancelOrder(name, f"O-{name}", "BTC/USD"), handle, "s1", 1) for name in names
+        ]
+        await trio.testing.wait_all_tasks_blocked()
+        for outgoing in started[12 - stay :]:
+            assert outgoing.withdraw()
+        await trio.testing.wait_all_tasks_blocked()
+        assert inbox.statistics().current_buffer_used == stay
+        desk.link.room.set()
+        desk.link.leave.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert (desk.link.batches, desk.sender.in_flight) == (sent, 0)
+        answers = [row.decode(Answer) for row in desk.journal.rows(kind="answer")]
+        assert sorted(one.cl_ord_id for one in answers if one.code == "WITHDRAWN") == names[12 - stay :]
 
 
 @pytest.mark.parametrize(

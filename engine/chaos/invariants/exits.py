@@ -164,17 +164,32 @@ class TakenOverTruly(Invariant):
 
     name = "taken_over_truly"
 
+    def __init__(self, court: Any) -> None:
+        super().__init__(court)
+        self._asked_ns: dict[str, int] = {}
+
+    def on_asked(self, asked: Asked) -> None:
+        """Note when the engine first asked for an order's end."""
+        if asked.kind == "cancel":
+            for name in (*asked.ids, *asked.names):
+                self._asked_ns.setdefault(name, self.court.world.exchange.clock.now_ns())
+
     def on_row(self, row: Row, fact: Any) -> None:
-        """Count the stops that the exchange has ended, and that only a person has asked it to."""
+        """Count the stops that the exchange has ended before the engine asked it to, or because a person did."""
         if not isinstance(fact, BracketEvent) or fact.move != "hand_over" or fact.closing in GONE:
             return
         case = self.ledger.cases.get(row.signal_id)
         stops = [twin for twin in case.of("stop") if twin.venue is not None] if case is not None else []
-        asked = {twin.cl_ord_id for twin in stops if any(kind == "cancel" for kind, _ in twin.requests)}
-        taken = [twin for twin in stops if twin.cl_ord_id not in asked - self.ledger.given_up]
-        ended = [twin.cl_ord_id for twin in taken if twin.venue is not None and twin.venue.status == "canceled"]
-        if len(ended) < MAX_VANISHED:
-            self.broken(f"{len(ended)} stops were taken from it: {fact.why}", row.signal_id)
+        taken = sum(self._taken(twin) for twin in stops)
+        if taken < MAX_VANISHED:
+            self.broken(f"{taken} stops were taken from it: {fact.why}", row.signal_id)
+
+    def _taken(self, twin: Twin) -> bool:
+        """A cancel of ours that comes too late meets an order that is gone already."""
+        if twin.venue is None or twin.venue.status != "canceled" or twin.venue.closed_ns is None:
+            return False
+        asked = [self._asked_ns[name] for name in (twin.cl_ord_id, *twin.venue_ids) if name in self._asked_ns]
+        return twin.cl_ord_id in self.ledger.given_up or not asked or twin.venue.closed_ns < min(asked)
 
 
 RULES = (ExitsWithinPosition, TargetHasStop, ExitsNeverDenied, ExitsGoFirst, TakenOverTruly)

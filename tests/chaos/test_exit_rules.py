@@ -1,0 +1,61 @@
+"""What the rules on exits allow, and no more than that."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import msgspec
+import pytest
+import trio
+
+from tests.chaos.test_oracle import Stage, _say, staged
+from tests.chaos.test_oracle_sees import deafen, decide, lose, place, taken_over_by_nobody
+
+
+async def lose_one(stage: Stage, *, asked_first: bool) -> None:
+    """The exchange ends the stop, and the engine asks for its end: before that, or after it."""
+    ask = json.dumps({"method": "cancel_order", "params": {"order_id": [stage.ours("stop")]}})
+    if asked_first:
+        _say(stage.world, ask)
+        await trio.sleep(0.1)
+    lose(stage)
+    await trio.sleep(0.1)
+    _say(stage.world, ask)
+
+
+@pytest.mark.parametrize(("asked_first", "broken"), [(False, False), (True, True)])
+async def test_stop_that_had_gone_before_we_asked_for_its_end_was_taken(autojump_clock, asked_first, broken):
+    """Storm 820018: the second of two that were taken; one that we have ended ourselves is none of them."""
+    async with staged() as stage:
+        deafen(stage)
+        await lose_one(stage, asked_first=asked_first)
+        decide(stage, "again", role="stop", side="sell", order_type="stop-loss", trigger_price="49000")
+        place(stage, "again", "sell", "60000")
+        twin = stage.oracle.ledger.orders["again"]
+        assert twin.venue is not None
+        core = stage.world.exchange._venue.core
+        core.cancel(core.orders[twin.venue.order_id])
+        await taken_over_by_nobody(stage)
+        assert ("taken_over_truly" in stage.broken()) == broken
+        stage.world.kill()
+
+
+@pytest.mark.parametrize(("points", "broken"), [("0", True), ("124", False)])
+async def test_stop_beside_a_target_that_has_sold_may_wait_for_room_alone(autojump_clock, points, broken):
+    """Mixed 700042: three seconds after the sale it is too much, unless the counter takes no cancel."""
+    async with staged() as stage:
+        deafen(stage)
+        (case,) = stage.oracle.ledger.cases.values()
+        case.signal = msgspec.structs.replace(case.signal, exits="both-rest")
+        decide(stage, "aim", role="target", side="sell", order_type="limit", limit_price="49990")
+        place(stage, "aim", "sell", "49990")
+        assert "exits_within_position" not in stage.broken()
+        stage.oracle.ledger.orders["aim"].cum_qty = Decimal("0.02")  # the journal has heard of it
+        await trio.sleep(3)
+        core = stage.world.exchange._venue.core
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
+        core.report(core.orders[stage.ours("stop")], "status")
+        core.finish()
+        assert ("exits_within_position" in stage.broken()) == broken
+        stage.world.kill()
