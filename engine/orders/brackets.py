@@ -188,7 +188,8 @@ class Bracket:
         """Remember what was asked of an order: a refusal blocks exactly that, an asked-for end is not a loss."""
         self._steps.asked(cl_ord_id, step)
         if isinstance(step, AmendStop | CancelExit):
-            self.orders[cl_ord_id] = self._as_commanded(msgspec.structs.replace(self.orders[cl_ord_id], busy=True))
+            view = msgspec.structs.replace(self.orders[cl_ord_id], busy=True, waits=False)
+            self.orders[cl_ord_id] = self._as_commanded(view)
         if isinstance(step, PlaceTarget) and not step.rest and self.swap is not None:
             self.swap = msgspec.structs.replace(self.swap, target=cl_ord_id)
 

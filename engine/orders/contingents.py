@@ -434,8 +434,7 @@ class _Planner:
 
     def _amend_waits(self, order: OrderView) -> bool:
         """Whether an amend of its quantity has been asked for and has not gone: a cancel leaves nothing sure."""
-        waits = order.busy and order.state in ("open", "partial") and order.cl_ord_id not in self.s.asked
-        return waits and ZERO < order.least < order.most
+        return order.waits and order.cl_ord_id not in self.s.asked and ZERO < order.least < order.most
 
     def _correct(self, stop: OrderView, surplus: Decimal) -> None:
         """Bring an amend that still waits to be let go up to date: as it was decided it may be for too much by now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.errors import OrderInvariantError
-from engine.orders.commands import TRIGGERED_TYPES, AmendOrder, NewOrder, Request, kind_of
+from engine.orders.commands import TRIGGERED_TYPES, AmendOrder, CancelOrder, NewOrder, Request, kind_of
 from engine.orders.events import Numbers, OrderEvent, Role
 from engine.orders.fills import Fills
 from engine.orders.machine import ENDED, ORDER_ROWS, RESTING, UNPROVEN, fire, unshown
@@ -37,6 +37,7 @@ class Order:
         self.triggered = False
         self.outgoing: Request | None = None  # decided, perhaps still waiting for the limiter
         self.pending: Request | None = None  # amend or cancel written, without answer
+        self._gone: Request | None = None  # what was outgoing when it went, or was taken back
         self.cancel_wanted = False  # asked for while the order was unproven or busy
         self.changed_ns = 0
         self.dispatched_ns = 0
@@ -122,7 +123,17 @@ class Order:
             states=self.states(),
             trigger_price=self.trigger_price,
             limit_price=self.limit_price,
+            waits=self.waits,
         )
+
+    @property
+    def waits(self) -> bool:
+        """A change of it has been decided and has not been let go."""
+        return isinstance(self.outgoing, AmendOrder | CancelOrder) and self.outgoing is not self._gone
+
+    def let_go(self) -> None:
+        """What is outgoing is written now, or was taken back: it can be altered no more."""
+        self._gone = self.outgoing
 
     @property
     def in_doubt(self) -> bool:
@@ -159,6 +170,7 @@ class Order:
         move = "ask_amend" if isinstance(request, AmendOrder) else "ask_cancel"
         events = [self._conclude(move, ts_ns, why=why)]
         self.pending = request
+        self.let_go()
         return events
 
     def answered(self, answer: Answer) -> list[OrderEvent]:
@@ -464,6 +476,7 @@ class Order:
         self._fold(event)
         if event.move in ("ask_amend", "ask_cancel"):
             self.pending = self.outgoing or self.pending
+            self.let_go()
 
     def _move(self, move: str, fill: Fill | None, order_qty: Qty | None) -> str:
         cum = self.cum_qty + (fill.last_qty if fill else ZERO)

@@ -17,7 +17,7 @@ class OrderView(msgspec.Struct, frozen=True):
 
     ``least`` and ``most`` bound the quantity that may still rest on the venue: the arithmetic of doubt.
     ``done_qty`` counts fills the venue has told of, even those whose details are missing. Trigger and limit are what
-    they were last amended to.
+    they were last amended to. ``waits``: a change of it has been decided, and can still be altered or taken back.
     """
 
     cl_ord_id: str
@@ -43,6 +43,7 @@ class OrderView(msgspec.Struct, frozen=True):
     states: tuple[str, ...]
     trigger_price: Price | None = None
     limit_price: Price | None = None
+    waits: bool = False
 
     @property
     def ended(self) -> bool:

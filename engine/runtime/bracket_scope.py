@@ -309,7 +309,7 @@ class BracketScope:
     def _learn(self, change: OrderChanged) -> None:
         view = change.view
         if change.taken < self._commands.get(view.cl_ord_id, 0) and not view.ended:
-            view = msgspec.structs.replace(view, busy=True)  # it has not yet looked at our last command
+            view = msgspec.structs.replace(view, busy=True, waits=False)  # it has not yet looked at our last command
         self.bracket.learn(view, list(change.events), self._now())
         self._services.risk.learned(self.bracket, view, change.events)
         if view.role == "entry":

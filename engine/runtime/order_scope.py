@@ -276,6 +276,7 @@ class OrderScope:
             return []
         if order.outgoing is not None and self._outgoing is not None:
             self._outgoing.withdraw()  # its answer, not sent, tells the bracket; a cancel wanted beside it still goes
+            order.let_go()
             return []
         if not order.cancel_wanted:
             return []
@@ -287,6 +288,7 @@ class OrderScope:
         """Let its cancel go before all else; a change that still waits for room in its own lane gives way to it."""
         if not self._urgent and self._order.state != "new" and self._outgoing is not None:
             self._outgoing.withdraw()
+            self._order.let_go()
         self._urgent = True
 
     def _try_cancel(self) -> None:
@@ -334,8 +336,11 @@ class OrderScope:
         if order.outgoing is None:
             self._why = wish.why
             self._start(amend)
-        elif isinstance(order.outgoing, AmendOrder) and outgoing is not None and outgoing.replace(amend):
-            self._why, order.outgoing = wish.why, amend
+        elif isinstance(order.outgoing, AmendOrder) and outgoing is not None:
+            if outgoing.replace(amend):
+                self._why, order.outgoing = wish.why, amend
+            else:
+                order.let_go()
 
     def _amend_entry(self, wish: AmendEntry) -> None:
         """Take an operator's change of an entry that rests; a second one waits for nobody."""

@@ -85,10 +85,11 @@ class Outgoing:
         self._admission = scope
 
     def replace(self, request: Request) -> bool:
-        """Let a later wish of its kind go in its place, at its place in the line; False when it has gone."""
-        if not self.gone:
-            self.request = request
-        return not self.gone
+        """Let a later wish of its kind go at its place in the line; False when it has gone, or was taken back."""
+        if self.gone or self.withdrawn:
+            return False
+        self.request = request
+        return True
 
     @property
     def admission(self) -> trio.CancelScope:

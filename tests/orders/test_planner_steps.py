@@ -19,7 +19,7 @@ from engine.orders.contingents import (
     WithdrawChange,
     reference_price,
 )
-from engine.orders.reports import Answer, Outcome, ReportType
+from engine.orders.reports import Answer, OrderReport, Outcome, ReportType
 from engine.orders.signal import Signal, StopLoss, TakeProfit
 from engine.orders.specs import close_order, stop_order
 from tests.orders.conftest import px, qty
@@ -273,6 +273,16 @@ def test_shrink_that_has_gone_is_waited_for() -> None:
     desk = shrinking(Desk(BOTH))
     assert desk.fill("x2", "0.5") == []
     assert desk.accept("x1") == [AmendStop("x1", qty(1))]
+
+
+def test_shrink_that_has_gone_is_waited_for_though_the_venue_does_not_show_it() -> None:
+    """Lag 835013: the order stands as it was, and its answer is still to come. Nothing of it can be altered."""
+    desk = shrinking(Desk(BOTH))
+    order = desk.orders["x1"]
+    rests = OrderReport(ReportType.STATUS, "rest", "O-x1", "new", desk.now, cl_ord_id="x1", order_qty=qty(2))
+    desk._learned(order, order.shown(rests))
+    assert (order.state, order.view().busy, order.waits) == ("open", True, False)
+    assert desk.fill("x2", "0.5") == []
 
 
 def test_change_of_a_stop_that_has_gone_is_not_withdrawn() -> None:
