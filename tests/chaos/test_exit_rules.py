@@ -59,3 +59,16 @@ async def test_stop_beside_a_target_that_has_sold_may_wait_for_room_alone(autoju
         core.finish()
         assert ("exits_within_position" in stage.broken()) == broken
         stage.world.kill()
+
+
+@pytest.mark.parametrize(("fee", "broken"), [("0.0001", False), ("0.00005", True)])
+async def test_exit_may_grow_by_the_base_fees_that_exits_have_paid(autojump_clock, fee, broken):
+    """Mixed 815178: what was bought back and went for a fee is bought once more, and nothing beyond that."""
+    async with staged() as stage:
+        core = stage.world.exchange._venue.core
+        order = core.orders[stage.ours("stop")]
+        order.fee, order.fee_asset = Decimal(fee), "BTC"
+        order.order_qty += Decimal("0.0001")
+        core.report(order, "amended")
+        assert ("amends_never_double" in stage.broken()) == broken
+        stage.world.kill()

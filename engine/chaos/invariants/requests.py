@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from engine.chaos.invariants.base import Court, Invariant
-from engine.chaos.ledger import Twin
+from engine.chaos.ledger import ZERO, Case, Twin
 from engine.chaos.tap import WHOLESALE, Asked
 from engine.sim import TIERS
 from engine.sim.events import OrderReport
@@ -129,7 +131,7 @@ class WithinOwnCounters(Invariant):
 
 
 class AmendsNeverDouble(Invariant):
-    """An amend never makes an order larger than its signal."""
+    """An amend never makes an order larger than its signal; an exit may also buy what base fees have taken from it."""
 
     name = "amends_never_double"
 
@@ -137,9 +139,16 @@ class AmendsNeverDouble(Invariant):
         """Look at the new total."""
         if twin is None or report.exec_type != "amended":
             return
-        most = self.ledger.cases[twin.signal_id].signal.order_qty
-        if most and report.order.order_qty > most:
+        case = self.ledger.cases[twin.signal_id]
+        most = case.signal.order_qty
+        if most and report.order.order_qty > most + (ZERO if twin.role == "entry" else _base_fees(case)):
             self.broken(f"amended to {report.order.order_qty}, the signal is for {most}", twin.cl_ord_id)
+
+
+def _base_fees(case: Case) -> Decimal:
+    """What its exits have paid in base: bought back, and gone."""
+    exits = [t.venue for t in case.orders.values() if t.role != "entry" and t.venue is not None]
+    return sum((venue.fee for venue in exits if venue.fee_asset == case.instrument.base), ZERO)
 
 
 def _twins(by_name: dict[str, Twin], by_id: dict[str, Twin], asked: Asked) -> list[Twin]:
