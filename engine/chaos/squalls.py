@@ -38,6 +38,8 @@ class Squall:
     """Acts beside those of the run, at least and at most."""
     haste: float = 0.4
     """By what the signals come faster: strikes wait for orders, and shall find some to the end."""
+    lost_share: float | None = None
+    """Of the runs end with a disk that loses the journal's last rows; None: as the scenario has it."""
     hold_s: tuple[float, float] | None = None
     """How long a fault lasts that does so; None: as the weather has it."""
     strikes: tuple[int, int] | None = None
@@ -139,6 +141,7 @@ SQUALLS: Final[Mapping[str, Squall]] = {
             "late_fill": 1,
         },
         {"restart": 1, "cancel": 1, "move_exits": 1, "close": 1, "look_on": 3},
+        lost_share=0.3,
     ),
     "told when all was over": Squall(
         {"late_fill": 5, "reordered_frame": 3, "missing_frame": 1, "crash": 1, "power_loss": 0.5, "request_lost": 1},
@@ -197,7 +200,8 @@ def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weathe
     scenario = replace(scenario, acts=tuple(sorted((*scenario.acts, *_acts(squall, rng, scenario.middle_s)))))
     markets = tuple(_restless(one, squall) for one in scenario.markets)
     hasty = tuple((at_s / squall.haste, signal) for at_s, signal in scenario.signals)
-    scenario = replace(scenario, markets=markets, signals=hasty)
+    lost_share = scenario.lost_share if squall.lost_share is None or not scenario.drawn else squall.lost_share
+    scenario = replace(scenario, markets=markets, signals=hasty, lost_share=lost_share)
     by_rest, starter = rng.random() < squall.by_rest, rng.random() < squall.starter
     if by_rest:
         scenario = replace(scenario, venue=scenario.venue | {"orders_via": "rest"})

@@ -322,6 +322,22 @@ def test_stop_whose_cancel_is_refused_for_good_is_neither_flat_nor_asked_again()
     assert desk.bracket.refused == ()
 
 
+def test_close_refused_for_good_is_told_and_placed_once_more_when_a_person_asks() -> None:
+    """What is refused for now is not told, and no step but an exit's is."""
+    desk = Desk(msgspec.structs.replace(BUY, exit_after_s=Decimal(30)))
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    desk.after(0.2)
+    desk.accept("x1")
+    desk.after(30)
+    assert desk.end("x1") == [PlaceClose(qty(2), "sell", "its time has run out")]
+    assert desk.refuse("x2", "INVALID_ORDER") == []
+    assert desk.bracket.refused == (PlaceClose(qty(2), "sell", "its time has run out"),)
+    desk.bracket.ask_again()
+    assert desk.think() == [PlaceClose(qty(2), "sell", "its time has run out")]
+    assert desk.bracket.refused == ()
+
+
 def test_time_barrier_without_a_fill_ends_the_entry() -> None:
     """Nothing is held: there is only the entry to end."""
     desk = Desk(msgspec.structs.replace(BUY, exit_at_ns=1_050 * NS))

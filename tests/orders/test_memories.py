@@ -160,6 +160,14 @@ def test_each_quantity_has_the_bound_for_itself() -> None:
     assert (watch.too_long(8 * NS), watch.too_long(9 * NS)) == (False, True)
 
 
+def test_quantity_that_is_covered_to_the_last_unit_is_bare_no_more() -> None:
+    """The stop covers just what came first; the bound is that of what came then."""
+    watch = CoverWatch(Policy())
+    watch.see(qty(1), qty(1), 10, bare=True, missing=False)
+    watch.see(qty(1), qty(2), 20, bare=True, missing=False)
+    assert watch.moments() == [20 + 2 * NS]
+
+
 def test_gauge_counts_from_the_first_look() -> None:
     """Quantity times seconds, nine digits fine; time does not run backwards."""
     watch = CoverWatch(Policy())

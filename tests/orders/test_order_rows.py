@@ -90,6 +90,56 @@ def test_order_live_by_word_alone_can_still_be_proved_dead() -> None:
     assert (event.from_state, event.to_state) == ("open", "rejected")
 
 
+# --- what snapshot and cancel deny ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [an_open_order, lambda: partly()])
+def test_disowned_order_is_sure_of_nothing_and_may_still_be_all(make: Callable[[], Order]) -> None:
+    """It rests for all that the venue has told before: no cover, and no room for another exit."""
+    order = make()
+    leaves = order.leaves_qty
+    order.disown()
+    assert order.bounds() == (qty(0), leaves)
+
+
+@pytest.mark.parametrize("make", [an_order, lambda: unknown(), lambda: new(), lambda: canceling()])
+def test_order_that_was_never_shown_or_is_being_canceled_is_not_disowned(make: Callable[[], Order]) -> None:
+    """Of the one a proof of death tells, of the other its cancel's end."""
+    order = make()
+    order.disown()
+    assert order.prove_ended("nothing of it is left", 8) == []
+    assert not order.ended
+
+
+def test_disowned_order_is_proved_to_have_ended_once() -> None:
+    """As canceled, with the words of the proof; of any other, and of one that has ended, it says nothing."""
+    order = an_open_order()
+    assert order.prove_ended("too early", 7) == []
+    order.disown()
+    assert order.prove_ended("nothing of it is left", 8) == [
+        OrderEvent("cancel", "open", "canceled", 8, why="nothing of it is left")
+    ]
+    assert order.prove_ended("again", 9) == []
+
+
+@pytest.mark.parametrize(("source", "owned"), [("stream", True), ("snapshot", True), ("rest", False)])
+def test_only_the_stream_takes_back_that_an_order_was_disowned(source: str, owned: bool) -> None:
+    """REST may lag behind the two that have denied it."""
+    order = an_open_order()
+    order.disown()
+    order.reported(report(ReportType.STATUS, "new", source=source))
+    assert (order.bounds()[0] > 0) is owned
+    assert bool(order.prove_ended("nothing of it is left", 8)) is not owned
+
+
+def test_fill_is_no_sign_that_the_rest_of_an_order_stands() -> None:
+    """It may be one of before."""
+    order = an_open_order()
+    order.disown()
+    order.reported(trade("T1", "4"))
+    assert order.bounds() == (qty(0), qty(6))
+
+
 # --- what an answer concludes -----------------------------------------------------------------------------------------
 
 
@@ -103,6 +153,12 @@ def new() -> Order:
     """Decided, and on its way to the limiter."""
     order = Order(new_order(), "entry")
     order.outgoing = order.spec
+    return order
+
+
+def partly() -> Order:
+    order = an_open_order()
+    order.reported(trade("T1", "4"))
     return order
 
 

@@ -307,7 +307,7 @@ async def test_stops_of_a_conditional_close_are_asked_for_by_one_question_at_a_t
         await story.until(lambda: case.resting("entry"))
         faults = ScriptedFaults()
         for number in range(1, 40):
-            faults.at_frame("executions", number, "drop")
+            faults.at_frame("executions", number, "drop").at_frame("balances", number, "drop")
             faults.at("OpenOrders", number, Action("before", Verdict(delay_s=1)))
         story.world.exchange.faults = faults
         story.ask("50000", "0.02")

@@ -59,6 +59,8 @@ def lost_frames(last: int, first: int = 1) -> ScriptedFaults:
     faults = ScriptedFaults()
     for number in range(first, last + 1):
         faults.at_frame("executions", number, "lose")
+        for entry in (2 * number - 1, 2 * number):  # a fill makes two, which would tell of it
+            faults.at_frame("balances", entry, "lose")
     return faults
 
 

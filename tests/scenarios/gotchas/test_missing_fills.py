@@ -26,7 +26,7 @@ async def filled_unheard(story: Story) -> tuple[Case, Counted]:
     await story.until(lambda: case.entry_is("open"))
     faults = Counted()
     for number in range(1, 100):
-        faults.at_frame("executions", number, "drop")
+        faults.at_frame("executions", number, "drop").at_frame("balances", number, "drop")
     story.world.exchange.faults = faults
     story.ask("50000", "0.02")
     return case, faults
