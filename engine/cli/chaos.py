@@ -37,7 +37,7 @@ SHOWN = 5
 def chaos(
     *,
     seeds: Annotated[str, Parameter(help="One seed, or a range of them such as 1-300.")] = "1-100",
-    weather: Annotated[WeatherName, Parameter(help="Which faults strike, and how often; a squall is about one thing, and aims.")] = "mixed",
+    weather: Annotated[WeatherName, Parameter(help="Which faults strike, how often, and where they aim.")] = "mixed",
     signals: Annotated[Path | None, Parameter(help="A signal a line: handed in instead of drawn ones.")] = None,
     replay: Annotated[int | None, Parameter(help="Run this one seed and tell what happened.")] = None,
     why: Annotated[

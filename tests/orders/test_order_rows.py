@@ -102,9 +102,9 @@ def test_disowned_order_is_sure_of_nothing_and_may_still_be_all(make: Callable[[
     assert order.bounds() == (qty(0), leaves)
 
 
-@pytest.mark.parametrize("make", [an_order, lambda: unknown(), lambda: new(), lambda: canceling()])
-def test_order_that_was_never_shown_or_is_being_canceled_is_not_disowned(make: Callable[[], Order]) -> None:
-    """Of the one a proof of death tells, of the other its cancel's end."""
+@pytest.mark.parametrize("make", [an_order, lambda: unknown(), lambda: new(), lambda: by_word()])
+def test_order_that_the_venue_has_never_shown_is_not_disowned(make: Callable[[], Order]) -> None:
+    """Of that a proof of death tells, also where a person has declared it live."""
     order = make()
     order.disown()
     assert order.prove_ended("nothing of it is left", 8) == []
@@ -153,6 +153,12 @@ def new() -> Order:
     """Decided, and on its way to the limiter."""
     order = Order(new_order(), "entry")
     order.outgoing = order.spec
+    return order
+
+
+def by_word() -> Order:
+    order = unknown()
+    order.declare_live("I saw it", 3)
     return order
 
 
