@@ -84,7 +84,7 @@ async def test_stream_is_closed_when_the_peer_breaks_it(autojump_clock, cancelle
 
 
 class Full:
-    """A wire whose streams take no bytes until ``room`` is set: a socket that is full, or a slow handshake of others."""
+    """A wire whose streams take no bytes until ``room`` is set: a full socket, or others' bytes under way."""
 
     def __init__(self, wire):
         self._wire, self.room = wire, trio.Event()
