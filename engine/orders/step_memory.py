@@ -32,9 +32,8 @@ class StepMemory:
         self.last: dict[str, Step] = {}
         """By cl_ord_id: what a refusal would refuse."""
         self.asked_to_cancel: set[str] = set()
-        self._unshown: set[str] = (
-            set()
-        )  # whose cancel found no answer and did not show: it may come through all the same
+        self._unshown: set[str] = set()
+        """Whose cancel found no answer and did not show: it may come through all the same."""
         self._blocked: dict[tuple[str, ...], int | None] = {}  # refused step -> when it may be tried again
         self._short: set[tuple[str, ...]] = set()  # those refused for want of funds
         self._unsent: dict[tuple[str, ...], tuple[int, int]] = {}  # step -> times in a row that it never left, and when
