@@ -16,6 +16,8 @@ from engine.chaos.weather import Weather
 
 LULLS, LULL_S, LULLED = 0.4, 14.0, (4, 9)
 """In so many squalls it is quiet for a while between strikes, and what must come about by then is judged."""
+LEAST_LOTS = 12
+"""No market here has a larger minimum, and none is quoted below it."""
 PAIRED: Final[Mapping[Act, Act]] = {"halt": "resume", "halt_reducing": "resume", "halt_ill_timed": "resume"}
 
 
@@ -108,7 +110,7 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         starter=0.9,
         by_rest=0.2,
         restless=3,
-        busy=(40, 90),
+        busy=(12, 30),
         haste=4,
         strikes=(0, 4),
     ),
@@ -213,7 +215,8 @@ def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weathe
 
 def _restless(market: MarketPlan, squall: Squall) -> MarketPlan:
     least, most = market.lots
-    return replace(market, restless=squall.restless, lots=(least // squall.thin, most // squall.thin))
+    lots = (max(LEAST_LOTS, least // squall.thin), most // squall.thin)
+    return replace(market, restless=squall.restless, lots=lots)
 
 
 def _acts(squall: Squall, rng: Random, span_s: float) -> list[tuple[float, Act]]:

@@ -184,7 +184,11 @@ class ScopeOutlivesOrders(Invariant):
     def on_row(self, row: Row, fact: Any) -> None:
         """Look at the exchange when a bracket closes."""
         case = self.ledger.cases.get(row.signal_id)
-        if row.kind == "closed" and case is not None:
+        if row.kind != "closed" or case is None:
+            return
+        if self.ledger.had_since(self.court.now_s - REOPENED_S, "late_fill"):
+            self._made_late[case.signal_id] = self.court.now_s  # what has come of such a fill may still be on its way
+        else:
             self._look(case)
 
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
