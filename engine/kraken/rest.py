@@ -221,9 +221,7 @@ class RestClient:
         lane = Lane.REDUCING if urgency is Urgency.TOKEN else Lane.QUERY
         async with key.budget.room(points, urgency) as room:
             reply = await self._in_turn(key, name, fields, lane, self._settings.total_timeout_s, answer_s=soon_s)
-            room.used = (
-                reply.sent
-            )  # what nothing was written of is not counted: an outage must leave room for what it hid
+            room.used = reply.sent  # of which nothing was written is not counted: an outage leaves room for what it hid
         if any(errors.code_of(text) == "REST_RATE_LIMIT" for text in reply.errors):
             key.budget.blocked()
         return reply

@@ -14,7 +14,7 @@ from engine.orders.brackets import CHILD_NS, Bracket
 from engine.orders.events import OrderEvent
 from engine.orders.reports import OrderReport
 from engine.orders.specs import stop_order
-from engine.runtime.investigator import HEARD_NS
+from engine.runtime.investigator import HEARD_NS, MOST_SUSPECTS
 from engine.runtime.messages import ChildrenAsked
 from engine.runtime.services import Services
 from engine.values.money import ZERO, Qty
@@ -26,8 +26,6 @@ FIRST_PAUSE_S, MOST_PAUSE_S = 1.0, 16.0
 """Between questions that settled nothing; each costs a point of the REST counter that every other read needs."""
 LONGEST_FLIGHT_NS = 60 * NS
 """Where the first fill has no details yet: it was made at most so long before the last one was told."""
-MOST_SUSPECTS = 50
-"""Orders asked about in one question; who trades more than that in the meantime leaves it to a person."""
 
 
 class ChildSearch:
