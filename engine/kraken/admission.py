@@ -244,7 +244,7 @@ class Admission:
     def _go(self, waiter: _Waiter, leave: _Leave) -> None:
         now_s = trio.current_time()
         names = [request.cl_ord_id for request in waiter.requests if isinstance(request, NewOrder)]
-        changes = {one.order_id: self._cost(one, now_s) for one in waiter.requests if not isinstance(one, NewOrder)}
+        changes = [(one, self._cost(one, now_s)) for one in waiter.requests if not isinstance(one, NewOrder)]
         number = self._counters.hold(waiter.symbol, self._points(waiter, now_s), names, changes)
         leave.held.append((waiter.symbol, number))
         for request in waiter.requests:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from engine.kraken.open_orders import OpenOrders
+from engine.orders.commands import AmendOrder, CancelOrder
 from engine.orders.reports import OrderReport, ReportType
 from engine.values.time import NS
 
@@ -44,7 +45,7 @@ _BY_AGE: dict[Transaction, tuple[int, ...]] = {
     "cancel": (8, 6, 5, 4, 2, 1, 0),
 }
 
-NO_CHANGES: Mapping[str, float] = {}
+NO_CHANGES: Sequence[tuple[AmendOrder | CancelOrder, float]] = ()
 _ORDERS_KEPT = 10_000
 _SAME_S = 1e-3
 """An answer that comes in the moment of a count may be for what that count does not hold yet."""
@@ -74,6 +75,25 @@ def batch_add_cost(orders: int) -> float:
 def batch_cancel_cost(ages_s: Iterable[float]) -> int:
     """Return the points of one batch cancel: what the single cancels would cost."""
     return sum(cost("cancel", age_s) for age_s in ages_s)
+
+
+class _Change(NamedTuple):
+    """An amend or cancel without an answer: the pair and the hold that its points belong to."""
+
+    symbol: str
+    number: int
+    request: AmendOrder | CancelOrder
+    points: float
+
+    def is_proved_by(self, report: OrderReport) -> bool:
+        """Whether the venue has counted it when it tells this. The frame of the amend before it may come late."""
+        if report.ord_status in _ENDED:
+            return True
+        if report.report_type is not ReportType.AMENDED or isinstance(self.request, CancelOrder):
+            return False
+        told = (report.order_qty, report.limit_price, report.trigger_price)
+        asked = (self.request.order_qty, self.request.limit_price, self.request.trigger_price)
+        return all(want is None or have == want for have, want in zip(told, asked, strict=True))
 
 
 class Counter:
@@ -174,7 +194,7 @@ class EngineCounters:
         self._born_s: OrderedDict[str, float] = OrderedDict()
         self._symbols: OrderedDict[str, str] = OrderedDict()
         self._adds: dict[str, tuple[str, int]] = {}
-        self._changes: dict[str, tuple[str, int, float]] = {}
+        self._changes: dict[str, _Change] = {}  # by order id
         self.open_orders = OpenOrders()
         self.changed: Callable[[str | None], None] = _nobody
 
@@ -200,22 +220,26 @@ class EngineCounters:
         return self._counters[symbol]
 
     def hold(
-        self, symbol: str, points: float, cl_ord_ids: Iterable[str], changes: Mapping[str, float] = NO_CHANGES
+        self,
+        symbol: str,
+        points: float,
+        cl_ord_ids: Iterable[str],
+        changes: Sequence[tuple[AmendOrder | CancelOrder, float]] = NO_CHANGES,
     ) -> int:
         """Hold the points of a request on a pair; ``cl_ord_ids`` are those of its new orders.
 
-        The first report on one of them proves that the venue has counted the request. ``changes`` are the points by
-        order id of its amends and cancels: that an order is changed, or over, proves that these were counted.
+        The first report on one of them proves that the venue has counted the request. ``changes`` are its amends and
+        cancels with their points: a report of the very values, or of the order's end, proves that these were counted.
         """
         number = self.of(symbol).hold(points)
         self._adds.update((name, (symbol, number)) for name in cl_ord_ids)
-        self._changes.update((order_id, (symbol, number, part)) for order_id, part in changes.items())
+        self._changes.update((one.order_id, _Change(symbol, number, one, part)) for one, part in changes)
         return number
 
     def settle(self, symbol: str, number: int, now_s: float, *, charged: bool) -> None:
         """End a hold: its answer is here, or it certainly was not sent."""
         self._adds = {name: held for name, held in self._adds.items() if held != (symbol, number)}
-        self._changes = {name: held for name, held in self._changes.items() if held[:2] != (symbol, number)}
+        self._changes = {name: one for name, one in self._changes.items() if one[:2] != (symbol, number)}
         self.of(symbol).settle(number, now_s, charged=charged)
 
     def read(self, symbol: str, level: Decimal, age_s: float, now_s: float) -> None:
@@ -246,10 +270,10 @@ class EngineCounters:
         held = self._adds.get(report.cl_ord_id or "")
         if held is not None:
             self.settle(*held, now_s, charged=True)
-        if report.report_type is ReportType.AMENDED or report.ord_status in _ENDED:
-            changed = self._changes.pop(report.order_id, None)
-            if changed is not None:
-                self.of(changed[0]).settle_part(changed[1], changed[2], now_s)
+        change = self._changes.get(report.order_id)
+        if change is not None and change.is_proved_by(report):
+            del self._changes[report.order_id]
+            self.of(change.symbol).settle_part(change.number, change.points, now_s)
         if report.report_type in _AGED:
             self.touch(report.order_id, now_s)
         elif report.ord_status in _ENDED:

@@ -215,6 +215,10 @@ class KrakenLink:
         """See VenueLink. Raises OrderInvariantError for what is no batch."""
         return await self._way.admit(lane, requests, bracket, batch=True)
 
+    def give_back(self, ticket: Ticket) -> None:
+        """See VenueLink."""
+        self._way.give_back(ticket)
+
     async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
         """See VenueLink."""
         return await self._way.send(ticket, order)

@@ -68,6 +68,10 @@ class OrderWay:
         stamped_ns = self._venue_time.now_ns(self._clock.now_ns())
         return Ticket(transport, stamped_ns + int(lead_s * NS), lane, leave, stamped_ns=stamped_ns)
 
+    def give_back(self, ticket: Ticket) -> None:
+        """Let what a leave holds be free: its requests were not sent, and will not be."""
+        self._admission.withdraw(ticket.leave)
+
     async def send(self, ticket: Ticket, request: Request) -> Answer:
         """Send one request and return its end, whatever it is."""
         request = msgspec.structs.replace(request, deadline_ns=ticket.deadline_ns)

@@ -221,12 +221,14 @@ class Sender:
             return
         denial = self._checks.last_look(job.request, job.handle.view, job.signal_id)
         if denial is not None:
+            self._link.give_back(ticket)
             await self._deny(denial, job)
             return
         request, row = await self._going(job, ticket)
         await self._journal.sync()  # the bytes leave only after this: a crash leaves "may have been sent", never a lie
         fallen = self._fallen(job)
         if fallen is not None:
+            self._link.give_back(ticket)
             answer = self._not_sent(request, "WITHDRAWN", f"{fallen.code}: {fallen.reason}", ticket.transport)
             await self._conclude(answer, job, row)
             return
@@ -309,8 +311,9 @@ class Sender:
         try:
             with outgoing.admission, trio.move_on_after(self._bound_s):
                 ticket = await self._link.admit(job.lane, request, job.signal_id)
-                if not outgoing.admission.cancel_called:  # withdrawn as the leave came: it stays here
+                if not outgoing.admission.cancel_called:
                     return ticket
+                self._link.give_back(ticket)  # withdrawn as the leave came: it stays here
         except VenueUnavailable as error:
             return self._not_sent(request, "VENUE_UNAVAILABLE", str(error))
         if outgoing.admission.cancel_called:

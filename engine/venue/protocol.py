@@ -262,6 +262,10 @@ class VenueLink(MarketLink, Protocol):
         """As admit, for one submit_batch or cancel_batch. Emergency batch cancels never wait for room."""
         ...
 
+    def give_back(self, ticket: Ticket) -> None:
+        """Give a leave back whose requests were not sent and will not be: what it holds of the budgets is free."""
+        ...
+
     async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
         """Send and wait for the answer, at most until the deadline and a grace have passed.
 

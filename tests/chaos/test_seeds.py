@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-
 import pytest
 
 from engine.chaos.run import run_seed
 
 BLOCK = 20
 MIXED, SQUALLS = range(1, 301, BLOCK), range(1, 21, BLOCK)
-
-
-@pytest.fixture(autouse=True)
-def few_collections() -> Iterator[None]:
-    """A run is short, and most of what it makes dies with it: looking for garbage more seldom saves a fifth."""
-    before = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 100)
-    yield
-    gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize("first", MIXED)

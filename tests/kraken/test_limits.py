@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.kraken.limits import TIERS, Counter, EngineCounters, batch_add_cost, batch_cancel_cost, cost
+from engine.orders.commands import AmendOrder, CancelOrder
 from engine.orders.reports import OrderReport, ReportType
+
+from .conftest import dec
 
 
 @pytest.mark.parametrize(
@@ -110,12 +113,32 @@ def test_old_count_does_not_forget_what_was_charged_since():
 def test_count_that_holds_a_cancel_is_not_topped_by_its_points():
     """The order is over, so the venue has counted its cancel: the answer that comes later adds nothing."""
     counters = EngineCounters("intermediate")
-    held = counters.hold("BTC/USD", 14, (), {"O1": 8, "O2": 6})
+    cancels = [(CancelOrder("c1", "O1", "BTC/USD"), 8), (CancelOrder("c2", "O2", "BTC/USD"), 6)]
+    held = counters.hold("BTC/USD", 14, (), cancels)
     for order_id, level in (("O1", 8), ("O2", 14)):
         counters.note(OrderReport(ReportType.CANCELED, "stream", order_id, "canceled", 0), 10)
         counters.read("BTC/USD", Decimal(level), 0.02, 10)
     counters.settle("BTC/USD", held, 10, charged=True)
     assert counters.of("BTC/USD").level(10) == 14
+
+
+@pytest.mark.parametrize(
+    "after",
+    [CancelOrder("c1", "O1", "BTC/USD"), AmendOrder("c1", "O1", "BTC/USD", dec("2"), trigger_price=dec("48000"))],
+    ids=["cancel", "amend"],
+)
+def test_late_frame_of_an_amend_does_not_prove_the_change_after_it_counted(after):
+    """REST answers before the stream tells: the next change is under way when the frame of the one before comes."""
+    counters = EngineCounters("starter")
+    first = AmendOrder("c1", "O1", "BTC/USD", dec("1"), trigger_price=dec("49000"))
+    counters.settle("BTC/USD", counters.hold("BTC/USD", 4, (), [(first, 4)]), 10, charged=True)
+    counters.hold("BTC/USD", 8, (), [(after, 8)])
+    late = OrderReport(
+        ReportType.AMENDED, "stream", "O1", "new", 0, order_qty=dec("1"), trigger_price=dec("49000")
+    )
+    counters.note(late, 10)
+    counters.read("BTC/USD", Decimal(4), 0.05, 10.1)
+    assert counters.of("BTC/USD").level(10.1) == pytest.approx(4 + 8, abs=0.2)
 
 
 def test_pairs_are_counted_apart_and_unknown_age_is_dear():

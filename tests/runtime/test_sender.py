@@ -42,6 +42,7 @@ class SlowVenue:
         self.durable_when_sent = 0
         self.level = 0.0
         self.batches: list[list[str]] = []
+        self.given_back: list[Ticket] = []
         self.room = trio.Event()
         self.room.set()
 
@@ -51,6 +52,10 @@ class SlowVenue:
             raise VenueUnavailable("no way for orders")
         await self.leave.wait()
         return Ticket("ws", 123)
+
+    def give_back(self, ticket: Ticket) -> None:
+        """Note a leave that nothing was sent with."""
+        self.given_back.append(ticket)
 
     def headroom(self) -> list[Headroom]:
         """A counter as full as the test says."""
