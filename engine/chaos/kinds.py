@@ -21,9 +21,10 @@ from engine.sim import (
     strange_answer,
 )
 
-ORDERS = ("add_order", "amend_order", "cancel_order", "batch_add", "AddOrder", "AmendOrder", "CancelOrder")
-BY_REST = ("AddOrder", "AmendOrder", "CancelOrder")
+BY_REST = ("AddOrder", "AmendOrder", "CancelOrder", "CancelOrderBatch")
+ORDERS = ("add_order", "amend_order", "cancel_order", "batch_add", "batch_cancel", *BY_REST)
 READS = ("OpenOrders", "ClosedOrders", "QueryOrders", "TradesHistory", "Balance", "GetWebSocketsToken")
+STATES = ("OpenOrders", "ClosedOrders", "QueryOrders")
 HTML = "<html><head><title>502 Bad Gateway</title></head><body>edge</body></html>"
 EXCHANGE_NAMES = ("executions", "book", "balances")
 

@@ -72,6 +72,8 @@ class Case:
     alarmed_s: float = -math.inf
     """When the bracket last told an alarm."""
     opened: bool = True
+    unwanted: bool = False
+    """A row says that its entry has been taken back."""
 
     @property
     def signal_id(self) -> str:
@@ -157,7 +159,7 @@ class Ledger:
         """Strategies, "" for all, under a latch that lets pass what reduces."""
         self.moments = Moments()
         self.taken_back: dict[str, float] = {}
-        """Signals whose entry a person has canceled, and when."""
+        """Signals whose entry a person has canceled, and when; a loss of power may take back what was not durable."""
         self.given_up: set[str] = set()
         """Orders that a person has canceled by name."""
         self.up_since_s = 0.0

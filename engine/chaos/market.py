@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 
@@ -37,6 +37,14 @@ class MarketPlan:
     path: tuple[tuple[float, float], ...] = ()
     restless: float = 1.0
     """So many times as often there are bursts, and prices come and go."""
+    index_bps: int | None = None
+    """How far from the market's middle its index is told; None: it has none, and triggers that look at it look at the
+    last price."""
+
+
+def indexed(rng: Random, plan: MarketPlan) -> MarketPlan:
+    """Give some markets an index, which is never quite where they trade."""
+    return replace(plan, index_bps=rng.randint(-3, 3)) if rng.random() < 0.3 else plan
 
 
 class Market:
@@ -119,6 +127,12 @@ class Market:
                 Quote("sell", centre + gap + spread * level, rng.randint(*self.plan.lots) * self.plan.lot * deep),
             ]
         house.requote(self.plan.symbol, quotes)
+        self._tell_index(centre)
+
+    def _tell_index(self, price: Decimal) -> None:
+        if self.plan.index_bps is not None:
+            told = (price * (1 + Decimal(self.plan.index_bps) / 10_000) / self._pair.tick).to_integral_value()
+            self._world.exchange.house.set_index(self.plan.symbol, told * self._pair.tick)
 
     def _take(self) -> None:
         side = self._rng.choice(("buy", "sell"))
@@ -134,6 +148,7 @@ class Market:
             deep = self.plan.lot * self.plan.lots[1] * 200
             house.requote(self.plan.symbol, [Quote("buy", price - tick, deep), Quote("sell", price + tick, deep)])
             house.print_trade(self.plan.symbol, price, self._pair.qty_min)
+            self._tell_index(price)
             await trio.sleep(hold_s)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import trio
 
-from engine.chaos.invariants import entries, exits, fills, liveness, orders, outputs, requests
+from engine.chaos.invariants import entries, exits, fills, liveness, orders, outputs, requests, streams
 from engine.chaos.invariants.base import Court, Invariant, Moment, Violation
 from engine.chaos.ledger import ZERO, Case, Ledger, Twin
 from engine.chaos.moments import ASKED, CANCELED, CHANGED, FILLED, PART, PLACED
@@ -39,6 +39,7 @@ RULES: tuple[type[Invariant], ...] = (
     *entries.RULES,
     *outputs.RULES,
     *liveness.RULES,
+    *streams.RULES,
 )
 """Every invariant, in the order in which they are asked."""
 
@@ -153,6 +154,9 @@ class Oracle:
             self.ledger.cases[twin.signal_id].orders.pop(name, None)
         for signal_id in [one for one, case in self.ledger.cases.items() if not case.opened]:
             del self.ledger.cases[signal_id]
+        for signal_id in list(self.ledger.taken_back):
+            if signal_id not in self.ledger.cases or not self.ledger.cases[signal_id].unwanted:
+                del self.ledger.taken_back[signal_id]
 
     def blind(self) -> None:
         """Judge nothing more: what comes now is told to another judge."""
@@ -178,7 +182,7 @@ class Oracle:
             twin.exec_ids.clear()
             twin.requests.clear()
         for case in ledger.cases.values():
-            case.state, case.closed, case.opened = "entering", None, False
+            case.state, case.closed, case.opened, case.unwanted = "entering", None, False, False
 
     def _take(self, row: Row, fact: Any) -> None:
         ledger = self.ledger
@@ -246,6 +250,7 @@ class Oracle:
                 twin.told_fees[fee.asset] = twin.told_fees.get(fee.asset, ZERO) + fee.qty
 
     def _step(self, case: Case, event: BracketEvent) -> None:
+        case.unwanted = bool(event.unwanted)
         if event.move:
             self.walked.add(("bracket", event.from_state, event.move, event.to_state))
             case.state = event.to_state

@@ -20,11 +20,12 @@ from engine.chaos.damage import Damage
 from engine.chaos.deeds import do
 from engine.chaos.invariants.base import Violation
 from engine.chaos.market import Market
+from engine.chaos.moments import PART, PLACED
 from engine.chaos.operator import Operator
 from engine.chaos.oracle import Oracle
 from engine.chaos.process import in_ruins
 from engine.chaos.scenario import Scenario, draw_scenario
-from engine.chaos.sky import Sky
+from engine.chaos.sky import AIMED_S, Sky
 from engine.chaos.squalls import in_squall
 from engine.chaos.supervisor import Supervisor
 from engine.chaos.trace import Trace, TraceRow
@@ -41,6 +42,8 @@ AGREE_S = 10.0
 HALTED_SHARE = 0.3
 """Of the runs end with the red button instead of cancels."""
 SWEEP = Decimal("0.03")
+FURTHER = (2, 5)
+"""So many signals come before a disk fails at a moment that tells, where all else is over."""
 SETTLE_S = 150.0
 """From the end of the weather: 60 s by which REST may lag a broken stream, a deadline, and some rounds of questions."""
 
@@ -200,6 +203,8 @@ class Run:
             damage = Damage(world, self.oracle, self._points)
             if damage.comes_amid_life(self.scenario.lost_share):
                 await supervisor.wait_up()
+                if self.weather.aimed:
+                    await self._work_on(operator, nursery)
                 supervisor.leave()
                 await damage.amid_life()
             else:
@@ -207,6 +212,16 @@ class Run:
                 await self._stop(supervisor)
                 await damage.after_the_end()
             nursery.cancel_scope.cancel()
+
+    async def _work_on(self, operator: Operator, nursery: trio.Nursery) -> None:
+        """Hand further signals in, until an order comes to a moment that tells: what strikes then meets it."""
+        rng = self.world.chance.stream("further")
+        for signal in self.scenario.further(rng, rng.randint(*FURTHER)):
+            nursery.start_soon(operator.hand_in, rng.uniform(0, 3), signal)
+        for _ in range(rng.randint(1, 4)):
+            with trio.move_on_after(AIMED_S):
+                await self.oracle.ledger.moments.next(PLACED, PART)
+        await trio.sleep(rng.uniform(0, 0.3))
 
     async def _calm(self, supervisor: Supervisor) -> None:
         """The weather is over: within its bounds everything agrees again."""

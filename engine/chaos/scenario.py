@@ -8,16 +8,14 @@ from decimal import Decimal
 from random import Random
 from typing import Literal
 
-import msgspec
-
+from engine.chaos.dates import bunched, dated, ended
 from engine.chaos.deeds import Deed
-from engine.chaos.market import MarketPlan
-from engine.chaos.signals import draw_signal
+from engine.chaos.market import MarketPlan, indexed
+from engine.chaos.signals import by_index, draw_signal
 from engine.orders.signal import Signal
 from engine.risk.limits import Limits, SymbolLimits
 from engine.runtime.settings import EngineSettings
 from engine.seams.chance import SeededChance
-from engine.seams.clock import VirtualClock
 from engine.sim import SimSettings, TierName
 
 BRACKETS = (4, 20)
@@ -96,6 +94,11 @@ class Scenario:
     lost_share: float = 0.0
     """How likely its end is that of a disk that loses rows: nothing is settled then. See engine.chaos.damage."""
 
+    def further(self, rng: Random, count: int) -> list[Signal]:
+        """Draw signals that come after those of the plan."""
+        first = len(self.signals) + 1
+        return [_signal(rng, first + number, rng.choice(self.markets)) for number in range(count)]
+
     @property
     def name(self) -> str:
         """Say shortly what it is."""
@@ -120,9 +123,13 @@ def draw_scenario(
     habits = SeededChance(seed).stream(
         "habits"
     )  # what came later draws apart, so that seeds of before keep their sense
-    times = _bunched(habits, times)
+    times = bunched(habits, times)
     if not given:
-        signals = [_dated(habits, at_s, one) for at_s, one in zip(times, signals, strict=True)]
+        signals = [dated(habits, at_s, one) for at_s, one in zip(times, signals, strict=True)]
+        dates, index = SeededChance(seed).stream("dates"), SeededChance(seed).stream("index")
+        signals = [ended(dates, at_s, one) for at_s, one in zip(times, signals, strict=True)]
+        markets = tuple(indexed(index, one) for one in markets)
+        signals = by_index(index, signals, markets)
     handed = tuple(zip(times, signals, strict=True))
     terms = SeededChance(seed).stream("terms")
     beside = SeededChance(seed).stream("beside")
@@ -146,22 +153,6 @@ def draw_scenario(
         drawn=not given,
         repeats=tuple((at_s + habits.uniform(0.5, 12), one) for at_s, one in handed if habits.random() < 0.15),
     )
-
-
-def _bunched(rng: Random, times: list[float]) -> list[float]:
-    """Many strategies decide in the same moment: what one asks for is still under way when the next one comes."""
-    for at in range(1, len(times)):
-        if rng.random() < 0.25:
-            times[at] = times[at - 1] + rng.uniform(0, 0.02)
-    return times
-
-
-def _dated(rng: Random, at_s: float, signal: Signal) -> Signal:
-    """Some signals are good for seconds only, by the clock of the engine's machine."""
-    if rng.random() > 0.12:
-        return signal
-    until_ns = VirtualClock().epoch_ns + round((at_s + rng.uniform(0.05, 6)) * 1e9)
-    return msgspec.structs.replace(signal, valid_until_ns=until_ns)
 
 
 def _ill_timed(rng: Random, span_s: float) -> list[tuple[float, Act]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, Decimal
 from random import Random
 from typing import Any
+
+import msgspec
 
 from engine.chaos.market import MarketPlan
 from engine.orders.signal import Signal, parse_signal
@@ -39,6 +41,18 @@ def draw_signal(rng: Random, number: int, market: MarketPlan, tick: Decimal) -> 
     }
     text |= _life(rng, text, entry_bps, target_bps, price)
     return parse_signal(json.dumps({name: value for name, value in text.items() if value is not None}))
+
+
+def by_index(rng: Random, signals: Sequence[Signal], markets: Sequence[MarketPlan]) -> list[Signal]:
+    """Where a market has an index of its own, some triggers look at it instead of at the last price."""
+    of = {market.symbol for market in markets if market.index_bps is not None}
+    return [_by_index(one) if one.symbol in of and rng.random() < 0.5 else one for one in signals]
+
+
+def _by_index(signal: Signal) -> Signal:
+    stop = signal.stop_loss and msgspec.structs.replace(signal.stop_loss, reference="index")
+    entry = "index" if signal.trigger_price is not None else signal.trigger_reference
+    return msgspec.structs.replace(signal, stop_loss=stop, trigger_reference=entry)
 
 
 def _entry(

@@ -9,14 +9,14 @@ from typing import Final
 import trio
 
 from engine.chaos.charges import Charges
-from engine.chaos.kinds import draw_frames, draw_request
+from engine.chaos.kinds import STATES, draw_frames, draw_request
 from engine.chaos.ledger import Ledger
 from engine.chaos.moments import ASKED, CHANGED, MOMENTS
 from engine.chaos.trace import Trace
 from engine.chaos.weather import FRAME_KINDS, REQUEST_KINDS, Weather
 from engine.chaos.world import World
 from engine.net.wire import Connection
-from engine.sim import Refused, kill_before
+from engine.sim import Refused, http_error, kill_before
 
 ARMED_S = 25.0
 """How long a fault that waits for its request or frame stays armed."""
@@ -24,6 +24,8 @@ ON_THE_WAY = (ASKED, CHANGED)
 EXITS = ("stop", "target", "close")
 AIMED_S = 12.0
 """How long a fault that is aimed waits for its moment; then it strikes without one."""
+LEAP_S = 90.0
+"""How far a clock leaps at most."""
 GIVE_BACK_S = 0.5
 EMPTY_S = 600.0
 """Within this the fullest counter that a weather leaves runs empty at the smallest tier."""
@@ -57,6 +59,8 @@ class Sky:
         """The newest connection that told of orders, where faults are aimed."""
         self._told = trio.Event()
         """A frame about orders has gone out since the last one that went missing."""
+        self._off_ns = 0
+        """By what the machine's clock is off for good."""
         self.charges = Charges(self.strike)
         self.charges.on_sent = self._sent
         self.over = trio.Event()
@@ -210,6 +214,12 @@ class Sky:
         self.charges.arm_request("ws_only", ("*",), kill_before(), for_s=hold_s, times=1000, transport="rest")
         await trio.sleep(hold_s)
 
+    async def _states_unread(self, hold_s: float) -> None:
+        """The edge fails all who ask about orders, and nobody else: such pages have servers of their own."""
+        failed = http_error(self._rng.choice((502, 503, 520)), "")
+        self.charges.arm_request("states_unread", STATES, failed, for_s=hold_s, times=1000)
+        await trio.sleep(hold_s)
+
     async def _slow_trickle(self, hold_s: float) -> None:
         for connection in self._connections():
             connection.trickle(hold_s, self._rng.choice((20, 60, 200)), self._rng.uniform(0.005, 0.05))
@@ -255,6 +265,19 @@ class Sky:
         bound_s = self._world.settings.visibility_lag_s
         await self._lag("lag_beyond", self._rng.uniform(bound_s * 1.5, bound_s * 6), hold_s)
         self._ledger.disturb(self._trace.now_s + BELIEVED_S)
+
+    async def _told_late(self, hold_s: float) -> None:
+        """The exchange does what it is asked to, and tells it late: the stream stands still, REST is behind."""
+        bound_s = self._world.settings.visibility_lag_s
+        with trio.move_on_after(AIMED_S):
+            await self._ledger.moments.next(CHANGED)
+        self._world.exchange.lag_rest(self._rng.uniform(bound_s * 0.6, bound_s * 0.95))
+        for connection in self._connections():
+            if connection.name == self._private:
+                connection.stall(hold_s, to_server=False, to_client=True)
+        self.strike("told_late")
+        await trio.sleep(hold_s + bound_s)
+        self._world.exchange.lag_rest(0)
 
     async def _inconsistent_snapshot(self, hold_s: float) -> None:
         living = [t for t in self._ledger.orders.values() if t.venue is not None and t.venue.is_open]
@@ -367,13 +390,20 @@ class Sky:
 
     # --- the machine
 
-    async def _clock_step(self, hold_s: float) -> None:
-        most_s = 90.0 if self._habits.random() < self._weather.leaps else 2.5
-        step_ns = round(self._rng.uniform(-most_s, most_s) * 1e9)
+    async def _clock_step(self, hold_s: float, *, behind: bool = False) -> None:
+        weather = self._weather
+        leaps = self._habits.random() < weather.leaps
+        most_s = LEAP_S if leaps else weather.drift_s
+        step_s = self._rng.uniform(-most_s, most_s)
+        step_ns = round((-abs(step_s) if behind else step_s) * 1e9)
         self._world.clock.skew_ns += step_ns
         self.strike("clock_step")
         await trio.sleep(hold_s)
-        self._world.clock.skew_ns -= step_ns
+        stays = not leaps and abs(self._off_ns + step_ns) <= weather.drift_s * 1e9
+        if stays and weather.lasting and self._habits.random() < weather.lasting:
+            self._off_ns += step_ns
+        else:
+            self._world.clock.skew_ns -= step_ns
 
     async def _crash(self, hold_s: float) -> None:
         await self._kill("crash", hold_s, power_loss=False)
@@ -385,8 +415,8 @@ class Sky:
         if self._world.running:
             self.strike(kind)
             self._world.kill(power_loss=power_loss)
-        if self._habits.random() < 0.25:  # a machine that comes back with its clock off
-            await self._clock_step(hold_s)
+        if self._habits.random() < self._weather.woken:  # a machine that comes back with its clock off
+            await self._clock_step(hold_s, behind=self._weather.aimed)
         else:
             await trio.sleep(hold_s)
 

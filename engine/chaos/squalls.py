@@ -5,27 +5,35 @@ A storm draws from everything, so that any two faults seldom meet in the same or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
+from engine.chaos.crowds import Crowd, crowded
+from engine.chaos.dates import later
 from engine.chaos.market import MarketPlan
 from engine.chaos.scenario import Act, Scenario
 from engine.chaos.weather import Weather
+from engine.orders.signal import Signal
 
 LULLS, LULL_S, LULLED = 0.4, 14.0, (4, 9)
 """In so many squalls it is quiet for a while between strikes, and what must come about by then is judged."""
+LONGEST_S = 400.0
+"""Between two strikes of a long run, whose pauses are stretched."""
 LEAST_LOTS = 12
 """No market here has a larger minimum, and none is quoted below it."""
+ACTED_S = 10.0
+"""From when a crowd comes people act within this: while most of it still waits or has only just been filled."""
 PAIRED: Final[Mapping[Act, Act]] = {"halt": "resume", "halt_reducing": "resume", "halt_ill_timed": "resume"}
 
 
 @dataclass(frozen=True)
 class Squall:
     """Kinds of faults and a person's acts, with their weights; of the runs ``starter`` are on the smallest tier,
-    ``by_rest`` send their orders by REST alone; ``leaps`` of the clock's steps are of a minute and more; ``restless``
-    is by what prices come and go more often.
+    ``by_rest`` send their orders by REST alone; ``leaps`` of the clock's steps are of a minute and more, the others
+    go as far as ``drift_s``, and ``lasting`` of those are never taken back; ``woken`` of the machines that die come
+    back with their clock off; ``restless`` is by what prices come and go more often.
     """
 
     kinds: Mapping[str, float]
@@ -33,6 +41,9 @@ class Squall:
     starter: float = 0.1
     by_rest: float = 0.15
     leaps: float = 0.2
+    woken: float = 0.25
+    drift_s: float = 2.5
+    lasting: float = 0.0
     restless: float = 1.0
     thin: int = 2
     """So many times less others show at a price: more fills come in parts."""
@@ -44,8 +55,12 @@ class Squall:
     """Of the runs end with a disk that loses the journal's last rows; None: as the scenario has it."""
     hold_s: tuple[float, float] | None = None
     """How long a fault lasts that does so; None: as the weather has it."""
+    crowd: Crowd | None = None
+    """Who comes at once to one market, and is what people act upon."""
     strikes: tuple[int, int] | None = None
     """As many faults, at least and at most; None: as the weather has it."""
+    pause_s: float | None = None
+    """Between two of them; None: as the weather has it."""
 
 
 _CHANGES: Mapping[Act, float] = {"cancel": 2, "cancel_order": 2, "amend": 3, "move_exits": 2}
@@ -66,9 +81,18 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         _CHANGES,
     ),
     "REST tells of the past": Squall(
-        {"rest_lag": 4, "half_open_to_client": 5, "late_execution": 2, "answer_lost": 1, "missing_frame": 1},
+        {
+            "told_late": 6,
+            "rest_lag": 4,
+            "half_open_to_client": 5,
+            "late_execution": 2,
+            "answer_lost": 1,
+            "missing_frame": 1,
+        },
         {"cancel": 1, "amend": 2, "move_exits": 2, "close": 1},
         hold_s=(2.0, 9.0),
+        restless=8,
+        thin=6,
     ),
     "the stream leaves out, REST is no help": Squall(
         {
@@ -85,10 +109,30 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         },
         {"cancel": 2, "cancel_order": 1, "amend": 1},
     ),
+    "asked for again": Squall(
+        {"states_unread": 5, "missing_frame": 1, "latency_spike": 1},
+        {"amend": 2, "move_exits": 2, "cancel_order": 1},
+        strikes=(4, 9),
+        pause_s=LULL_S,
+        hold_s=(4.0, 10.0),
+        haste=0.25,
+    ),
     "an edge in the way": Squall(
-        {"http_5xx_after": 4, "http_5xx_before": 2, "html": 2, "answer_lost": 2, "busy": 1, "unlisted_error": 1},
+        {
+            "http_5xx_after": 8,
+            "http_5xx_before": 2,
+            "html": 2,
+            "answer_lost": 1,
+            "busy": 1,
+            "unlisted_error": 1,
+            "rest_only": 3,
+            "kick_storm": 2,
+            "half_open_to_client": 3,
+            "missing_frame": 2,
+            "reordered_frame": 1,
+        },
         _CHANGES,
-        by_rest=0.8,
+        by_rest=0.9,
     ),
     "no room": Squall(
         {
@@ -127,9 +171,21 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         {"cancel_order": 2, "move_exits": 1},
     ),
     "the clock": Squall(
-        {"clock_step": 5, "late_execution": 2, "answer_lost": 2, "latency_spike": 2, "kick_storm": 1, "crash": 1},
+        {
+            "clock_step": 8,
+            "late_execution": 1,
+            "answer_lost": 1,
+            "latency_spike": 1,
+            "kick_storm": 1,
+            "crash": 3,
+        },
         {"cancel": 1, "amend": 2},
-        leaps=0.6,
+        by_rest=0.8,
+        leaps=0.4,
+        drift_s=4.9,
+        lasting=0.7,
+        woken=0.8,
+        hold_s=(2.0, 9.0),
     ),
     "one death after the other": Squall(
         {
@@ -143,7 +199,10 @@ SQUALLS: Final[Mapping[str, Squall]] = {
             "late_fill": 1,
         },
         {"restart": 1, "cancel": 1, "move_exits": 1, "close": 1, "look_on": 3},
-        lost_share=0.3,
+        by_rest=0.4,
+        drift_s=4.9,
+        woken=0.8,
+        lost_share=0.45,
     ),
     "told when all was over": Squall(
         {"late_fill": 5, "reordered_frame": 3, "missing_frame": 1, "crash": 1, "power_loss": 0.5, "request_lost": 1},
@@ -162,6 +221,27 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         thin=4,
         strikes=(0, 1),
     ),
+    "a ladder taken back": Squall(
+        {"latency_spike": 4, "late_answer": 1},
+        {"halt": 1},
+        starter=0.0,
+        restless=15,
+        busy=(1, 2),
+        haste=1,
+        crowd=Crowd((11, 14), ladder=True),
+        strikes=(8, 16),
+    ),
+    "more than there is room for": Squall(
+        {"half_open_to_client": 4, "answer_lost": 2, "late_execution": 2, "late_answer": 1, "reset_after": 1},
+        {"move_exits": 1, "amend": 1},
+        starter=1.0,
+        by_rest=0.4,
+        restless=2,
+        busy=(0, 3),
+        haste=1,
+        crowd=Crowd((24, 40)),
+        strikes=(2, 6),
+    ),
     "a slow and broken line": Squall(
         {
             "latency_spike": 3,
@@ -178,8 +258,15 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         by_rest=0.6,
     ),
     "the price comes and goes": Squall(
-        {"latency_spike": 2, "counter_filled": 1, "late_answer": 1, "foreign_cancel": 1, "missing_frame": 1},
-        {"move_exits": 4, "amend": 1, "look_on": 1},
+        {
+            "latency_spike": 2,
+            "counter_filled": 1,
+            "late_answer": 1,
+            "foreign_cancel": 1,
+            "missing_frame": 1,
+            "late_fill": 4,
+        },
+        {"move_exits": 4, "amend": 1, "cancel": 3, "look_on": 1},
         restless=8,
     ),
 }
@@ -194,16 +281,24 @@ def draw_squall(rng: Random) -> Squall:
 def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weather, Scenario]:
     """Return a weather that is about one thing only, and a run bent so that this is what it meets."""
     squall = draw_squall(rng)
-    weather = replace(weather, weights=squall.kinds, leaps=squall.leaps, hold_s=squall.hold_s or weather.hold_s)
+    weather = replace(weather, weights=squall.kinds, hold_s=squall.hold_s or weather.hold_s)
+    weather = replace(weather, leaps=squall.leaps, drift_s=squall.drift_s, lasting=squall.lasting, woken=squall.woken)
     if squall.strikes is not None:
-        weather = replace(weather, strikes=squall.strikes)
+        weather = replace(weather, strikes=squall.strikes, pause_s=squall.pause_s or weather.pause_s)
     elif rng.random() < LULLS:
         weather = replace(weather, strikes=LULLED, pause_s=LULL_S)
-    scenario = replace(scenario, acts=tuple(sorted((*scenario.acts, *_acts(squall, rng, scenario.middle_s)))))
+    weather = replace(weather, pause_s=min(weather.pause_s, LONGEST_S / scenario.slow))
+    since_s, until_s = 1.0, scenario.middle_s
+    if squall.crowd is not None and scenario.drawn:
+        scenario, since_s = crowded(scenario, squall.crowd, rng)
+        until_s = since_s + ACTED_S
+    scenario = replace(scenario, acts=tuple(sorted((*scenario.acts, *_acts(squall, rng, since_s, until_s)))))
     markets = tuple(_restless(one, squall) for one in scenario.markets)
-    hasty = tuple((at_s / squall.haste, signal) for at_s, signal in scenario.signals)
+    haste = max(1.0, squall.haste) if scenario.slow > 1 else squall.haste  # a long run is long enough
+    hasty = _put_off(scenario.signals, haste, dates=scenario.drawn)
+    repeats = _put_off(scenario.repeats, haste, dates=scenario.drawn)
     lost_share = scenario.lost_share if squall.lost_share is None or not scenario.drawn else squall.lost_share
-    scenario = replace(scenario, markets=markets, signals=hasty, lost_share=lost_share)
+    scenario = replace(scenario, markets=markets, signals=hasty, repeats=repeats, lost_share=lost_share)
     by_rest, starter = rng.random() < squall.by_rest, rng.random() < squall.starter
     if by_rest:
         scenario = replace(scenario, venue=scenario.venue | {"orders_via": "rest"})
@@ -213,17 +308,23 @@ def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weathe
     return weather, scenario
 
 
+def _put_off(handed: Sequence[tuple[float, Signal]], haste: float, *, dates: bool) -> tuple[tuple[float, Signal], ...]:
+    """Let all come slower by this, or faster above one; with ``dates`` their own moments move with them."""
+    by_s = 1 / haste - 1
+    return tuple((at_s / haste, later(signal, at_s * by_s) if dates else signal) for at_s, signal in handed)
+
+
 def _restless(market: MarketPlan, squall: Squall) -> MarketPlan:
     least, most = market.lots
     lots = (max(LEAST_LOTS, least // squall.thin), most // squall.thin)
     return replace(market, restless=squall.restless, lots=lots)
 
 
-def _acts(squall: Squall, rng: Random, span_s: float) -> list[tuple[float, Act]]:
+def _acts(squall: Squall, rng: Random, since_s: float, until_s: float) -> list[tuple[float, Act]]:
     """Draw acts; who halts lets go again, a while after the moment for which the halt has waited."""
     names, acts = sorted(squall.acts), []
     for _ in range(rng.randint(*squall.busy) if names else 0):
-        at_s, act = rng.uniform(1, span_s), rng.choices(names, [squall.acts[name] for name in names])[0]
+        at_s, act = rng.uniform(since_s, until_s), rng.choices(names, [squall.acts[name] for name in names])[0]
         acts.append((at_s, act))
         if act in PAIRED:
             acts.append((at_s + rng.uniform(12, 25), PAIRED[act]))

@@ -64,6 +64,8 @@ TIMED_KINDS: Final = (
     "slow_sync",
     "lag_beyond",
     "late_fill",
+    "states_unread",
+    "told_late",
 )
 OBSERVED_KINDS: Final = ("own_entry_in_way",)
 """What the run brings about by itself and the oracle only counts."""
@@ -78,6 +80,8 @@ _RARE: Mapping[str, float] = {
     "dead_man": 0.5,
     "lag_beyond": 0.0,
     "late_fill": 0.0,
+    "told_late": 0.0,
+    "states_unread": 0.0,
 }
 _ALL: Mapping[str, float] = {kind: _RARE.get(kind, 1.0) for kind in (*REQUEST_KINDS, *FRAME_KINDS, *TIMED_KINDS)}
 
@@ -99,6 +103,12 @@ class Weather:
     """Of the faults strike together with the one before."""
     leaps: float = 0.2
     """Of the steps of a clock are of a minute and more: a machine that slept. The others drift."""
+    woken: float = 0.25
+    """Of the machines that die come back with their clock off."""
+    drift_s: float = 2.5
+    """How far a clock drifts at most. No engine starts where it is more than five seconds off."""
+    lasting: float = 0.0
+    """Of the drifts are never taken back."""
 
     def draw(self, rng: Random) -> list[tuple[float, str]]:
         """Draw the faults of one run: (seconds after the one before, kind)."""

@@ -44,6 +44,7 @@ async def cancel(desk: Desk, arguments: Arguments) -> Canceling:
     given = [name for name in SCOPES if arguments.get(name)]
     why = str(arguments.get("reason", "asked by the operator"))
     result = await _CANCEL[given[0]](engine, desk, str(arguments[given[0]]), why)
+    await engine.noted()
     log.info("control.cancel", scope=result.scope, signals=result.signals, orders=result.orders, why=why)
     return result
 

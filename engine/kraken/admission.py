@@ -25,6 +25,8 @@ from engine.orders.reports import Answer, Outcome
 from engine.venue.protocol import Headroom, Lane
 
 AGED_S = 3.0
+COVER_ROOM = 5
+"""A cancel without haste leaves as much until it has aged: the dearest amend of a stop, and a new one."""
 LATE_S = 60.0
 """How long an order of unknown outcome may still appear (krakenex #60)."""
 UNSETTLED_S = 120.0
@@ -54,10 +56,17 @@ class _Waiter:
     since_s: float
     number: int
 
-    def rank(self, now_s: float) -> tuple[int, int]:
-        """Return the place in the queue: the smallest goes first."""
-        aged = self.lane > Lane.REDUCING and now_s - self.since_s >= AGED_S
-        return self.lane - aged, self.number
+    def aged(self, now_s: float) -> bool:
+        """Whether it has waited so long that it goes with the next lane up."""
+        return self.lane > Lane.REDUCING and now_s - self.since_s >= AGED_S
+
+    def rank(self, now_s: float) -> tuple[int, bool, int]:
+        """Return the place in the queue: the smallest goes first.
+
+        A new exit costs one point and is for what stands bare: no change of an order goes before it, however aged.
+        """
+        changes = self.lane > Lane.REDUCING or not all(isinstance(one, NewOrder) for one in self.requests)
+        return self.lane - self.aged(now_s), changes, self.number
 
 
 @dataclass(eq=False)
@@ -197,6 +206,10 @@ class Admission:
         wait_s = counter.wait_s(points, now_s)
         if wait_s > 0:
             return _Lack(numbers, wait_s, aside=False)
+        if waiter.lane is Lane.CANCEL and not waiter.aged(now_s):
+            wait_s = counter.wait_s(points, now_s, COVER_ROOM)
+            if wait_s > 0:
+                return _Lack(f"{numbers}, {COVER_ROOM} kept for protection", wait_s, aside=True)
         if waiter.lane < Lane.ENTRY:
             return None
         reserve = self._protection.points(waiter.symbol, waiter.bracket, now_s)

@@ -29,8 +29,11 @@ class Urgency(IntEnum):
     """Without it no private stream comes back."""
     FILLS = 1
     """What the stream missed: until it is here the stream is not complete."""
-    QUESTION = 2
-    PAGES = 3
+    STATES = 2
+    """How orders stand, fifty for a point, the fills they lack, and what became of an exit in doubt: somebody may be
+    bare meanwhile, and it does not wait behind a list of four points that an entry's end hangs on."""
+    QUESTION = 3
+    PAGES = 4
     """The further pages of a long list. They may wait, so that a list never keeps the stream away."""
 
 
@@ -38,8 +41,16 @@ _TOKENS = 3
 """A handful of reconnects in a row."""
 _HISTORY = 8
 """Two calls for missing fills."""
-RESERVES = {Urgency.TOKEN: 0, Urgency.FILLS: _TOKENS, Urgency.QUESTION: _TOKENS, Urgency.PAGES: _TOKENS + _HISTORY}
+RESERVES = {
+    Urgency.TOKEN: 0,
+    Urgency.FILLS: _TOKENS,
+    Urgency.STATES: _TOKENS,
+    Urgency.QUESTION: _TOKENS,
+    Urgency.PAGES: _TOKENS + _HISTORY,
+}
 """Points that a read leaves to more urgent ones. Of Starter's fifteen the last page leaves eleven and costs four."""
+AGED_S = 20.0
+"""So long states go before a question; then it is its turn, as they come again and again while the stream is away."""
 
 
 class _Waiter(NamedTuple):
@@ -47,6 +58,12 @@ class _Waiter(NamedTuple):
     number: int
     points: float
     reserve: float
+    since_s: float
+
+    def rank(self, now_s: float) -> tuple[Urgency, int]:
+        """Return the place in the queue: the smallest goes first."""
+        aged = self.urgency is Urgency.QUESTION and now_s >= self.since_s + AGED_S
+        return Urgency.STATES if aged else self.urgency, self.number
 
 
 @dataclass
@@ -86,7 +103,7 @@ class CallBudget:
     async def take(self, points: float, urgency: Urgency = Urgency.TOKEN) -> int:
         """Wait until the counter has room, and hold the points; returns what is to be settled."""
         await trio.lowlevel.checkpoint()
-        await self._wait(_Waiter(urgency, next(self._numbers), points, RESERVES[urgency]))
+        await self._wait(_Waiter(urgency, next(self._numbers), points, RESERVES[urgency], trio.current_time()))
         held = self.counter.hold(points)
         self._changed_level()
         return held
@@ -99,14 +116,18 @@ class CallBudget:
                 first = not any(self._precedes(other, waiter) for other in self._waiting)
                 if first and lack_s <= 0:
                     return
-                with trio.move_on_after(max(lack_s, LEAST_WAIT_S) if first else math.inf):
+                now_s, aged_s = trio.current_time(), waiter.since_s + AGED_S
+                room_s = now_s + max(lack_s, LEAST_WAIT_S) if first else math.inf
+                with trio.move_on_at(min(room_s, aged_s) if now_s < aged_s else room_s):
                     await self._changed.wait()
         finally:
             self._waiting.remove(waiter)
             self._tell()
 
     def _precedes(self, other: _Waiter, waiter: _Waiter) -> bool:
-        return other < waiter and (other.reserve <= waiter.reserve or self._lack_s(other) <= 0)
+        now_s = trio.current_time()
+        earlier = other.rank(now_s) < waiter.rank(now_s)
+        return earlier and (other.reserve <= waiter.reserve or self._lack_s(other) <= 0)
 
     def _lack_s(self, waiter: _Waiter) -> float:
         return self.counter.wait_s(waiter.points, trio.current_time(), waiter.reserve)

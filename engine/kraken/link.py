@@ -249,13 +249,15 @@ class KrakenLink:
 
     # questions
 
-    async def open_orders(self, cl_ord_id: str | None = None) -> list[OrderReport]:
+    async def open_orders(self, cl_ord_id: str | None = None, *, urgent: bool = False) -> list[OrderReport]:
         """See VenueLink."""
-        return await self.queries.open_orders(cl_ord_id)
+        return await self.queries.open_orders(cl_ord_id, urgent=urgent)
 
-    async def closed_orders(self, *, cl_ord_id: str | None = None, since_ns: int | None = None) -> list[OrderReport]:
+    async def closed_orders(
+        self, *, cl_ord_id: str | None = None, since_ns: int | None = None, urgent: bool = False
+    ) -> list[OrderReport]:
         """See VenueLink. Without ``since_ns`` the newest page (fifty)."""
-        return await self.queries.closed_orders(cl_ord_id, since_ns)
+        return await self.queries.closed_orders(cl_ord_id, since_ns, urgent=urgent)
 
     async def query_orders(
         self, order_ids: Sequence[str], also: Callable[[int], Sequence[str]] = nothing_more

@@ -160,22 +160,26 @@ class Queries:
         """Return what a key may do."""
         return await self._rest.ask("GetApiKeyInfo", {}, KeyInfo, key=key)
 
-    async def open_orders(self, cl_ord_id: str | None = None) -> list[OrderReport]:
-        """Return open orders, all or those of one client id."""
+    async def open_orders(self, cl_ord_id: str | None = None, *, urgent: bool = False) -> list[OrderReport]:
+        """Return open orders, all or those of one client id; ``urgent`` as how orders stand."""
         fields = {"cl_ord_id": cl_ord_id} if cl_ord_id is not None else {}
-        answer = await self._rest.ask("OpenOrders", fields, _Open)
+        urgency = Urgency.STATES if urgent else Urgency.QUESTION
+        answer = await self._rest.ask("OpenOrders", fields, _Open, urgency=urgency)
         return self._orders(answer.open)
 
-    async def closed_orders(self, cl_ord_id: str | None = None, since_ns: int | None = None) -> list[OrderReport]:
-        """Return closed orders, newest first: all since a moment, or (without one) the newest page."""
+    async def closed_orders(
+        self, cl_ord_id: str | None = None, since_ns: int | None = None, *, urgent: bool = False
+    ) -> list[OrderReport]:
+        """Return closed orders, newest first: all since a moment, or the newest page, which may be ``urgent``."""
         fields = {"without_count": "true"}
         if cl_ord_id is not None:
             fields["cl_ord_id"] = cl_ord_id
         if since_ns is not None:
             fields["start"] = _before(since_ns)
+        urgency = Urgency.STATES if urgent and since_ns is None else None
         found: dict[str, OrderObject] = {}
         for page in range(MOST_PAGES):
-            closed = (await self._page("ClosedOrders", fields, page, _Closed)).closed
+            closed = (await self._page("ClosedOrders", fields, page, _Closed, urgency)).closed
             found.update(closed)
             if len(closed) < PAGE or since_ns is None:
                 return self._orders(found)
@@ -184,7 +188,7 @@ class Queries:
     async def query_orders(
         self,
         order_ids: Sequence[str],
-        urgency: Urgency = Urgency.QUESTION,
+        urgency: Urgency = Urgency.STATES,
         also: Callable[[int], Sequence[str]] = nothing_more,
     ) -> list[OrderReport]:
         """Return the state of orders by id, asked in fifties; ids the venue does not know are missing.
@@ -245,8 +249,9 @@ class Queries:
         fields = {"start": _before(since_ns), "end": end, "consolidate_taker": "false", "without_count": "true"}
         found: dict[str, TradeObject] = {}
         for page in range(MOST_PAGES):
-            trades = (await self._page("TradesHistory", fields, page, _Trades, urgency)).trades
-            await self._clear_fees(trades, urgency or Urgency.QUESTION)
+            first = urgency if page or urgency is not None else Urgency.STATES
+            trades = (await self._page("TradesHistory", fields, page, _Trades, first)).trades
+            await self._clear_fees(trades, first or Urgency.QUESTION)
             found.update(trades)
             # The venue lists newest first and cuts times to 0.1 ms: reversed, fills of one moment keep their order.
             reports = [self._trade(key, trade) for key, trade in reversed(found.items())]

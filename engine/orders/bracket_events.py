@@ -25,13 +25,15 @@ class Policy(msgspec.Struct, frozen=True):
 class MarketFacts(msgspec.Struct, frozen=True):
     """What a bracket may know of the market now; all empty while its book is not usable.
 
-    ``best`` is the best price of the executable side, told only to a bracket whose stop may follow it.
+    ``best`` is the best price of the executable side, told only to a bracket whose stop may follow it. ``crowded``: the
+    venue's counter of the pair is more than half full.
     """
 
     usable: bool
     touch_qty: Qty = NO_QTY
     trigger_passed: bool = False
     best: Price | None = None
+    crowded: bool = False
 
 
 class BracketEvent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,7 +41,7 @@ class BracketEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``moved`` says who moved the exits to ``stop`` and ``target`` (None = unchanged) at ``place``. ``uncovered_qty_s``
     is the gauge as of then: uncovered base units times seconds. ``childless_qty`` of the entry is proved to have no
-    stop of the venue's making.
+    stop of the venue's making. ``unwanted`` is why the entry has been taken back.
     """
 
     move: str
@@ -58,3 +60,4 @@ class BracketEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     place: int = 0
     uncovered_qty_s: Decimal = ZERO
     childless_qty: Qty = NO_QTY
+    unwanted: str = ""

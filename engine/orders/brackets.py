@@ -88,6 +88,7 @@ class Bracket:
         self.close_all = False
         self.slice_terms: SliceTerms | None = None  # of a close of all; None: the whole at once
         self.entry_pending = False  # an attempt is still to be made
+        self.unwanted = ""  # why a person, a halt or the engine's end has taken the entry back
         self._losses, self._cover = Losses(), CoverWatch(policy)
         self._steps, self._swaps = StepMemory(policy), SwapPauses(policy)
         self._close_ready_at = 0
@@ -106,8 +107,8 @@ class Bracket:
         return self._told != self._latch
 
     @property
-    def _latch(self) -> tuple[str, bool, Qty]:
-        return self.closing, self.close_all, self._childless
+    def _latch(self) -> tuple[str, bool, Qty, str]:
+        return self.closing, self.close_all, self._childless, self.unwanted
 
     @property
     def exposure(self) -> Decimal:
@@ -215,6 +216,12 @@ class Bracket:
         """Latch: from now on everything held is traded at market, and resting stops give way to that."""
         self.closing = why if self.closing in PASSING else self.closing or why
         self.close_all = True
+
+    def unwant_entry(self, why: str) -> None:
+        """Latch: what is left of the entry goes, also after a restart, and no attempt is made any more."""
+        entries = [o for o in self.orders.values() if o.role == "entry"]
+        if self.entry_pending or not self.orders or any(not o.ended for o in entries):
+            self.unwanted = self.unwanted or why
 
     def ask_again(self) -> None:
         """Let a close that was refused for good be asked for once more: a person says so, who may have mended why."""
@@ -368,11 +375,11 @@ class Bracket:
     def _conditional(self) -> bool:
         return self.signal.exits == "conditional-close"
 
-    def _cover_ready(self, now_ns: int) -> bool:
+    def _cover_ready(self, now_ns: int, *, crowded: bool) -> bool:
         """Whether missing cover is placed now: no fills are gathered any more, no stop of the venue's may be coming."""
         if self._conditional or self._entry_over:
             return True
-        return self._cover.gathered(now_ns) and self.signal.protect_from == "first_fill"
+        return self._cover.gathered(now_ns, crowded=crowded) and self.signal.protect_from == "first_fill"
 
     def _stuck(self, now_ns: int) -> frozenset[str]:
         """Fired stops with a limit whose watchdog has run out."""
@@ -435,7 +442,7 @@ class Bracket:
             now_ns=now_ns,
             touch_qty=market.touch_qty if market.usable and swap_ready else NO_QTY,
             trigger_passed=market.usable and market.trigger_passed,
-            cover_ready=self._cover_ready(now_ns),
+            cover_ready=self._cover_ready(now_ns, crowded=market.crowded),
             swap=self.swap,
             swap_expired=expired,
             closing=self.closing,
@@ -458,8 +465,14 @@ class Bracket:
         # a swap leaves its quantity bare on purpose, and it and its target have bounds of their own
         targeting = result.swap is not None or self._targets_in_time(now_ns)
         chosen = self.signal.protect_from == "full_fill" and not self._entry_over
-        bare = result.uncovered > 0 and result.phase in ("covering", "exiting") and not targeting and not chosen
-        self._cover.see(result.uncovered, Qty(result.exposure), now_ns, bare=bare, missing=missing)
+        uncovered = Qty(max(ZERO, result.uncovered - self._still_resting()))
+        bare = uncovered > 0 and result.phase in ("covering", "exiting") and not targeting and not chosen
+        self._cover.see(uncovered, Qty(result.exposure), now_ns, bare=bare, missing=missing)
+
+    def _still_resting(self) -> Decimal:
+        """Return what a change will take from stops that has not been let go: it rests until then."""
+        stops = (o for o in self.orders.values() if o.role == "stop" and o.waits)
+        return sum((o.leaves_qty - o.least for o in stops if o.state in ("open", "partial")), ZERO)
 
     def gauge(self, now_ns: int) -> Decimal:
         """Return the gauge as of now: base units times seconds."""
@@ -502,6 +515,7 @@ class Bracket:
             moved.place,
             self.uncovered_qty_s,
             self._childless,
+            self.unwanted,
         )
 
     def apply(self, event: BracketEvent) -> None:
@@ -514,6 +528,7 @@ class Bracket:
             self.state = _phase(fire(BRACKET_ROWS, self.state, event.move))
             self.walk.append((event.from_state, event.move, event.to_state))
         self.closing, self.close_all, self._childless = event.closing, event.close_all, event.childless_qty
+        self.unwanted = event.unwanted
         self._told = self._latch
         if event.moved:
             self._fold_move(Moved(event.moved, event.stop, event.target, event.place), told=True)

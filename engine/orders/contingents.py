@@ -346,11 +346,13 @@ class _Planner:
     def _move_stops(self) -> None:
         """Take stops that rest where the signal's stop stood before to where it stands now, in place.
 
-        One that rests anywhere else was moved by a person: it stays.
+        One that rests anywhere else was moved by a person: it stays. So does one below the minimum, which the venue may
+        make of a conditional close and nobody may amend.
         """
         touched = {step.cl_ord_id for step in self.steps if isinstance(step, AmendStop | CancelExit)}
         for stop in self.stops:
             idle = not stop.busy and not stop.triggered and stop.cl_ord_id not in touched
+            idle = idle and self.orderable(stop.order_qty) > 0
             if idle and stop.trigger_price in self.s.past_triggers:
                 self.steps.append(self._amend(stop, ZERO))
 
@@ -414,23 +416,38 @@ class _Planner:
             self.steps.append(place)
 
     def _reduce(self, keep: Decimal) -> None:
-        """Bring the stops' most down to ``keep``: one amend where it can stay, else cancels."""
+        """Bring the stops' most down to ``keep``: one amend of the smallest that can stay, else cancels."""
         surplus = self.stop_most - keep
-        waiting = [o for o in self.stops if not o.triggered]  # a fired one can only be awaited
-        for stop in sorted(waiting, key=lambda o: o.most):
+        waiting = sorted((o for o in self.stops if not o.triggered), key=lambda o: o.most)  # a fired one is awaited
+        for place, stop in enumerate(waiting):
             if surplus <= 0:
                 return
             if stop.busy:
                 self._correct(stop, surplus)
                 surplus -= stop.most  # its answer changes the sum: wait before touching the next
                 continue
-            left = self.s.instrument.lots(stop.most - surplus)
-            amend = self._amend(stop, left - stop.leaves_qty) if self.orderable(left) else None
-            if amend and amend.key() not in self.s.blocked:
+            bares = surplus < stop.most  # canceled, it would leave the rest of it bare: a larger one may give it up
+            larger = waiting[place:] if bares else [stop]
+            amends = (self._shrunk(o, surplus) for o in larger if not o.busy)
+            amend = next((one for one in amends if one is not None), None)
+            if amend is not None:
                 self.steps.append(amend)
                 return
+            if bares and any(self._shrinks(o) for o in larger):
+                continue
             self.steps.append(CancelExit(stop.cl_ord_id, "quantity goes elsewhere"))
             surplus -= stop.most
+
+    @staticmethod
+    def _shrinks(stop: OrderView) -> bool:
+        """Whether an amend under way takes something from it: that counts before another gives way for it."""
+        return stop.busy and ZERO < stop.least < stop.most and stop.least < stop.leaves_qty
+
+    def _shrunk(self, stop: OrderView, surplus: Decimal) -> AmendStop | None:
+        """Return the amend that takes all of ``surplus`` from a stop; None where too little would stay."""
+        left = self.s.instrument.lots(stop.most - surplus)
+        amend = self._amend(stop, left - stop.leaves_qty)
+        return amend if self.orderable(left) and amend.key() not in self.s.blocked else None
 
     def _amend_waits(self, order: OrderView) -> bool:
         """Whether an amend of its quantity has been asked for and has not gone: a cancel leaves nothing sure."""

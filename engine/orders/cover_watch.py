@@ -13,12 +13,17 @@ from engine.values.time import NS
 GAUGE_STEP: Final = Decimal("1E-9")
 """Base units times seconds: finer than any lot for the least time that a frame takes."""
 
+CROWDED_PARTS = 2
+"""While the venue's counter is short, fills are gathered for this part of the bound: a stop that grows for each of
+those that trickle in costs four points a time, and leaves none for what comes then."""
+
 
 class CoverWatch:
     """``qty`` base units are uncovered as of the last plan; ``qty_s`` is the gauge. Times in UTC nanoseconds."""
 
     def __init__(self, policy: Policy) -> None:
         self._window_ns, self._bound_ns = round(policy.cover_window_s * NS), round(policy.cover_bound_s * NS)
+        self._crowded_ns = max(self._window_ns, self._bound_ns // CROWDED_PARTS)
         self.qty, self.qty_s = NO_QTY, ZERO
         self._gauge_at = 0
         self._bare: deque[tuple[Decimal, int]] = deque()
@@ -45,9 +50,10 @@ class CoverWatch:
         """Count the bound from now on: only now may anybody act."""
         self._bare.clear()
 
-    def gathered(self, now_ns: int) -> bool:
+    def gathered(self, now_ns: int, *, crowded: bool = False) -> bool:
         """Tell whether the window for further fills is over."""
-        return self._missing_since is not None and now_ns >= self._missing_since + self._window_ns
+        window_ns = self._crowded_ns if crowded else self._window_ns
+        return self._missing_since is not None and now_ns >= self._missing_since + window_ns
 
     def too_long(self, now_ns: int) -> bool:
         """Tell whether quantity has been bare past the bound."""
@@ -55,7 +61,8 @@ class CoverWatch:
 
     def moments(self) -> list[int]:
         """Return when the window and the bound end."""
-        ends = ((self._missing_since, self._window_ns), (self._bare_since, self._bound_ns))
+        windows = ((self._missing_since, self._window_ns), (self._missing_since, self._crowded_ns))
+        ends = (*windows, (self._bare_since, self._bound_ns))
         return [since + length_ns for since, length_ns in ends if since is not None]
 
     def gauge(self, now_ns: int) -> Decimal:

@@ -128,8 +128,9 @@ class Order:
 
     @property
     def waits(self) -> bool:
-        """A change of it has been decided and has not been let go."""
-        return isinstance(self.outgoing, AmendOrder | CancelOrder) and self.outgoing is not self._gone
+        """A change of it has been decided and has not been let go, and until then it rests."""
+        changing = isinstance(self.outgoing, AmendOrder | CancelOrder) and self.outgoing is not self._gone
+        return changing and not self._disowned
 
     def let_go(self) -> None:
         """What is outgoing is written now, or was taken back: it can be altered no more."""

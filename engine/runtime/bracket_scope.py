@@ -99,7 +99,7 @@ class BracketScope:
         self._released = loose is None
         self._commands: dict[str, int] = {}  # sent to each order; a view that has taken fewer is not news enough
         self._market_waiting = False
-        self._entry_ends = ""  # why the entry is to be canceled, once anybody asked
+        self._entry_ends = bracket.unwanted  # why the entry is to be canceled, once anybody asked or the plan said so
         self._moved = trio.Event()  # set once the stops stand where they are wanted
         self._urgent = False  # its cancels go before all else
         self._cancel_again = False  # whatever was asked of its entry before
@@ -129,6 +129,7 @@ class BracketScope:
 
         ``again``: asked anew, by a person or a halt. A cancel that failed and waits for its next try is not waited for.
         """
+        self.bracket.unwant_entry(why)
         self._entry_ends = self._entry_ends or why  # survives a full inbox: the next turn sees it
         self._urgent |= urgent
         self._cancel_again |= again
@@ -358,8 +359,16 @@ class BracketScope:
     def _market_facts(self, symbol: str, watched: Signal) -> MarketFacts:
         """What the plan may act on: no touch while the market takes no order, or the stop would leave in vain."""
         facts, listed = self._services.market.facts(symbol, watched), self._services.link.instrument(symbol)
-        halted = listed is not None and listed.status in NO_TAKING
-        return msgspec.structs.replace(facts, touch_qty=NO_QTY) if halted else facts
+        if listed is not None and listed.status in NO_TAKING:
+            facts = msgspec.structs.replace(facts, touch_qty=NO_QTY)
+        return msgspec.structs.replace(facts, crowded=self._crowded())
+
+    def _crowded(self) -> bool:
+        """Whether the counter of the pair is short for what cover there is to place."""
+        if self.bracket.state != "covering":
+            return False
+        rows = (row for row in self._services.link.headroom() if row.symbol == self.bracket.instrument.symbol)
+        return any(row.level > row.threshold / 2 for row in rows)
 
     def _judge_coins(self) -> None:
         """Let go when the venue refuses to trade what the account, by its balance, does not hold any more."""

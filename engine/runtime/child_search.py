@@ -71,7 +71,7 @@ class ChildSearch:
         since_ns = self._since_ns(filled, last_ns)
         proves = self._late_enough(last_ns, since_ns)
         try:
-            for report in await self._services.link.open_orders():
+            for report in await self._services.link.open_orders(urgent=True):
                 if report.cl_ord_id is None and report.ord_ref_id is not None:
                     self._adopt(report)
             proves = proves and self._late_enough(last_ns, since_ns) and await self._all_explained(since_ns)

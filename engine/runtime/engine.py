@@ -41,6 +41,9 @@ from engine.venue.protocol import Headroom, RestartBound
 
 log = structlog.get_logger()
 
+NOTED_S = 2.0
+"""The most that ``noted`` waits for a bracket's next thought."""
+
 
 class Engine:
     """A running engine. Use ``open_engine``."""
@@ -110,12 +113,23 @@ class Engine:
     def cancel(self, signal_id: str, why: str = "asked by the user", *, urgent: bool = False) -> bool:
         """Cancel what is left of a signal's entry; what has filled stays protected. False when it is not active.
 
-        ``urgent``: a person says so; its cancel goes before all else that waits for the venue's counter.
+        ``urgent``: a person says so; its cancel goes before all else that waits for the venue's counter. Whoever
+        promises it to somebody awaits ``noted`` first.
         """
         scope = self.brackets.active.get(signal_id)
         if scope is not None:
             scope.end_entry(why, urgent=urgent, again=True)
         return scope is not None
+
+    async def noted(self) -> None:
+        """Return once what was asked of the brackets so far outlives this process.
+
+        Waits for brackets two seconds at most: one that a restart has resumed thinks only when the venue was asked.
+        """
+        with trio.move_on_after(NOTED_S):
+            while any(scope.bracket.untold for scope in self.brackets.scopes()):
+                await self.brackets.wait_progress()
+        await self.journal.sync()
 
     async def close(
         self,

@@ -12,7 +12,8 @@ a fill, which is dead as well. So such a snapshot counts as an unbroken stream d
 
 An order that the venue had shown may be disowned by it: the stream's newest snapshot lacks it, and a cancel after that
 was refused as one of an unknown order. It does not rest; once every fill since its send is known it has ended, whatever
-REST, which may lag, still shows.
+REST, which may lag, still shows. One whose inbox had no room for a report has not heard all that is known: REST tells
+its end.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Investigator:
             while (handle := self._next_in_doubt(asked)) is not None:
                 asked.add(handle.view.cl_ord_id)
                 await self._conclude(handle)
-            for handle in [h for h in self._desk.live.values() if h.disowned and not h.view.ended]:
+            for handle in [h for h in self._desk.live.values() if h.disowned and not (h.view.ended or h.dropped)]:
                 await self._conclude_disowned(handle)
 
     def _next_in_doubt(self, asked: set[str]) -> OrderHandle | None:
@@ -97,7 +98,7 @@ class Investigator:
         blind = any(not (self._stood_since_the_send(h) or self._fills_reach_back(h)) for h in due)
         self.queries += 1 + blind
         try:
-            found = await self._link.open_orders()
+            found = await self._link.open_orders(urgent=any(h.view.role != "entry" for h in due))
             if blind and self._link.standing is None:  # else the stream itself shows what has closed
                 found += await self._link.closed_orders()
         except VenueError as error:
@@ -115,9 +116,10 @@ class Investigator:
         doubt = handle.doubt
         doubt.asked(MOST_PAUSE_S)
         self.queries += 2
-        cl_ord_id = handle.view.cl_ord_id
+        cl_ord_id, urgent = handle.view.cl_ord_id, handle.view.role != "entry"
         try:
-            found = await self._link.open_orders(cl_ord_id) + await self._link.closed_orders(cl_ord_id=cl_ord_id)
+            found = await self._link.open_orders(cl_ord_id, urgent=urgent)
+            found += await self._link.closed_orders(cl_ord_id=cl_ord_id, urgent=urgent)
         except VenueError as error:
             doubt.ask_s = trio.current_time() + FAILED_PAUSE_S
             log.warning("investigation.failed", cl_ord_id=cl_ord_id, error=str(error))

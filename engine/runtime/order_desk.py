@@ -77,6 +77,7 @@ class OrderHandle:
         self.view, self.signal_id = view, signal_id
         self._inbox = inbox
         self.suspect = False  # a report was lost on the way: its state must be read by REST
+        self.dropped = False  # one was, for want of room: what the link knows of its fills is more than it has heard
         self.last_news_s = trio.current_time()
         self.changed_s = trio.current_time()  # when news last said something new
         self.asked_s = 0.0
@@ -205,6 +206,7 @@ class OrderDesk:
             handle.found()
         self.name(report.order_id, handle.view.cl_ord_id)  # what comes of it may be in the same frame
         if not handle.put(report):
+            handle.dropped = True
             self.counts["inbox_full"] += 1
 
     async def deliver(self, report: OrderReport) -> None:

@@ -175,9 +175,9 @@ class Sender:
                 self._nursery.start_soon(self._run, part, name=f"send/cancel/{part[0].request.cl_ord_id[:8]}")
 
     def _fitting(self, jobs: list[_Job]) -> int:
-        """Return how many cancels of young orders a counter takes at once, with room left for a close."""
+        """Return how many cancels of young orders a counter takes now, with room left for a close."""
         symbols = {job.request.symbol for job in jobs}
-        rooms = [row.threshold - ROOM_BEHIND for row in self._link.headroom() if row.symbol in symbols]
+        rooms = [row.threshold - row.level - ROOM_BEHIND for row in self._link.headroom() if row.symbol in symbols]
         return max(1, int(min(rooms, default=BATCH_MOST * DEAREST_CANCEL) // DEAREST_CANCEL))
 
     def _lacks_room(self, jobs: list[_Job]) -> bool:

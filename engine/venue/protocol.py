@@ -314,12 +314,17 @@ class VenueLink(MarketLink, Protocol):
         """Ask for a fresh snapshot of the private stream, soon: the link reconnects it."""
         ...
 
-    async def open_orders(self, cl_ord_id: str | None = None) -> list[OrderReport]:
-        """Ask (by REST) which orders are open. Queries raise VenueRefused, VenueUnavailable or OutcomeUnknown."""
+    async def open_orders(self, cl_ord_id: str | None = None, *, urgent: bool = False) -> list[OrderReport]:
+        """Ask (by REST) which orders are open; ``urgent`` goes before questions that no exit hangs on.
+
+        Queries raise VenueRefused, VenueUnavailable or OutcomeUnknown.
+        """
         ...
 
-    async def closed_orders(self, *, cl_ord_id: str | None = None, since_ns: int | None = None) -> list[OrderReport]:
-        """Ask which orders have closed, newest first."""
+    async def closed_orders(
+        self, *, cl_ord_id: str | None = None, since_ns: int | None = None, urgent: bool = False
+    ) -> list[OrderReport]:
+        """Ask which orders have closed, newest first; the newest alone may be ``urgent``."""
         ...
 
     async def query_orders(

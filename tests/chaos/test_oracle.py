@@ -215,6 +215,12 @@ async def falling_nonce(stage: Stage) -> None:
         stage.world.wire._observe("kraken.sim:443#990/client", head + body)
 
 
+async def deadline_of_a_clock_that_leapt(stage: Stage) -> None:
+    """An order that is good for an hour."""
+    head = b"POST /0/private/AddOrder HTTP/1.1\r\nhost: x\r\ncontent-length: 33\r\n\r\n"
+    stage.world.wire._observe("kraken.sim:443#991/client", head + b"deadline=2026-01-01T01:00:00.000Z")
+
+
 def _say(world: World, text: str) -> None:
     """Put a frame of the engine's on the wire, as the tap sees it: an upgrade, then the masked text."""
     payload, end = text.encode(), "kraken.sim:443#999/client"
@@ -249,6 +255,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "early retry": (second_entry, "retry_after_death"),
     "own rate": (refused_for_its_rate, "within_own_counters"),
     "nonce": (falling_nonce, "nonces_rise"),
+    "deadline": (deadline_of_a_clock_that_leapt, "deadlines_in_venue_time"),
 }
 
 

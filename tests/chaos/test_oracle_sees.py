@@ -73,6 +73,38 @@ async def late_amend(stage: Stage) -> None:
     core.report(core.orders[stage.ours("stop")], "amended")
 
 
+async def amend_told_as_undone(stage: Stage) -> None:
+    """An amend has taken effect, and is told as not applied."""
+    deafen(stage)
+    tell(stage, "stop", "ask_amend", "open", "pending_amend")
+    core = stage.world.exchange._venue.core
+    core.report(core.orders[stage.ours("stop")], "amended")
+    tell(stage, "stop", "refuse_change", "pending_amend", "open", code="NOT_APPLIED")
+
+
+async def older_count(stage: Stage) -> None:
+    """The journal is told that the venue has counted less than what stands there."""
+    twin = next(t for t in stage.oracle.ledger.orders.values() if t.role == "entry")
+    tell(stage, "entry", "", twin.state, twin.state, venue_cum="0.01")
+
+
+async def left_out_number(stage: Stage) -> None:
+    """A number of the private stream is left out, and its connection stands on."""
+    end = next(one.name for one in stage.world.wire.connections if not one.dead)
+    for number in (1001, 1003):
+        told = b'{"channel":"executions","type":"update","data":[],"sequence":%d}' % number
+        stage.world.wire._observe(f"{end}/server", told)
+    await watch(stage, 5)
+
+
+async def change_nobody_asks_about(stage: Stage) -> None:
+    """A stop has changed, and REST tells nothing of it."""
+    deafen(stage)
+    stage.world.wire.refuse(60)
+    tell(stage, "stop", "", "open", "open")
+    await watch(stage, 15)
+
+
 async def report_that_does_not_add_up(stage: Stage) -> None:
     """More is left than was ordered and is not filled."""
     async with aclosing(stage.world.engine.reports(after=0)) as reports:
@@ -210,6 +242,12 @@ async def order_kept_after_its_end(stage: Stage) -> None:
     (case,) = stage.oracle.ledger.cases.values()
     body = {"type": "closed", "outcome": "stop", "net_qty": "0.02", "reason": ""}
     stage.world.journal.append("closed", body, ts_ns=1, signal_id=case.signal_id)
+    stage.oracle.moment("settled")
+
+
+async def engine_that_forgets_nothing(stage: Stage) -> None:
+    """Every report that came is remembered for ever, and found again by nobody."""
+    stage.world.engine.services.desk.counts.update({f"report {number}": 1 for number in range(3000)})
     stage.oracle.moment("settled")
 
 
@@ -363,6 +401,10 @@ async def venues_stop_of_an_ended_bracket(stage: Stage) -> None:
 MISTAKES: dict[str, tuple[Mistake, str]] = {
     "early proof": (early_proof, "proof_after_deadline"),
     "late amend": (late_amend, "changes_agree"),
+    "undone": (amend_told_as_undone, "changes_agree"),
+    "older count": (older_count, "cum_never_falls"),
+    "left out": (left_out_number, "gap_ends_stream"),
+    "not asked": (change_nobody_asks_about, "second_opinion_in_time"),
     "sums": (report_that_does_not_add_up, "quantities_add_up"),
     "below minimum": (order_below_the_minimum, "orders_meet_terms"),
     "slow stop": (stop_that_takes_long, "shutdown_in_time"),
@@ -384,6 +426,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "token": (token_in_a_row, "no_secret"),
     "connections": (connections_that_stay, "bounded"),
     "kept": (order_kept_after_its_end, "bounded"),
+    "memory": (engine_that_forgets_nothing, "bounded"),
     "two writers": (unlocked_journal, "one_writer"),
     "chain": (broken_chain, "chain_holds"),
     "failed journal": (failed_journal, "failed_journal_ends"),

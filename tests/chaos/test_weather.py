@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 
+from engine.chaos.crowds import WITHIN_S, crowded
 from engine.chaos.kinds import FRAMES, draw_request
 from engine.chaos.moments import FILLED, PART, PLACED, Moments
 from engine.chaos.run import run_seed
@@ -17,6 +18,7 @@ from engine.chaos.scenario import Act, draw_scenario
 from engine.chaos.sky import Sky
 from engine.chaos.squalls import SQUALLS, in_squall
 from engine.chaos.weather import FRAME_KINDS, REQUEST_KINDS, TIMED_KINDS, WEATHERS
+from engine.risk.limits import Limits
 
 
 def test_every_kind_has_its_way_to_strike():
@@ -66,6 +68,24 @@ def test_squall_leaves_a_given_account_its_terms():
     for seed in range(40):
         _, bent = in_squall(WEATHERS["squall"], given, Random(seed))
         assert bent.sim.tier == given.sim.tier
+
+
+@pytest.mark.parametrize("name", [name for name, squall in SQUALLS.items() if squall.crowd is not None])
+def test_crowd_comes_at_once_to_one_market_and_is_what_people_act_upon(name: str):
+    """It is as large as drawn, whatever limits the account had; a ladder waits on its own side of the price."""
+    crowd, calm = SQUALLS[name].crowd, draw_scenario(5)
+    assert crowd is not None
+    bent, began_s = crowded(calm, crowd, Random(3))
+    assert (bent, began_s) == crowded(calm, crowd, Random(3))
+    came = [(at_s, one) for at_s, one in bent.signals if (at_s, one) not in calm.signals]
+    assert crowd.count[0] <= len(came) <= crowd.count[1]
+    assert len({one.signal_id for _, one in bent.signals}) == len(bent.signals)
+    assert all(began_s <= at_s <= began_s + WITHIN_S for at_s, _ in came)
+    assert len({one.symbol for _, one in came}) == 1
+    assert bent.acts == ()
+    assert bent.settings.limits == Limits()
+    if crowd.ladder:
+        assert all(one.limit_price is not None and one.entry_timeout_s is None for _, one in came)
 
 
 async def test_moment_wakes_who_waits_for_it_and_nobody_who_came_late(autojump_clock):

@@ -108,6 +108,31 @@ async def test_cancel_is_not_starved_by_a_stream_of_amends(autojump_clock):
     assert desk.log == [("amend", 4), ("cancel", pytest.approx(12))]
 
 
+async def test_new_stop_goes_before_cancels_that_have_waited_long(autojump_clock):
+    """It costs a point and is for what stands bare; what a cancel takes away is covered as long as it waits."""
+    desk = Desk(timeout_s=20)
+    desk.fill(60)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.go, "cancel", Lane.CANCEL, cancel(order_id="P"))
+        await trio.sleep(4)
+        nursery.start_soon(desk.go, "amend", Lane.REDUCING, AmendOrder("c", "O", BTC, dec("1")))
+        await trio.sleep(0.5)
+        nursery.start_soon(desk.go, "stop", Lane.REDUCING, new())
+    assert [name for name, _ in desk.log] == ["stop", "cancel", "amend"]
+    assert desk.log[0] == ("stop", 4.5)
+
+
+async def test_cancel_without_haste_leaves_room_for_cover_until_it_has_aged(autojump_clock):
+    """It stands aside for what protects; after three seconds it takes what there is."""
+    desk = Desk(timeout_s=20)
+    desk.fill(50)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.go, "cancel", Lane.CANCEL, cancel(order_id="P"))
+        await trio.sleep(0.5)
+        await desk.go("amend", Lane.REDUCING, AmendOrder("c", "O", BTC, dec("1")))
+    assert desk.log == [("amend", 0.5), ("cancel", 3)]
+
+
 async def test_entry_that_lacks_its_reserve_does_not_hold_up_exits(desk, autojump_clock):
     """Points for one more request are there, those for its protection are not: the entry stands aside."""
     desk.fill(55)

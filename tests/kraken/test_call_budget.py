@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from engine.kraken.call_budget import CallBudget, Urgency
+from engine.kraken.call_budget import AGED_S, CallBudget, Urgency
 from engine.kraken.limits import TIERS
 from engine.kraken.nonce_file import FileNonceStore
 
@@ -56,7 +56,7 @@ async def test_token_passes_everyone_who_waits(budget, limits, autojump_clock):
         for urgency in (Urgency.PAGES, Urgency.QUESTION, Urgency.FILLS, Urgency.TOKEN):
             nursery.start_soon(call, budget, urgency, 4 if urgency is Urgency.PAGES else 1, told)
             await trio.sleep(0.001)
-    assert [urgency for urgency, _ in told] == sorted(Urgency)
+    assert [urgency for urgency, _ in told] == [Urgency.TOKEN, Urgency.FILLS, Urgency.QUESTION, Urgency.PAGES]
     assert told[0][1] == pytest.approx(1 / limits.rest_decay, abs=0.01)
 
 
@@ -87,6 +87,36 @@ async def test_question_passes_a_page_that_waits_for_its_reserve(budget, autojum
         with trio.fail_after(0.001):
             await call(budget, Urgency.QUESTION)
         nursery.cancel_scope.cancel()
+
+
+async def test_state_of_an_order_waits_behind_no_dear_question(autojump_clock):
+    """A list of four points needs twelve seconds of the smallest tier's refill: a stop's state needs three of them."""
+    budget, told = CallBudget(15, 0.33), []
+    await spend(budget)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call, budget, Urgency.QUESTION, 4, told)
+        await trio.sleep(0.1)
+        nursery.start_soon(call, budget, Urgency.STATES, 1, told)
+    assert [urgency for urgency, _ in told] == [Urgency.STATES, Urgency.QUESTION]
+    assert told[0][1] == pytest.approx(1 / 0.33, abs=0.01)
+
+
+async def test_question_is_not_starved_by_states(autojump_clock):
+    """They are asked again with every point that comes back: after ten seconds the question is next."""
+    budget, told = CallBudget(15, 0.33), []
+    await spend(budget)
+
+    async def states() -> None:
+        while True:
+            await call(budget, Urgency.STATES)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(states)
+        await trio.sleep(0.1)
+        await call(budget, Urgency.QUESTION, 4, told)
+        nursery.cancel_scope.cancel()
+    ((_, went_s),) = told
+    assert went_s <= 0.1 + AGED_S + (4 + 1) / 0.33
 
 
 async def test_cancelled_waiter_blocks_nobody(budget, limits, autojump_clock):

@@ -133,9 +133,7 @@ def test_late_frame_of_an_amend_does_not_prove_the_change_after_it_counted(after
     first = AmendOrder("c1", "O1", "BTC/USD", dec("1"), trigger_price=dec("49000"))
     counters.settle("BTC/USD", counters.hold("BTC/USD", 4, (), [(first, 4)]), 10, charged=True)
     counters.hold("BTC/USD", 8, (), [(after, 8)])
-    late = OrderReport(
-        ReportType.AMENDED, "stream", "O1", "new", 0, order_qty=dec("1"), trigger_price=dec("49000")
-    )
+    late = OrderReport(ReportType.AMENDED, "stream", "O1", "new", 0, order_qty=dec("1"), trigger_price=dec("49000"))
     counters.note(late, 10)
     counters.read("BTC/USD", Decimal(4), 0.05, 10.1)
     assert counters.of("BTC/USD").level(10.1) == pytest.approx(4 + 8, abs=0.2)

@@ -52,6 +52,16 @@ def lives(stage):
     return told
 
 
+async def test_leave_given_back_holds_neither_points_nor_a_slot(stage, autojump_clock):
+    """Nothing was sent with it: the counter stands as before, and so do the open orders."""
+    async with stage.link() as link:
+        ticket = await link.admit(Lane.REDUCING, limit("c-1"))
+        (held,) = link.headroom()
+        link.give_back(ticket)
+        (free,) = link.headroom()
+    assert ((held.level, held.open_orders), (free.level, free.open_orders)) == ((1, 1), (0, 0))
+
+
 async def test_orders_go_by_ws_then_by_rest_then_by_ws_again(stage, autojump_clock):
     """While the private stream is away orders go by REST; once it is complete again they go back to it."""
     ways = []

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from engine.orders.bracket_events import MarketFacts
 from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from engine.orders.reports import Fee, Outcome, ReportType
 from tests.orders.conftest import qty
@@ -24,6 +25,20 @@ def test_partial_fill_is_covered_after_the_window() -> None:
     assert desk.fill("entry", "0.3") == []
     assert desk.bracket.wake_ns(desk.now) == desk.now + NS // 10
     assert desk.after(0.1) == [PlaceStop(qty("0.8"))]
+
+
+def test_fills_are_gathered_for_longer_while_the_counter_is_short() -> None:
+    """Half of the bound of bareness: a second, not a fifth of one."""
+    desk = Desk()
+    desk.market = MarketFacts(usable=True, crowded=True)
+    desk.accept("entry")
+    desk.fill("entry", "0.5")
+    assert desk.after(0.9) == []
+    assert desk.after(0.1) == [PlaceStop(qty("0.5"))]
+    desk.accept("x1")
+    desk.fill("entry", "0.5")
+    desk.sees(QUIET)
+    assert desk.after(0.2) == [PlaceStop(qty("0.5"))]
 
 
 def test_a_new_window_opens_for_fills_after_a_stop_was_sent() -> None:

@@ -134,15 +134,16 @@ def test_bound_and_window_run_from_when_they_were_first_seen() -> None:
     assert (watch.gathered(0), watch.too_long(0), watch.moments()) == (False, False, [])
     watch.see(qty(2), qty(2), 10, bare=True, missing=True)
     watch.see(qty(2), qty(2), 20, bare=True, missing=True)
-    assert watch.moments() == [10 + NS // 5, 10 + 2 * NS]
+    assert watch.moments() == [10 + NS // 5, 10 + NS, 10 + 2 * NS]
     assert (watch.gathered(9 + NS // 5), watch.gathered(10 + NS // 5)) == (False, True)
+    assert (watch.gathered(9 + NS, crowded=True), watch.gathered(10 + NS, crowded=True)) == (False, True)
     assert (watch.too_long(9 + 2 * NS), watch.too_long(10 + 2 * NS)) == (False, True)
     watch.see(qty(2), qty(2), 30, bare=True, missing=False)
     assert watch.moments() == [10 + 2 * NS]
     watch.begin_anew()
     assert (watch.moments(), watch.too_long(10**12)) == ([], False)
     watch.see(qty(0), qty(2), 40, bare=False, missing=True)
-    assert watch.moments() == [40 + NS // 5]
+    assert watch.moments() == [40 + NS // 5, 40 + NS]
 
 
 def test_each_quantity_has_the_bound_for_itself() -> None:

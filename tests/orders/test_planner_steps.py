@@ -19,7 +19,7 @@ from engine.orders.contingents import (
     WithdrawChange,
     reference_price,
 )
-from engine.orders.reports import Answer, OrderReport, Outcome, ReportType
+from engine.orders.reports import Answer, Fee, OrderReport, Outcome, ReportType
 from engine.orders.signal import Signal, StopLoss, TakeProfit
 from engine.orders.specs import close_order, stop_order
 from tests.orders.conftest import px, qty
@@ -128,6 +128,43 @@ def test_dust_beside_a_busy_stop_is_no_stop_of_its_own() -> None:
     desk.after(0.2)
     desk.fill("entry", "0.05")
     assert desk.after(1) == []
+
+
+CHILDREN = msgspec.structs.replace(BIG, exits="conditional-close")
+
+
+def children(*amounts: str, fee: str) -> Desk:
+    """Each fill has a stop of the venue's making; the first paid a fee in base, for which its stop is too large."""
+    desk = entered(CHILDREN)
+    for number, amount in enumerate(amounts, 1):
+        desk.fill("entry", amount, (Fee("BTC", Decimal(fee)),) if number == 1 else ())
+        desk.open(stop_order(CHILDREN, BTC, f"s{number}", qty(amount)), "stop")
+        desk.accept(f"s{number}")
+    return desk
+
+
+def test_base_fee_is_taken_from_a_stop_that_can_stay() -> None:
+    """The least stop cannot be cut: canceled for the sake of a fee it would leave bare what the fee left over."""
+    desk = children("1", "0.1", fee="0.05")
+    assert desk.steps == [AmendStop("s1", qty("0.95"))]
+
+
+def test_shrink_under_way_is_waited_for_before_a_lesser_stop_gives_way() -> None:
+    """Fill upon fill has its fee: the stop that pays for all of them is asked once more, none is canceled."""
+    desk = children("1", "0.1", fee="0.05")
+    desk.steps.clear()
+    desk.fill("entry", "0.1", (Fee("BTC", Decimal("0.02")),))
+    desk.open(stop_order(CHILDREN, BTC, "s3", qty("0.1")), "stop")
+    desk.accept("s3")
+    assert not [step for step in desk.steps if isinstance(step, CancelExit)]
+
+
+def test_stop_below_the_minimum_stays_where_it_is_when_the_others_move() -> None:
+    """The venue makes one of a small fill, and nobody may amend it: to ask would be denied, again and again."""
+    desk = children("1", "0.05", fee="0")
+    desk.steps.clear()
+    desk.bracket.move_exits(px(92), None)
+    assert desk.think() == [AmendStop("s1", qty(1), px(92))]
 
 
 def test_price_through_a_stop_that_rests_is_its_own_business() -> None:
@@ -241,6 +278,21 @@ def test_change_of_a_stop_that_still_waits_is_withdrawn_with_its_swap(amount: st
     assert (desk.bracket.state, desk.bracket.uncovered, desk.bracket.orders["x1"].busy) == ("covered", 0, False)
     assert desk.after(60) == [asked]
     assert desk.sees(QUIET) == [WithdrawChange("x1")]
+
+
+def test_stop_whose_cancel_waits_for_room_leaves_nothing_bare_until_it_goes() -> None:
+    """Its close waits with it: the bound of bareness begins when the cancel is let go."""
+    desk = waiting(FullCounter())
+    desk.bracket.close("asked by the user")
+    assert desk.think() == [CancelExit("x1", "asked by the user")]
+    desk.after(10)
+    assert (desk.bracket.state, desk.bracket.uncovered) == ("exiting", 0)
+    order = desk.orders["x1"]
+    order.ask(CancelOrder("x1", "O-x1", "BTC/USD"), desk.now, "asked by the user")
+    desk.bracket.learn(order.view(), [], desk.now)
+    desk.think()
+    desk.after(2)
+    assert (desk.bracket.state, desk.bracket.uncovered) == ("naked", 2)
 
 
 def shrinking(desk: Desk) -> Desk:

@@ -200,3 +200,21 @@ def test_latch_that_was_journalled_is_told() -> None:
     assert (desk.bracket.closing, desk.bracket.close_all, desk.bracket.untold) == ("by command", True, False)
     desk.bracket.keep()
     assert desk.bracket.untold
+
+
+def test_entry_that_was_taken_back_stays_so() -> None:
+    """Once is news: said again, or of an entry that has ended, it is none."""
+    desk = Desk()
+    desk.bracket.unwant_entry("asked by the user")
+    _, (event,) = desk.bracket.think(desk.market, desk.now)
+    after = Desk()
+    after.bracket.apply(event)
+    after.bracket.unwant_entry("said again")
+    assert (after.bracket.unwanted, after.bracket.untold) == ("asked by the user", False)
+
+
+def test_entry_that_has_ended_is_taken_back_by_nobody() -> None:
+    """There is nothing left of it."""
+    desk = covered_desk()
+    desk.bracket.unwant_entry("asked by the user")
+    assert desk.bracket.unwanted == ""

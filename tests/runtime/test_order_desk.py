@@ -22,6 +22,22 @@ async def test_full_inbox_is_healed_by_rest(autojump_clock):
     assert len(case.entry().fills.by_exec_id) == 8
 
 
+async def test_order_that_lost_a_report_is_not_proved_ended_by_what_the_link_has_heard(autojump_clock):
+    """It filled while the stream was away; its snapshot overflows the inbox, REST lags and its cancel is refused."""
+    async with open_story(settings=EngineSettings(order_inbox=2)) as story:
+        story.market()
+        case = await story.submit(qty="0.02")
+        await story.until(lambda: case.entry_is("open"))
+        story.world.exchange.lag_rest(4)
+        story.connection("executions").reset()
+        for _ in range(8):
+            story.ask("50000", "0.0025")
+        await story.until(lambda: story.engine._services.desk.counts["inbox_full"] > 0)
+        story.engine.cancel(case.signal_id, urgent=True)
+        await story.until(lambda: case.covered("0.02"), within_s=15)
+    assert case.entry().states()[-2:] == ("filled", "settled")
+
+
 async def test_full_inbox_of_a_bracket_slows_its_orders_and_loses_nothing(autojump_clock):
     """A bracket's inbox of one makes its orders wait; all is told in the end."""
     async with open_story(settings=EngineSettings(bracket_inbox=1, order_inbox=4)) as story:

@@ -267,6 +267,22 @@ async def test_halt_that_falls_while_the_row_is_synced_keeps_the_bytes_back(open
         assert (desk.kinds(), desk.link.sent) == (["request", "answer"], [])
 
 
+@pytest.mark.parametrize("stopped", ["by the checks", "right before the bytes", "as its leave came"])
+async def test_leave_that_nothing_was_sent_with_is_given_back(open_place, autojump_clock, stopped):
+    """What is denied or taken back behind the limiter holds none of the venue's budgets."""
+    async with open_desk(open_place) as desk:
+        denial = Denial("EXIT_BELOW_MINIMUM", "too little")
+        desk.checks.first = denial if stopped == "by the checks" else None
+        desk.checks.last = denial if stopped == "right before the bytes" else None
+        outgoing = desk.start()
+        await trio.testing.wait_all_tasks_blocked()
+        desk.link.leave.set()
+        if stopped == "as its leave came":
+            outgoing.withdraw()
+        await trio.testing.wait_all_tasks_blocked()
+        assert (desk.link.sent, desk.link.given_back) == ([], [Ticket("ws", 123)])
+
+
 async def test_many_cancels_go_in_parts_that_leave_room_behind_them(open_place, autojump_clock):
     """Of a counter that takes 125 points fifteen young orders leave room for a close; twenty-two would not."""
     async with open_desk(open_place) as desk:
@@ -277,6 +293,18 @@ async def test_many_cancels_go_in_parts_that_leave_room_behind_them(open_place, 
             desk.sender.start(Lane.EMERGENCY, CancelOrder(name, f"O-{name}", "BTC/USD"), handle, "s1", 1)
         await trio.testing.wait_all_tasks_blocked()
         assert sorted(len(batch) for batch in desk.link.batches) == [7, 15]
+
+
+async def test_many_cancels_go_in_parts_of_what_the_counter_takes_now(open_place, autojump_clock):
+    """With 73 points taken of 125, five young orders leave room for a close; more at once would wait for it."""
+    async with open_desk(open_place) as desk:
+        send, _ = trio.open_memory_channel[OrderMessage](100)
+        handle, desk.link.level = OrderHandle(Order(SPEC, "stop").view(), "s1", send), 73.0
+        for number in range(12):
+            name = f"c{number:02}"
+            desk.sender.start(Lane.CANCEL, CancelOrder(name, f"O-{name}", "BTC/USD"), handle, "s1", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert sorted(len(batch) for batch in desk.link.batches) == [2, 5, 5]
 
 
 @pytest.mark.parametrize(("stay", "sent"), [(12, []), (11, [["c00"]]), (5, [[f"c{number:02}" for number in range(7)]])])

@@ -47,9 +47,18 @@ class FillsOnceInJournal(Invariant):
 
 
 class CumNeverFalls(Invariant):
-    """cum_qty never falls, and is the sum of the order's fills on the exchange."""
+    """cum_qty never falls, here or on the exchange, and is the sum of the order's fills there."""
 
     name = "cum_never_falls"
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Compare what the journal is told to have been counted with what it has: an older word takes nothing back."""
+        twin = self.ledger.orders.get(row.cl_ord_id)
+        if not isinstance(fact, OrderEvent) or fact.venue_cum is None or twin is None:
+            return
+        before = max(twin.cum_qty, twin.counted)
+        if fact.venue_cum < before:
+            self.broken(f"counted as {fact.venue_cum} after {before}", row.cl_ord_id)
 
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
         """Compare with what it was."""

@@ -10,7 +10,8 @@ from engine.journal.row import Row
 from engine.orders.brackets import BRACKET_ROWS, BracketEvent
 from engine.orders.events import OrderEvent
 from engine.orders.machine import ENDED, ORDER_ROWS, Rows
-from engine.orders.replay import Intent
+from engine.orders.replay import Intent, Requested
+from engine.orders.steps import NOT_APPLIED
 from engine.sim import SimOrder
 from engine.sim.events import OrderReport
 from engine.values.time import NS
@@ -160,16 +161,33 @@ class ProofAfterDeadline(Invariant):
 
 
 class ChangesAgree(Invariant):
-    """An amend takes effect only while it is pending: once its outcome is told it is not still to come."""
+    """An amend takes effect only while it is pending, and none that has taken effect is told as not applied."""
 
     name = "changes_agree"
 
+    def __init__(self, court: Court) -> None:
+        super().__init__(court)
+        self._done: set[str] = set()
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Look what became of the amend that an order has gone back from."""
+        if isinstance(fact, Requested):
+            self._done.discard(row.cl_ord_id)
+        elif isinstance(fact, OrderEvent) and self._tells_undone(row.cl_ord_id, fact):
+            self.broken("told as not applied, and the exchange has done it", row.cl_ord_id)
+
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
         """Look how the order stood when the exchange changed it."""
-        if twin is None or report.exec_type != "amended" or self.ledger.had("lag_beyond"):
+        if twin is None or report.exec_type != "amended":
             return
-        if twin.state in _TOLD:
+        self._done.add(twin.cl_ord_id)
+        if twin.state in _TOLD and not self.ledger.had("lag_beyond"):
             self.broken(f"amended to {report.order.order_qty}, its order stood in {twin.state}", twin.cl_ord_id)
+
+    def _tells_undone(self, cl_ord_id: str, event: OrderEvent) -> bool:
+        """Whether an amend that was done counts as not applied: by REST that lags further than it may, it does."""
+        undone = event.from_state == "pending_amend" and event.code == NOT_APPLIED
+        return undone and cl_ord_id in self._done and not self.ledger.had("lag_beyond")
 
 
 class ScopeOutlivesOrders(Invariant):

@@ -8,6 +8,7 @@ import trio
 
 from engine.chaos.invariants.base import Invariant, Moment
 from engine.chaos.ledger import Case
+from engine.chaos.remembered import sizes
 from engine.chaos.tap import Asked
 from engine.errors import JournalBusy, JournalCorrupt
 from engine.journal.opening import seeded_journal
@@ -19,6 +20,8 @@ _SAMPLED = 4
 TASKS_MOST = 700
 CONNECTIONS_MOST = 64
 IN_FLIGHT_MOST = 400
+KEPT_MOST = 2500
+"""Of anything: a run has twenty brackets at most, and in five minutes, for which frames are known, some hundreds."""
 ALARM_S = 5.0
 ENDS_S = 2.0
 
@@ -85,6 +88,9 @@ class Bounded(Invariant):
             kept = [handle.view.cl_ord_id for handle in live if handle.signal_id in ended]
             if kept:
                 self.broken(f"{len(kept)} orders of ended signals are kept", *kept)
+            for where, count in sizes(self.court.world.engine):
+                if count > KEPT_MOST:
+                    self.broken(f"{where} holds {count}")
         elif moment == "stopped" and self._connections():
             self.broken(f"{self._connections()} connections outlive the engine")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from engine.chaos.invariants.base import Court, Invariant
@@ -9,10 +10,15 @@ from engine.chaos.ledger import ZERO, Case, Twin
 from engine.chaos.tap import WHOLESALE, Asked
 from engine.sim import TIERS
 from engine.sim.events import OrderReport
+from engine.values.time import NS
 
 _FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled", "crash", "power_loss")
 _FOREIGN_CALLS = ("crash", "power_loss", "disk_full", "sync_fails")
 RUNS_EMPTY_S = 90.0
+LEAD_S = 5.0
+"""The longest wire deadline."""
+MISTAKEN_S = 5.0
+"""By so much the engine may mistake the exchange's clock: REST tells whole seconds, four seconds old on a slow line."""
 
 
 class RequestRowFirst(Invariant):
@@ -78,6 +84,22 @@ class NoncesRise(Invariant):
         self._highest = max(self._highest, nonce)
 
 
+class DeadlinesInVenueTime(Invariant):
+    """A wire deadline lies ahead by the exchange's clock, as far as it should: no step of the machine's moves it."""
+
+    name = "deadlines_in_venue_time"
+
+    def on_asked(self, asked: Asked) -> None:
+        """Compare with the exchange's clock as the request is written."""
+        text = asked.params.get("deadline")
+        if text is None:
+            return
+        deadline_s = datetime.fromisoformat(text).timestamp()
+        ahead_s = deadline_s - self.court.world.exchange.clock.now_ns() / NS
+        if not -MISTAKEN_S <= ahead_s <= LEAD_S + MISTAKEN_S:
+            self.broken(f"{asked.method} is good for {ahead_s:.1f} s", *asked.names)
+
+
 class ForeignUntouched(Invariant):
     """No request names an order that is not ours, and none touches orders wholesale."""
 
@@ -108,7 +130,7 @@ class WithinOwnCounters(Invariant):
         if b"Exceeded msg rate" in data:
             self.broken(f"more messages than a connection may send: {told}")
         elif b"EOrder:Rate limit exceeded" in data and self.court.counter_full() and not self._lately(*_FOREIGN_LOAD):
-            if not self._invented("rate_limited"):
+            if not self._invented("rate_limited") and not self._is_new():
                 self.broken(f"refused for its rate: {told}")
         elif b"EAPI:Rate limit exceeded" in data and self._call_counter() and not self._lately(*_FOREIGN_CALLS):
             if not self._invented("rest_rate_limited"):
@@ -119,6 +141,10 @@ class WithinOwnCounters(Invariant):
     def _lately(self, *kinds: str) -> bool:
         """A full counter takes about a minute to run empty, and a new engine learns its level as it goes."""
         return self.ledger.had_since(self.court.now_s - RUNS_EMPTY_S, *kinds)
+
+    def _is_new(self) -> bool:
+        """Whoever was stopped in order leaves as little word of the counter behind as whoever died."""
+        return self.court.world.lives > 1 and self.court.now_s < self.ledger.up_since_s + RUNS_EMPTY_S
 
     def _invented(self, kind: str) -> bool:
         """The weather refuses in the instant in which it strikes; counters may stand nearly full beside that."""
@@ -156,4 +182,12 @@ def _twins(by_name: dict[str, Twin], by_id: dict[str, Twin], asked: Asked) -> li
     return named + [by_id[order_id] for order_id in asked.ids if order_id in by_id]
 
 
-RULES = (RequestRowFirst, OrdersMeetTerms, NoncesRise, ForeignUntouched, WithinOwnCounters, AmendsNeverDouble)
+RULES = (
+    RequestRowFirst,
+    OrdersMeetTerms,
+    NoncesRise,
+    DeadlinesInVenueTime,
+    ForeignUntouched,
+    WithinOwnCounters,
+    AmendsNeverDouble,
+)

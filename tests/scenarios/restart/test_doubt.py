@@ -292,3 +292,21 @@ async def test_persons_trade_before_the_send_is_not_its_trace_after_a_restart_ei
         await come(story, lambda: case.resting("entry"), within_s=SETTLES_S + BROKEN_LAG_S)
         assert len(case.orders("entry")) == 2
         await to_the_end(story, case)
+
+
+async def test_cancel_that_waits_for_an_answer_outlives_the_machine(open_story, autojump_clock):
+    """A person's cancel of an entry whose answer is still out: what was promised is carried out by the next engine."""
+    async with open_story() as story:
+        story.world.exchange.faults = (
+            ScriptedFaults().at("add_order", 1, lose_answer()).at_frame("executions", 1, "drop")
+        )
+        story.market()
+        case = await story.submit()
+        await story.until(lambda: arrived(story, "new") == 1)
+        assert story.engine.cancel(case.signal_id, "changed my mind", urgent=True)
+        await story.engine.noted()
+        kill(story, power_loss=True)
+        story.world.exchange.faults = ScriptedFaults()
+        await back(story, case)
+        await come(story, lambda: case.outcome, within_s=SETTLES_S)
+    assert (case.outcome, case.sent("entry")[0].status) == ("abandoned", "canceled")
