@@ -70,7 +70,9 @@ async def early_proof(stage: Stage) -> None:
 async def late_amend(stage: Stage) -> None:
     """An amend takes effect of which nobody waits for the outcome."""
     core = stage.world.exchange._venue.core
-    core.report(core.orders[stage.ours("stop")], "amended")
+    order = core.orders[stage.ours("stop")]
+    order.order_qty /= 2
+    core.report(order, "amended")
 
 
 async def amend_told_as_undone(stage: Stage) -> None:

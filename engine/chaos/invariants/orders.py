@@ -168,6 +168,7 @@ class ChangesAgree(Invariant):
     def __init__(self, court: Court) -> None:
         super().__init__(court)
         self._done: set[str] = set()
+        self._terms: dict[str, tuple[object, ...]] = {}
 
     def on_row(self, row: Row, fact: Any) -> None:
         """Look what became of the amend that an order has gone back from."""
@@ -178,10 +179,15 @@ class ChangesAgree(Invariant):
 
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
         """Look how the order stood when the exchange changed it."""
-        if twin is None or report.exec_type != "amended":
+        if twin is None:
+            return
+        order, before = report.order, self._terms.get(twin.cl_ord_id)
+        self._terms[twin.cl_ord_id] = terms = (order.order_qty, order.limit_price, order.trigger_price)
+        if report.exec_type != "amended":
             return
         self._done.add(twin.cl_ord_id)
-        if twin.state in _TOLD and not self.ledger.had("lag_beyond"):
+        # asked twice for the same, the first one's word may be taken for the second's: that one changes nothing
+        if terms != before and twin.state in _TOLD and not self.ledger.had("lag_beyond"):
             self.broken(f"amended to {report.order.order_qty}, its order stood in {twin.state}", twin.cl_ord_id)
 
     def _tells_undone(self, cl_ord_id: str, event: OrderEvent) -> bool:
