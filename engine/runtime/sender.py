@@ -37,6 +37,8 @@ BATCH_FROM = 8
 BATCH_MOST = 50
 DEAREST_CANCEL = 8
 """Points of a cancel of a young order."""
+GATHER_S = 0.02
+"""So long emergencies that lack room wait for each other."""
 ROOM_BEHIND = 5
 """Points that a batch of cancels leaves free: those of a close, and of a few other orders."""
 
@@ -161,10 +163,13 @@ class Sender:
     async def _send_cancels(self) -> None:
         """Send the cancels of one tick: a few apart, where each gets its own answer; many in batches of ids.
 
-        Emergencies that the counter has no room for go as a batch however few they are: only a batch may pass it.
+        Emergencies that the counter has no room for go as a batch however few they are: only a batch may pass it. They
+        wait a moment for each other: one whose earlier cancel had to be withdrawn first comes a tick later.
         All others go in parts that leave the counter room for what follows on them: a close that has to wait for it
         would leave bare what the canceled stops have covered.
         """
+        if any(job.lane is Lane.EMERGENCY for job in self._cancels) and self._lacks_room(self._cancels):
+            await trio.sleep(GATHER_S)
         jobs, self._cancels = sorted(self._cancels, key=lambda job: job.lane), []
         crowded = len(jobs) > 1 and jobs[1].lane is Lane.EMERGENCY and self._lacks_room(jobs)
         urgent = [job for job in jobs if job.lane is Lane.EMERGENCY]

@@ -345,5 +345,17 @@ async def test_emergency_cancels_without_room_go_as_a_batch(open_place, autojump
         desk.link.leave.set()
         for name in ("c1", "c2"):
             desk.sender.start(lane, CancelOrder(name, f"O-{name}", "BTC/USD"), desk.handle, "s1", 1)
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(0.1)
         assert sorted(desk.link.batches) == sent
+
+
+async def test_emergency_cancel_that_comes_a_moment_later_goes_with_the_batch(open_place, autojump_clock):
+    """Squall 810227: its own time-out's cancel had waited for room and was withdrawn first; alone it would wait on."""
+    async with open_desk(open_place) as desk:
+        desk.link.level = 120.0
+        desk.link.leave.set()
+        for name in ("c1", "c2", "c3"):
+            desk.sender.start(Lane.EMERGENCY, CancelOrder(name, f"O-{name}", "BTC/USD"), desk.handle, "s1", 1)
+            await trio.sleep(0.005)
+        await trio.sleep(0.1)
+        assert desk.link.batches == [["c1", "c2", "c3"]]

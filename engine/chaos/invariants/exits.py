@@ -76,9 +76,8 @@ class ExitsWithinPosition(Invariant):
         fills with their fees.
         """
         entries = [twin for twin in case.of("entry") if twin.venue is not None and twin.venue.cum_qty]
-        until_s = self.ledger.quiet_since_s + RECOVERY_S + SHRINK_S
-        if any(twin.child for twin in case.of("stop")):
-            until_s = max(until_s, max((twin.filled_s for twin in entries), default=0.0) + SHRINK_S)
+        filled_s = max((twin.filled_s for twin in entries), default=0.0)
+        until_s = max(self.ledger.quiet_since_s + RECOVERY_S, filled_s) + SHRINK_S
         if self.court.now_s > until_s:
             return ZERO
         fees = [t.venue.fee for t in entries if t.venue is not None and t.venue.fee_asset == case.instrument.base]
