@@ -239,7 +239,7 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         restless=2,
         busy=(0, 3),
         haste=1,
-        crowd=Crowd((24, 40)),
+        crowd=Crowd((16, 28)),
         strikes=(2, 6),
     ),
     "a slow and broken line": Squall(

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from engine.chaos.invariants.base import Court, Invariant, Moment
-from engine.chaos.ledger import ZERO, Case
+from engine.chaos.ledger import ZERO, Case, Twin
 from engine.journal.row import Row
 from engine.orders.brackets import BracketEvent
 from engine.risk.trading_state import TradingEvent
@@ -156,13 +156,17 @@ def _qty(venue: object) -> object:
 
 
 class KillInTime(Invariant):
-    """Three seconds after a halt, or after a person's cancel, no entry concerned is live while the weather is calm."""
+    """Three seconds after a halt, or after a person's cancel, no entry concerned is live while the weather is calm.
+
+    One that is alone waits for room in a full counter: only a batch of cancels may pass it, and a batch needs two.
+    """
 
     name = "kill_in_time"
 
     def __init__(self, court: Court) -> None:
         super().__init__(court)
         self._halted_s: float | None = None
+        self._full_s = -math.inf
 
     def on_row(self, row: Row, fact: Any) -> None:
         """Note when everything is halted."""
@@ -188,13 +192,21 @@ class KillInTime(Invariant):
 
     def _judge(self, asked_s: Callable[[str], float], recovery_s: float) -> None:
         quiet_s, now_s = self.ledger.quiet_since_s, self.court.now_s
-        for twin in self.ledger.orders.values():
-            if twin.role != "entry" or twin.venue is None or not twin.venue.is_open:
-                continue
+        entries = [t for t in self.ledger.orders.values() if t.role == "entry" and asked_s(t.signal_id) < math.inf]
+        living = [t for t in entries if t.venue is not None and t.venue.is_open]
+        for twin in living:
             since_s = asked_s(twin.signal_id)
             grace_s = recovery_s + (DOUBT_S if twin.state in DOUBTFUL else 0.0)
-            if now_s >= max(since_s, quiet_s + grace_s) + KILL_S:
+            if now_s >= max(since_s, quiet_s + grace_s) + KILL_S and not self._waits_alone(twin, living):
                 self.broken(f"still live {now_s - since_s:.1f} s after it", twin.cl_ord_id)
+
+    def _waits_alone(self, twin: Twin, living: list[Twin]) -> bool:
+        symbol = twin.spec.symbol
+        if any(one.spec.symbol == symbol for one in living if one is not twin):
+            return False
+        if self.court.counter_full(symbol):
+            self._full_s = self.court.now_s
+        return self.court.now_s < self._full_s + KILL_S
 
 
 class ShutdownInTime(Invariant):
