@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 import trio
 
+from engine.chaos.bending import in_squall
 from engine.chaos.beside import start_beside
 from engine.chaos.crash_points import CrashPlan, CrashPoints
 from engine.chaos.damage import Damage
@@ -26,7 +27,6 @@ from engine.chaos.oracle import Oracle
 from engine.chaos.process import in_ruins
 from engine.chaos.scenario import Scenario, draw_scenario
 from engine.chaos.sky import AIMED_S, Sky
-from engine.chaos.squalls import in_squall
 from engine.chaos.supervisor import Supervisor
 from engine.chaos.trace import Trace, TraceRow
 from engine.chaos.weather import WEATHERS, Weather

@@ -5,27 +5,16 @@ A storm draws from everything, so that any two faults seldom meet in the same or
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from engine.chaos.crowds import Crowd, crowded
-from engine.chaos.dates import later
-from engine.chaos.market import MarketPlan
-from engine.chaos.scenario import Act, Scenario
-from engine.chaos.weather import Weather
-from engine.orders.signal import Signal
+from engine.chaos.crowds import Crowd
+from engine.chaos.scenario import Act
 
-LULLS, LULL_S, LULLED = 0.4, 14.0, (4, 9)
-"""In so many squalls it is quiet for a while between strikes, and what must come about by then is judged."""
-LONGEST_S = 400.0
-"""Between two strikes of a long run, whose pauses are stretched."""
-LEAST_LOTS = 12
-"""No market here has a larger minimum, and none is quoted below it."""
-ACTED_S = 10.0
-"""From when a crowd comes people act within this: while most of it still waits or has only just been filled."""
-PAIRED: Final[Mapping[Act, Act]] = {"halt": "resume", "halt_reducing": "resume", "halt_ill_timed": "resume"}
+LULL_S = 14.0
+"""Between strikes, where what must come about meanwhile is judged."""
 
 
 @dataclass(frozen=True)
@@ -276,56 +265,3 @@ SQUALLS: Final[Mapping[str, Squall]] = {
 def draw_squall(rng: Random) -> Squall:
     """Draw one."""
     return SQUALLS[rng.choice(sorted(SQUALLS))]
-
-
-def in_squall(weather: Weather, scenario: Scenario, rng: Random) -> tuple[Weather, Scenario]:
-    """Return a weather that is about one thing only, and a run bent so that this is what it meets."""
-    squall = draw_squall(rng)
-    weather = replace(weather, weights=squall.kinds, hold_s=squall.hold_s or weather.hold_s)
-    weather = replace(weather, leaps=squall.leaps, drift_s=squall.drift_s, lasting=squall.lasting, woken=squall.woken)
-    if squall.strikes is not None:
-        weather = replace(weather, strikes=squall.strikes, pause_s=squall.pause_s or weather.pause_s)
-    elif rng.random() < LULLS:
-        weather = replace(weather, strikes=LULLED, pause_s=LULL_S)
-    weather = replace(weather, pause_s=min(weather.pause_s, LONGEST_S / scenario.slow))
-    since_s, until_s = 1.0, scenario.middle_s
-    if squall.crowd is not None and scenario.drawn:
-        scenario, since_s = crowded(scenario, squall.crowd, rng)
-        until_s = since_s + ACTED_S
-    scenario = replace(scenario, acts=tuple(sorted((*scenario.acts, *_acts(squall, rng, since_s, until_s)))))
-    markets = tuple(_restless(one, squall) for one in scenario.markets)
-    haste = max(1.0, squall.haste) if scenario.slow > 1 else squall.haste  # a long run is long enough
-    hasty = _put_off(scenario.signals, haste, dates=scenario.drawn)
-    repeats = _put_off(scenario.repeats, haste, dates=scenario.drawn)
-    lost_share = scenario.lost_share if squall.lost_share is None or not scenario.drawn else squall.lost_share
-    scenario = replace(scenario, markets=markets, signals=hasty, repeats=repeats, lost_share=lost_share)
-    by_rest, starter = rng.random() < squall.by_rest, rng.random() < squall.starter
-    if by_rest:
-        scenario = replace(scenario, venue=scenario.venue | {"orders_via": "rest"})
-    if starter and scenario.drawn:
-        sim = replace(scenario.sim, tier="starter")
-        scenario = replace(scenario, sim=sim, venue=scenario.venue | {"tier": "starter"})
-    return weather, scenario
-
-
-def _put_off(handed: Sequence[tuple[float, Signal]], haste: float, *, dates: bool) -> tuple[tuple[float, Signal], ...]:
-    """Let all come slower by this, or faster above one; with ``dates`` their own moments move with them."""
-    by_s = 1 / haste - 1
-    return tuple((at_s / haste, later(signal, at_s * by_s) if dates else signal) for at_s, signal in handed)
-
-
-def _restless(market: MarketPlan, squall: Squall) -> MarketPlan:
-    least, most = market.lots
-    lots = (max(LEAST_LOTS, least // squall.thin), most // squall.thin)
-    return replace(market, restless=squall.restless, lots=lots)
-
-
-def _acts(squall: Squall, rng: Random, since_s: float, until_s: float) -> list[tuple[float, Act]]:
-    """Draw acts; who halts lets go again, a while after the moment for which the halt has waited."""
-    names, acts = sorted(squall.acts), []
-    for _ in range(rng.randint(*squall.busy) if names else 0):
-        at_s, act = rng.uniform(since_s, until_s), rng.choices(names, [squall.acts[name] for name in names])[0]
-        acts.append((at_s, act))
-        if act in PAIRED:
-            acts.append((at_s + rng.uniform(12, 25), PAIRED[act]))
-    return acts

@@ -10,13 +10,14 @@ import pytest
 import trio
 import trio.testing
 
+from engine.chaos.bending import in_squall
 from engine.chaos.crowds import WITHIN_S, crowded
 from engine.chaos.kinds import FRAMES, draw_request
 from engine.chaos.moments import FILLED, PART, PLACED, Moments
 from engine.chaos.run import run_seed
 from engine.chaos.scenario import Act, draw_scenario
 from engine.chaos.sky import Sky
-from engine.chaos.squalls import SQUALLS, in_squall
+from engine.chaos.squalls import SQUALLS
 from engine.chaos.weather import FRAME_KINDS, REQUEST_KINDS, TIMED_KINDS, WEATHERS
 from engine.risk.limits import Limits
 
