@@ -26,7 +26,7 @@ from engine.venue.protocol import Headroom, Lane
 
 AGED_S = 3.0
 COVER_ROOM = 5
-"""A cancel without haste leaves as much until it has aged: the dearest amend of a stop, and a new one."""
+"""A cancel without haste leaves at least as much until it has aged: the dearest amend of a stop, and a new one."""
 LATE_S = 60.0
 """How long an order of unknown outcome may still appear (krakenex #60)."""
 UNSETTLED_S = 120.0
@@ -207,9 +207,10 @@ class Admission:
         if wait_s > 0:
             return _Lack(numbers, wait_s, aside=False)
         if waiter.lane is Lane.CANCEL and not waiter.aged(now_s):
-            wait_s = counter.wait_s(points, now_s, COVER_ROOM)
+            room = max(COVER_ROOM, self._protection.covers(waiter.symbol, now_s))
+            wait_s = counter.wait_s(points, now_s, room)
             if wait_s > 0:
-                return _Lack(f"{numbers}, {COVER_ROOM} kept for protection", wait_s, aside=True)
+                return _Lack(f"{numbers}, {room} kept for protection", wait_s, aside=True)
         if waiter.lane < Lane.ENTRY:
             return None
         reserve = self._protection.points(waiter.symbol, waiter.bracket, now_s)

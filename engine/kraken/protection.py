@@ -80,6 +80,10 @@ class Protection:
         targets = sum(one.targets for one in bare) + (0 if own is None else own.targets)
         return COVER_POINTS * (len(bare) + 1) + targets + SWAP_POINTS
 
+    def covers(self, symbol: str, now_s: float) -> int:
+        """Return the points that a change in no haste leaves free: a stop's for each bracket whose entry may fill."""
+        return sum(not self._covered(one, now_s) for one in self._others(symbol, ""))
+
     def slots(self, symbol: str, entering: str, now_s: float) -> int:
         """Return the slots to leave free, without those on which the brackets' exits stand already."""
         own = self._brackets.get(entering)

@@ -133,6 +133,24 @@ async def test_cancel_without_haste_leaves_room_for_cover_until_it_has_aged(auto
     assert desk.log == [("amend", 0.5), ("cancel", 3)]
 
 
+async def test_cancel_without_haste_leaves_a_point_for_each_entry_that_may_fill(autojump_clock):
+    """Squall 200110: seven entries filled while targets took young stops away, and two found no point for theirs."""
+    desk = Desk(timeout_s=20)
+    desk.fill(39)
+    with ExitStack() as stack:
+        for number in range(9):
+            stack.enter_context(desk.limiter.protection(BTC, f"b{number}", held=True))
+        async with trio.open_nursery() as nursery:
+            for order_id in ("P", "Q"):
+                nursery.start_soon(desk.go, order_id, Lane.CANCEL, cancel(order_id=order_id))
+            await trio.sleep(0.5)
+            for number in range(9):
+                await desk.go("stop", Lane.REDUCING, new(f"s{number}"))
+            assert [name for name, _ in desk.log].count("stop") == 9
+            assert desk.now == 0.5
+            nursery.cancel_scope.cancel()
+
+
 async def test_entry_that_lacks_its_reserve_does_not_hold_up_exits(desk, autojump_clock):
     """Points for one more request are there, those for its protection are not: the entry stands aside."""
     desk.fill(55)
