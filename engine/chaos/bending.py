@@ -60,11 +60,13 @@ def _moved(scenario: Scenario, squall: Squall) -> Scenario:
     """Let markets be as restless and thin, and signals come as fast, as the squall wants them."""
     haste = max(1.0, squall.haste) if scenario.slow > 1 else squall.haste  # a long run is long enough
     lost_share = scenario.lost_share if squall.lost_share is None or not scenario.drawn else squall.lost_share
+    signals = _put_off(scenario.signals, haste, dates=scenario.drawn)
+    named = {signal.signal_id: signal for _, signal in signals}
     return replace(
         scenario,
         markets=tuple(_restless(one, squall) for one in scenario.markets),
-        signals=_put_off(scenario.signals, haste, dates=scenario.drawn),
-        repeats=_put_off(scenario.repeats, haste, dates=scenario.drawn),
+        signals=signals,
+        repeats=tuple((at_s / haste, named[signal.signal_id]) for at_s, signal in scenario.repeats),
         lost_share=lost_share,
     )
 

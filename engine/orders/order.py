@@ -254,8 +254,9 @@ class Order:
         self._disowned = self.order_id is not None and self.state in RESTING
 
     def prove_ended(self, why: str, ts_ns: int) -> list[OrderEvent]:
-        """Every fill that it can have is booked, and the venue has disowned it: the rest of it was canceled."""
-        return [self._conclude("cancel", ts_ns, why=why)] if self._disowned and not self.ended else []
+        """The venue has disowned it, and all its fills are booked: the rest of it was canceled, or has expired."""
+        move = "expire" if 0 < self.spec.expire_ns <= ts_ns else "cancel"
+        return [self._conclude(move, ts_ns, why=why)] if self._disowned and not self.ended else []
 
     def declare_live(self, why: str, ts_ns: int) -> list[OrderEvent]:
         """Take an operator's word that an unknown order rests; evidence corrects it later."""

@@ -122,6 +122,15 @@ def test_disowned_order_is_proved_to_have_ended_once() -> None:
     assert order.prove_ended("again", 9) == []
 
 
+@pytest.mark.parametrize(("at_ns", "move"), [(8, "cancel"), (9, "expire"), (10, "expire")])
+def test_disowned_order_whose_time_is_over_has_expired(at_ns: int, move: str) -> None:
+    """Squall 700107: it was told as canceled. Before its time is over somebody has canceled it."""
+    order = an_open_order(expire_ns=9)
+    order.disown()
+    (event,) = order.prove_ended("nothing of it is left", at_ns)
+    assert event.move == move
+
+
 @pytest.mark.parametrize(("source", "owned"), [("stream", True), ("snapshot", True), ("rest", False)])
 def test_only_the_stream_takes_back_that_an_order_was_disowned(source: str, owned: bool) -> None:
     """REST may lag behind the two that have denied it."""
