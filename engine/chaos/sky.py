@@ -33,10 +33,10 @@ WORKS_S: Final[Mapping[str, float]] = {
     "late_execution": 6.0,
     "late_answer": 8.0,
     "counter_filled": 75.0,
-    "rest_rate_limited": 12.0,
+    "rest_rate_limited": 30.0,
 }
 """How long after its strike a fault may still show: what is done or told late, a counter that runs empty. Refused for
-their rate, calls pause for five seconds and then leave tokens their room."""
+their rate, calls pause for five seconds and then leave tokens their room; what is on its way counts on top."""
 UNTOLD_S = 32.0
 """A missing frame that no later one tells of is noticed when resting orders are asked for (``silent_resting_s``)."""
 BELIEVED_S = 5.0

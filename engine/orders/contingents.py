@@ -195,7 +195,7 @@ class _Planner:
         stops = [o for o in self.exits if o.role == "stop"]
         if any(o.ended and (o.triggered or would_fire(o)) and o.done_qty < o.order_qty for o in stops):
             return "stop ended with quantity left"
-        if any(o.triggered for o in stops) and self.want > self.spoken_for:
+        if any(o.triggered for o in stops) and self.orderable(self.want - self.spoken_for):  # dust: another stop's
             return "quantity beyond the fired stop"
         ready = self.s.cover_ready or self.s.signal.protect_from == "full_fill"
         if self.s.signal.stop_loss and self.s.trigger_passed and self.want > self.spoken_for and ready:

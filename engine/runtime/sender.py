@@ -37,6 +37,8 @@ BATCH_FROM = 8
 BATCH_MOST = 50
 DEAREST_CANCEL = 8
 """Points of a cancel of a young order."""
+LEAST_THRESHOLD = 60
+"""The smallest tier's, for a pair in which nothing was sent yet: after a restart, say."""
 GATHER_S = 0.02
 """So long emergencies that lack room wait for each other."""
 ROOM_BEHIND = 5
@@ -183,7 +185,7 @@ class Sender:
         """Return how many cancels of young orders a counter takes now, with room left for a close."""
         symbols = {job.request.symbol for job in jobs}
         rooms = [row.threshold - row.level - ROOM_BEHIND for row in self._link.headroom() if row.symbol in symbols]
-        return max(1, int(min(rooms, default=BATCH_MOST * DEAREST_CANCEL) // DEAREST_CANCEL))
+        return max(1, int(min(rooms, default=LEAST_THRESHOLD - ROOM_BEHIND) // DEAREST_CANCEL))
 
     def _lacks_room(self, jobs: list[_Job]) -> bool:
         wanted = Counter(job.request.symbol for job in jobs)

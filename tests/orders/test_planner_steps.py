@@ -23,7 +23,7 @@ from engine.orders.reports import Answer, Fee, OrderReport, Outcome, ReportType
 from engine.orders.signal import Signal, StopLoss, TakeProfit
 from engine.orders.specs import close_order, stop_order
 from tests.orders.conftest import px, qty
-from tests.orders.desk import BTC, BUY, NS, QUIET, THROUGH, Desk, covered_desk, touched
+from tests.orders.desk import BTC, BUY, NS, QUIET, SELL, THROUGH, Desk, covered_desk, touched
 
 BIG = msgspec.structs.replace(BUY, order_qty=qty(8))
 BOTH = msgspec.structs.replace(BIG, exits="both-rest")
@@ -198,6 +198,16 @@ def test_stop_that_sold_all_it_had_leaves_its_sibling_in_place() -> None:
     desk.trigger("x1")
     desk.fill("x1", "1")
     assert (desk.bracket.closing, desk.bracket.state) == ("", "covered")
+
+
+def test_base_fee_of_a_fired_stop_is_taken_over_by_its_sibling() -> None:
+    """It cannot be ordered by itself: to close it would send nothing, and keep the stop that rests from growing."""
+    desk = stops(entered(msgspec.structs.replace(SELL, order_qty=qty(8))), 2)
+    desk.end("entry")
+    desk.trigger("x1")
+    assert desk.fill("x1", "1", (Fee("BTC", Decimal("0.02")),)) == [AmendStop("x2", qty("1.02"))]
+    desk.accept("x2")
+    assert (desk.bracket.closing, desk.bracket.state, desk.bracket.uncovered) == ("", "covered", 0)
 
 
 def test_fill_after_a_fired_stop_is_sold_and_says_why() -> None:

@@ -49,6 +49,22 @@ class Lagging:
         return [FILLED]
 
 
+class Full(Lagging):
+    """A venue whose counter of calls is full: a question goes out eight seconds after it was put."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.named: list[list[str]] = []
+
+    async def query_orders(
+        self, order_ids: Sequence[str], also: Callable[[int], Sequence[str]] = lambda _most: ()
+    ) -> list[OrderReport]:
+        """Nothing new of any."""
+        await trio.sleep(8)
+        self.named.append([*order_ids, *also(50 - len(order_ids))])
+        return []
+
+
 async def test_fills_that_rest_does_not_know_yet_are_asked_for_ever_more_rarely(autojump_clock: Any) -> None:
     """A minute of lag costs a dozen questions, and hardly one about a state that is known."""
     order = Order(NewOrder("x", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
@@ -100,6 +116,30 @@ async def test_change_of_a_resting_order_is_held_against_rest_once_and_soon(auto
         await poll.run()
     assert len(link.states_s) == 1
     assert 5 <= link.states_s[0] <= 6.5
+
+
+async def test_change_while_a_question_waits_for_room_is_asked_for_with_it(autojump_clock: Any) -> None:
+    """Storm 700163: the next one would wait again. Who is named in it already is named once."""
+    desk, link = OrderDesk(), Full()
+    handles = []
+    await trio.sleep(1)
+    for number in range(2):
+        order = Order(NewOrder(f"x{number}", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
+        order.dispatched(1)
+        order.reported(msgspec.structs.replace(FILLED, order_id=f"O{number}", ord_status="new", cum_qty=None))
+        send, _receive = trio.open_memory_channel[OrderMessage](10)
+        handles.append(OrderHandle(order.view(), "s", send))
+    first, second = handles
+    desk.open(first)
+    poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: True)
+    with trio.move_on_after(29):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(poll.run)
+            await trio.sleep(9)
+            desk.open(second)
+            for handle in handles:
+                desk.update(msgspec.structs.replace(handle.view, changed_ns=2))
+    assert link.named == [["O0", "O1"]]
 
 
 async def test_orders_that_change_all_the_time_are_asked_for_within_starters_counter(autojump_clock: Any) -> None:

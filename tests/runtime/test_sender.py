@@ -40,7 +40,7 @@ class SlowVenue:
         self.refuses_leave = False
         self.sent: list[NewOrder] = []
         self.durable_when_sent = 0
-        self.level = 0.0
+        self.level: float | None = 0.0
         self.batches: list[list[str]] = []
         self.given_back: list[Ticket] = []
         self.room = trio.Event()
@@ -58,8 +58,8 @@ class SlowVenue:
         self.given_back.append(ticket)
 
     def headroom(self) -> list[Headroom]:
-        """A counter as full as the test says."""
-        return [Headroom("BTC/USD", self.level, 125, 3, 80, 0, 0)]
+        """A counter as full as the test says; None: nothing was sent in this pair yet."""
+        return [] if self.level is None else [Headroom("BTC/USD", self.level, 125, 3, 80, 0, 0)]
 
     async def admit_batch(self, lane: Lane, requests: Any) -> Ticket:
         """Let a batch go once there is room; the test may take it away."""
@@ -305,6 +305,18 @@ async def test_many_cancels_go_in_parts_of_what_the_counter_takes_now(open_place
             desk.sender.start(Lane.CANCEL, CancelOrder(name, f"O-{name}", "BTC/USD"), handle, "s1", 1)
         await trio.testing.wait_all_tasks_blocked()
         assert sorted(len(batch) for batch in desk.link.batches) == [2, 5, 5]
+
+
+async def test_cancels_of_stops_leave_room_in_a_pair_in_which_nothing_was_sent_yet(open_place, autojump_clock):
+    """Mixed 701088: after a restart 35 cancels went at once, and a close waited for two minutes for its one point."""
+    async with open_desk(open_place) as desk:
+        send, _ = trio.open_memory_channel[OrderMessage](100)
+        handle, desk.link.level = OrderHandle(Order(SPEC, "stop").view(), "s1", send), None
+        for number in range(12):
+            name = f"c{number:02}"
+            desk.sender.start(Lane.CANCEL, CancelOrder(name, f"O-{name}", "BTC/USD"), handle, "s1", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert sorted(len(batch) for batch in desk.link.batches) == [6, 6]
 
 
 @pytest.mark.parametrize(("stay", "sent"), [(12, []), (11, [["c00"]]), (5, [[f"c{number:02}" for number in range(7)]])])

@@ -14,6 +14,7 @@ from engine.errors import JournalBusy, JournalCorrupt
 from engine.journal.opening import seeded_journal
 from engine.journal.row import Row
 from engine.orders.events import ExecutionReport
+from engine.orders.machine import ENDED
 
 _SAMPLED = 4
 """Every so many ticks: bounds are not broken and mended within seconds."""
@@ -169,7 +170,7 @@ class AlarmsInTime(Invariant):
             self._follow(case)
 
     def _follow(self, case: Case) -> None:
-        chosen = case.signal.stop_loss is None or case.state in ("taken_over", "naked")
+        chosen = case.signal.stop_loss is None or case.state in ("taken_over", "naked") or _gathers(case)
         known = case.told_held - case.told_resting("stop", "target", "close") >= case.dust()
         if case.closed is not None or case.bare_since_s is None or chosen or not known:
             self._bare_s.pop(case.signal_id, None)
@@ -178,6 +179,13 @@ class AlarmsInTime(Invariant):
         bound_s = self.court.world.settings.policy.cover_bound_s + ALARM_S
         if self.court.now_s > since_s + bound_s and case.alarmed_s < since_s:
             self.broken(f"bare for more than {bound_s:g} s without an alarm", case.signal_id, *case.orders)
+
+
+def _gathers(case: Case) -> bool:
+    """Whether it stands bare on purpose, as far as the journal knows: more of its entry may still fill."""
+    entries = [twin for twin in case.of("entry") if twin.state not in ENDED]
+    filling = any(max(twin.cum_qty, twin.counted) < twin.spec.order_qty for twin in entries)
+    return case.signal.protect_from == "full_fill" and filling
 
 
 RULES = (NoSecret, Bounded, OneWriter, ChainHolds, FailedJournalEnds, AlarmsInTime)

@@ -74,7 +74,8 @@ class GapEndsStream(Invariant):
 class SecondOpinion(Invariant):
     """A resting order that has changed is soon held against REST, and if that fails again as soon as REST answers.
 
-    The last frame before a silence may be lost, and no later one shows that gap.
+    The last frame before a silence may be lost, and no later one shows that gap. A new process asks for whatever rests,
+    which it may do on its way up.
     """
 
     name = "second_opinion_in_time"
@@ -84,6 +85,7 @@ class SecondOpinion(Invariant):
         self._changed_s: dict[str, float] = {}
         self._shown_s: dict[str, float] = {}
         self._short_s = self._unknown_s = -math.inf
+        self._lives = 0
 
     def on_row(self, row: Row, fact: Any) -> None:
         """Note when an order has changed."""
@@ -91,7 +93,10 @@ class SecondOpinion(Invariant):
             self._changed_s[row.cl_ord_id] = self.court.now_s
 
     def on_answered(self, end: str, data: bytes) -> None:
-        """Note what orders an answer of REST shows."""
+        """Note what orders an answer of REST shows; what an earlier process was shown counts no more."""
+        if self._lives != self.court.world.lives:
+            self._lives, self._unknown_s = self.court.world.lives, -math.inf
+            self._shown_s.clear()
         if b'"vol_exec"' in data:
             self._shown_s |= {name.decode(): self.court.now_s for name in _ORDER_ID.findall(data)}
         elif b"EOrder:Invalid order" in data:
@@ -106,10 +111,11 @@ class SecondOpinion(Invariant):
         if not self.ledger.up or now_s <= waits_s or self.ledger.had_since(now_s - READ_S, *_UNANSWERED):
             return
         for twin in self.ledger.orders.values():
-            changed_s = max(self._changed_s.get(twin.cl_ord_id, 0.0), self.ledger.up_since_s)
+            changed_s = self._changed_s.get(twin.cl_ord_id, 0.0)
+            since_s = max(changed_s, self.ledger.up_since_s)
             rests = twin.state in ("open", "partial") and twin.venue is not None and twin.venue.is_open
-            if rests and now_s > changed_s + OPINION_S and self._shown(twin) < changed_s:
-                self.broken(f"changed {now_s - changed_s:.1f} s ago, REST has not told of it since", twin.cl_ord_id)
+            if rests and now_s > since_s + OPINION_S and self._shown(twin) < changed_s:
+                self.broken(f"changed {now_s - since_s:.1f} s ago, REST has not told of it since", twin.cl_ord_id)
 
     def _shown(self, twin: Twin) -> float:
         return max(self._unknown_s, *(self._shown_s.get(order_id, -math.inf) for order_id in twin.venue_ids))
