@@ -39,6 +39,7 @@ class Order:
         self.pending: Request | None = None  # amend or cancel written, without answer
         self._gone: Request | None = None  # what was outgoing when it went, or was taken back
         self.cancel_wanted = False  # asked for while the order was unproven or busy
+        self._cancel_ns = 0  # when its cancel was first asked for
         self.changed_ns = 0
         self.dispatched_ns = 0
         self.reason = ""
@@ -255,7 +256,8 @@ class Order:
 
     def prove_ended(self, why: str, ts_ns: int) -> list[OrderEvent]:
         """The venue has disowned it, and all its fills are booked: the rest of it was canceled, or has expired."""
-        move = "expire" if 0 < self.spec.expire_ns <= ts_ns else "cancel"
+        over = 0 < self.spec.expire_ns <= ts_ns and not 0 < self._cancel_ns < self.spec.expire_ns
+        move = "expire" if over else "cancel"
         return [self._conclude(move, ts_ns, why=why)] if self._disowned and not self.ended else []
 
     def declare_live(self, why: str, ts_ns: int) -> list[OrderEvent]:
@@ -487,6 +489,8 @@ class Order:
         return self.state
 
     def _fold(self, event: OrderEvent) -> None:
+        if event.move == "ask_cancel":
+            self._cancel_ns = self._cancel_ns or event.ts_ns
         if event.fill is not None:
             self.fills.add(event.fill)
         if event.order_id is not None:

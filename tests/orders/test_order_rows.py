@@ -131,6 +131,16 @@ def test_disowned_order_whose_time_is_over_has_expired(at_ns: int, move: str) ->
     assert event.move == move
 
 
+@pytest.mark.parametrize(("asked_ns", "move"), [(5, "cancel"), (8, "cancel"), (9, "expire")])
+def test_disowned_order_that_we_canceled_before_its_time_was_over_was_canceled(asked_ns: int, move: str) -> None:
+    """Lag 700439: the answer was lost, and the proof came after both."""
+    order = an_open_order(expire_ns=9)
+    order.ask(a_cancel(), asked_ns, "asked by the user")
+    order.disown()
+    (event,) = order.prove_ended("nothing of it is left", 12)
+    assert event.move == move
+
+
 @pytest.mark.parametrize(("source", "owned"), [("stream", True), ("snapshot", True), ("rest", False)])
 def test_only_the_stream_takes_back_that_an_order_was_disowned(source: str, owned: bool) -> None:
     """REST may lag behind the two that have denied it."""
