@@ -21,6 +21,8 @@ BATCH = 200
 """Runs handed to the workers at once: they start anew for each batch."""
 STRIDES: Final = (16, 8, 4, 2, 1)
 """Once every act was died at: each so manieth again, with a second death at every act of its recovery, ever closer."""
+NO_MUTANTS: Final = "nothing matches"
+"""What mutmut says of a file in which there is nothing to change."""
 ROOT = Path(__file__).parents[2]
 ORDERS = ROOT / "engine" / "orders"
 
@@ -121,6 +123,8 @@ class Mutants:
 
     def _read(self, module: str, said: str) -> bool:
         found = re.search(r"mutants (\d+), noticed ([\d.]+)%, left (\d+), not explained (\d+)", said)
+        if found is None and NO_MUTANTS in said:
+            return True
         if found is None:
             self.fates["failed"] += 1
             print(f"mutants of {module} could not be tried:\n{said[-1500:]}", flush=True)

@@ -92,3 +92,11 @@ def test_mutants_are_counted_as_the_campaign_tells_them():
     assert not mutants._read("order", "mutmut broke\n")
     assert mutants.fates == {"tried": 40, "left": 2, "unexplained": 1, "failed": 1}
     assert mutants.done == ["fills"]
+
+
+def test_a_file_without_mutants_ends_no_campaign():
+    """Types alone: the next file is tried."""
+    mutants = Mutants()
+    assert mutants._read("view", "AssertionError: Filtered for specific mutants, but nothing matches")
+    assert not mutants._read("order", "Traceback: something else")
+    assert mutants.fates["failed"] == 1
