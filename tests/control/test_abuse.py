@@ -115,6 +115,7 @@ async def test_what_breaks_a_connection_is_logged_by_its_name_alone(open_live):
                 await stream.send_all(head.replace(b"@", b"\xff" + live.control.access.token.encode()))
                 assert await _rest(stream) == b""
             await live.until(lambda: not _web_connections(live))
+            await live.until(lambda: any(line["event"] == "control.connection_failed" for line in logs))
         (said,) = [line for line in logs if line["event"] == "control.connection_failed"]
         assert (said["errors"], said["log_level"]) == (["UnicodeDecodeError"], "debug")
         assert live.control.access.token not in repr(logs)

@@ -72,7 +72,7 @@ async def test_brackets_are_told_living_and_ended_and_from_a_dead_journal(open_l
             await live.client.call(SUBMIT, {"signal": LINE % one})
         await live.until(lambda: len(live.exchange.truth.orders) == 2)
         live.fill("0.005")
-        await live.until(lambda: len(live.exchange.truth.orders) == 3)
+        await live.until(lambda: any(one.state == "covered" for one in live.engine.active()))
         found = (await live.client.call(BRACKETS, {})).brackets
         assert {one.signal_id for one in found} == {FIRST, SECOND}
         filled = next(one for one in found if one.exposure)
