@@ -65,6 +65,15 @@ class Full(Lagging):
         return []
 
 
+def resting(number: int) -> OrderHandle:
+    """One of several entries that rest, known by the venue's id."""
+    order = Order(NewOrder(f"x{number}", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
+    order.dispatched(1)
+    order.reported(msgspec.structs.replace(FILLED, order_id=f"O{number}", ord_status="new", cum_qty=None))
+    send, _receive = trio.open_memory_channel[OrderMessage](10)
+    return OrderHandle(order.view(), "s", send)
+
+
 async def test_fills_that_rest_does_not_know_yet_are_asked_for_ever_more_rarely(autojump_clock: Any) -> None:
     """A minute of lag costs a dozen questions, and hardly one about a state that is known."""
     order = Order(NewOrder("x", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
@@ -87,11 +96,7 @@ async def test_resting_orders_are_asked_for_together_and_within_starters_counter
     """The stream is away for minutes: the first question comes within two seconds, then one call serves them all."""
     desk, link = OrderDesk(), Lagging()
     for number in range(40):
-        order = Order(NewOrder(f"x{number}", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
-        order.dispatched(1)
-        order.reported(msgspec.structs.replace(FILLED, order_id=f"O{number}", ord_status="new", cum_qty=None))
-        send, _receive = trio.open_memory_channel[OrderMessage](10)
-        desk.open(OrderHandle(order.view(), "s", send))
+        desk.open(resting(number))
         await trio.sleep(0.1)
     began_s = trio.current_time()
     poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: False)
@@ -105,11 +110,7 @@ async def test_change_of_a_resting_order_is_held_against_rest_once_and_soon(auto
     """Five seconds after it changed, then only after half a minute of silence; what changed with it comes along."""
     desk, link = OrderDesk(), Lagging()
     for number in range(3):
-        order = Order(NewOrder(f"x{number}", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
-        order.dispatched(1)
-        order.reported(msgspec.structs.replace(FILLED, order_id=f"O{number}", ord_status="new", cum_qty=None))
-        send, _receive = trio.open_memory_channel[OrderMessage](10)
-        desk.open(OrderHandle(order.view(), "s", send))
+        desk.open(resting(number))
         await trio.sleep(0.3)
     poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: True)
     with trio.move_on_after(29):
@@ -121,15 +122,8 @@ async def test_change_of_a_resting_order_is_held_against_rest_once_and_soon(auto
 async def test_change_while_a_question_waits_for_room_is_asked_for_with_it(autojump_clock: Any) -> None:
     """Storm 700163: the next one would wait again. Who is named in it already is named once."""
     desk, link = OrderDesk(), Full()
-    handles = []
     await trio.sleep(1)
-    for number in range(2):
-        order = Order(NewOrder(f"x{number}", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
-        order.dispatched(1)
-        order.reported(msgspec.structs.replace(FILLED, order_id=f"O{number}", ord_status="new", cum_qty=None))
-        send, _receive = trio.open_memory_channel[OrderMessage](10)
-        handles.append(OrderHandle(order.view(), "s", send))
-    first, second = handles
+    handles = first, second = resting(0), resting(1)
     desk.open(first)
     poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: True)
     with trio.move_on_after(29):
@@ -147,12 +141,9 @@ async def test_orders_that_change_all_the_time_are_asked_for_within_starters_cou
     desk, link = OrderDesk(), Lagging()
     views = []
     for number in range(20):
-        order = Order(NewOrder(f"x{number}", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")
-        order.dispatched(1)
-        order.reported(msgspec.structs.replace(FILLED, order_id=f"O{number}", ord_status="new", cum_qty=None))
-        send, _receive = trio.open_memory_channel[OrderMessage](10)
-        desk.open(OrderHandle(order.view(), "s", send))
-        views.append(order.view())
+        handle = resting(number)
+        desk.open(handle)
+        views.append(handle.view)
     poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: True)
     with trio.move_on_after(120):
         async with trio.open_nursery() as nursery:
