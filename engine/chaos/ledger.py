@@ -74,6 +74,8 @@ class Case:
     opened: bool = True
     unwanted: bool = False
     """A row says that its entry has been taken back."""
+    why: str = ""
+    """What the bracket gave as the reason of its last move."""
 
     @property
     def signal_id(self) -> str:

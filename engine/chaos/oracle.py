@@ -182,7 +182,7 @@ class Oracle:
             twin.exec_ids.clear()
             twin.requests.clear()
         for case in ledger.cases.values():
-            case.state, case.closed, case.opened, case.unwanted = "entering", None, False, False
+            case.state, case.closed, case.opened, case.unwanted, case.why = "entering", None, False, False, ""
 
     def _take(self, row: Row, fact: Any) -> None:
         ledger = self.ledger
@@ -253,7 +253,7 @@ class Oracle:
         case.unwanted = bool(event.unwanted)
         if event.move:
             self.walked.add(("bracket", event.from_state, event.move, event.to_state))
-            case.state = event.to_state
+            case.state, case.why = event.to_state, event.why
             if event.move == "reopen":
                 case.closed = None
         if event.alarm:

@@ -56,6 +56,7 @@ OTHER_EXIT: Final = "the other exit has traded"
 COINS_GONE: Final = "the coins are gone: a person has moved or sold them"
 POSITION_GONE: Final = "the margin position is gone: the venue or a person has closed it"
 GONE: Final = frozenset({COINS_GONE, POSITION_GONE})
+TAKEN_TWICE: Final = "protection was taken away twice"
 CHILD_NS: Final = NS
 """The stop of a conditional close is told with the fill that makes it; missing for so long, the venue is asked."""
 
@@ -297,8 +298,8 @@ class Bracket:
         alarm = {"naked": "NAKED", "taken_over": "TAKEN_OVER" if self.taken else ""}.get(phase, "")
         if phase == "flat" and self.signal.margin and result.exposure < 0:
             alarm = "EXITS_EXCEEDED"  # at the cost of another position: it is not traded back
-        if phase == "taken_over" and self.taken:
-            why = self.closing if self.closing in GONE else "protection was taken away twice"
+        if self.taken and not self.close_all:
+            why = self.closing if self.closing in GONE else TAKEN_TWICE
         return result, self._move(phase, result, now_ns, why, alarm)
 
     def _follow(self, market: MarketFacts, now_ns: int) -> None:

@@ -51,12 +51,12 @@ class Court:
         """Virtual seconds since the beginning."""
         return self.trace.now_s
 
-    def counter_full(self, symbol: str = "") -> bool:
-        """Tell whether the exchange's counter of a market, or of any, has no room for the dearest request."""
+    def counter_full(self, symbol: str = "", points: int = DEAREST_ORDER) -> bool:
+        """Tell whether the exchange's counter of a market, or of any, has no room for a request: for the dearest."""
         core = self.world.exchange._venue.core
         bound, now_ns = core.rates.threshold_of("client"), core.clock.now_ns()
         markets = (symbol,) if symbol else core.markets
-        return any(core.rates.level("client", one, now_ns) > bound - DEAREST_ORDER for one in markets)
+        return any(core.rates.level("client", one, now_ns) > bound - points for one in markets)
 
     def broken(self, invariant: str, text: str, *subjects: str) -> None:
         """Note a violation, once for the same orders."""

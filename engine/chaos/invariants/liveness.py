@@ -10,8 +10,10 @@ import trio
 
 from engine.chaos.invariants.base import Court, Invariant, Moment
 from engine.chaos.ledger import ZERO, Case, Twin
+from engine.chaos.tap import Asked
 from engine.journal.row import Row
-from engine.orders.brackets import BracketEvent
+from engine.orders.brackets import TAKEN_TWICE, BracketEvent
+from engine.orders.losses import MAX_VANISHED
 from engine.risk.trading_state import TradingEvent
 
 CALM_BARE_S = 2.0
@@ -24,6 +26,8 @@ DOUBT_S = 72.0
 """An order in doubt while the stream was broken: REST may lag by 60 s; then a deadline, and rounds of questions."""
 PROOF_S = 5.0 + 3.0 + 60.0 + 5.0
 """An unknown order: its deadline, the skew of the clocks, what REST may lag a broken stream, and five seconds."""
+NEW_ORDER = 1
+"""Points: without them no stop and no close can be placed."""
 UNKNOWN_S = 5.0
 KILL_S = 3.0
 AGREE_S = 10.0
@@ -75,7 +79,8 @@ class UnknownsSettle(Invariant):
 class CoverInTime(Invariant):
     """Held quantity stands bare for at most two seconds while it is calm, and for ten after a fault.
 
-    Who cannot know whether an exit lives may not send a second one: that takes its proof, and two seconds more.
+    Who cannot know whether an exit lives may not send a second one: that takes its proof, and two seconds more. Nor may
+    who has passed the counter with a batch of entries that were to go at once, before it has run down to its threshold.
     """
 
     name = "cover_or_flat_in_time"
@@ -83,6 +88,15 @@ class CoverInTime(Invariant):
     def __init__(self, court: Court) -> None:
         super().__init__(court)
         self._doubted_s: dict[str, float] = {}
+        self._batched: set[str] = set()
+        self._short_s: dict[str, float] = {}
+
+    def on_asked(self, asked: Asked) -> None:
+        """Note whose entries a halt, or a person, takes back in one batch: that alone may pass a full counter."""
+        twins = [twin for name in asked.ids if (twin := self.ledger.by_order_id.get(name)) is not None]
+        if asked.kind == "cancel" and len(twins) > 1 and all(twin.role == "entry" for twin in twins):
+            taken = (t.signal_id for t in twins if self.ledger.halted or t.signal_id in self.ledger.taken_back)
+            self._batched.update(taken)
 
     def on_tick(self) -> None:
         """Follow each signal's bare time."""
@@ -94,7 +108,8 @@ class CoverInTime(Invariant):
         now_s = self.court.now_s
         bare = case.held - max(case.resting("stop"), ZERO) - case.resting("close", "target")
         waits = case.signal.protect_from == "full_fill" and any(t.leaves for t in case.of("entry"))
-        if case.signal.stop_loss is None or case.state == "taken_over" or waits or bare < case.dust():
+        left = case.state == "taken_over" or self._let_go(case)
+        if case.signal.stop_loss is None or left or waits or bare < case.dust():
             case.see_bare(ZERO, now_s)
             return
         case.see_bare(bare, now_s)
@@ -102,9 +117,17 @@ class CoverInTime(Invariant):
             self._doubted_s[case.signal_id] = now_s
         recovered_s = self.ledger.quiet_since_s + RECOVERY_S
         doubted_s = min(self._doubted_s.get(case.signal_id, 0.0), recovered_s + DOUBT_S)
-        since_s = max(case.bare_since_s or 0.0, recovered_s, doubted_s)
+        if case.signal_id in self._batched and self.court.counter_full(case.signal.symbol, NEW_ORDER):
+            self._short_s[case.signal_id] = now_s
+        short_s = self._short_s.get(case.signal_id, 0.0)
+        since_s = max(case.bare_since_s or 0.0, recovered_s, doubted_s, short_s)
         if now_s - since_s > CALM_BARE_S + SLACK_S:
             self.broken(f"{bare} bare for {now_s - since_s:.1f} s in {case.state}", case.signal_id, *case.orders)
+
+    def _let_go(self, case: Case) -> bool:
+        """Tell whether a person has truly taken two of its stops, and the engine says so: the rest goes as it can."""
+        gone = (t for t in case.of("stop") if t.cl_ord_id in self.ledger.given_up and not t.leaves)
+        return case.why == TAKEN_TWICE and sum(1 for _ in gone) >= MAX_VANISHED
 
 
 class CalmIsQuiet(Invariant):

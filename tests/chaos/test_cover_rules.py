@@ -1,0 +1,95 @@
+"""What the rule on cover allows, and no more than that."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from tests.chaos.test_oracle import Stage, _say, staged
+from tests.chaos.test_oracle_sees import deafen, decide, lose, place, watch
+
+TWICE = "protection was taken away twice"
+
+
+def leave(stage: Stage, why: str) -> None:
+    """The bracket lets go of what it holds, and says why."""
+    (case,) = stage.oracle.ledger.cases.values()
+    body = {"move": "leave", "from_state": "covered", "to_state": "exiting", "ts_ns": 1, "why": why}
+    body |= {"exposure": "0.02", "uncovered": "0.02"}
+    stage.world.journal.append("bracket", body, ts_ns=1, signal_id=case.signal_id)
+
+
+@pytest.mark.parametrize(
+    ("taken", "why", "broken"), [(2, TWICE, False), (1, TWICE, True), (2, "", True)], ids=["two", "one", "silent"]
+)
+async def test_what_a_person_has_uncovered_twice_is_his(autojump_clock, taken: int, why: str, broken: bool):
+    """Squall 700078: eleven stops more were to go, and the counter let one go in four seconds."""
+    async with staged() as stage:
+        deafen(stage)
+        decide(stage, "again", role="stop", side="sell", order_type="stop-loss", trigger_price="49000")
+        place(stage, "again", "sell", "60000")
+        stops = [twin for twin in stage.oracle.ledger.orders.values() if twin.role == "stop"]
+        stage.oracle.ledger.given_up |= {twin.cl_ord_id for twin in stops[:taken]}
+        core = stage.world.exchange._venue.core
+        for twin in stops:
+            assert twin.venue is not None
+            core.cancel(core.orders[twin.venue.order_id])
+        leave(stage, why)
+        await watch(stage, 5)
+        assert ("cover_or_flat_in_time" in stage.broken()) == broken
+        stage.world.kill()
+
+
+@pytest.mark.parametrize(
+    ("points", "halted", "beside", "broken"),
+    [
+        ("200", True, "entry", False),
+        ("100", True, "entry", True),
+        ("200", False, "entry", True),
+        ("200", True, "stop", True),
+    ],
+    ids=["passed", "room", "nobody asked", "stops too"],
+)
+async def test_what_filled_under_a_batch_that_passed_the_counter_waits_for_it(
+    autojump_clock, points: str, halted: bool, beside: str, broken: bool
+):
+    """Squall 700176: nothing can be placed while the counter stands above its threshold."""
+    async with staged() as stage:
+        deafen(stage)
+        if halted:
+            stage.oracle.ledger.halted[""] = "COMMAND"
+        decide(stage, "second")
+        place(stage, "second")
+        second = stage.oracle.ledger.orders["second"].venue
+        assert second is not None
+        batch = {"method": "batch_cancel", "params": {"orders": [second.order_id, stage.ours(beside)]}}
+        _say(stage.world, json.dumps(batch))
+        core = stage.world.exchange._venue.core
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
+        lose(stage)
+        await watch(stage, 5)
+        assert ("cover_or_flat_in_time" in stage.broken()) == broken
+        stage.world.kill()
+
+
+async def test_what_waited_for_the_counter_is_covered_when_it_has_run_down(autojump_clock):
+    """It has the two seconds that everything has, from then on."""
+    async with staged() as stage:
+        deafen(stage)
+        stage.oracle.ledger.halted[""] = "COMMAND"
+        decide(stage, "second")
+        place(stage, "second")
+        second = stage.oracle.ledger.orders["second"].venue
+        assert second is not None
+        batch = {"method": "batch_cancel", "params": {"orders": [second.order_id, stage.ours("entry")]}}
+        _say(stage.world, json.dumps(batch))
+        core = stage.world.exchange._venue.core
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(140))
+        lose(stage)
+        await watch(stage, 6)
+        assert "cover_or_flat_in_time" not in stage.broken()
+        await watch(stage, 6)
+        assert "cover_or_flat_in_time" in stage.broken()
+        stage.world.kill()
