@@ -53,6 +53,10 @@ class VenueProtocolError(VenueError):
     """The venue sent something its documentation rules out (sequence gap, bad checksum, missing field)."""
 
 
+class TooMany(EngineError):
+    """A question has a longer answer than its asker has room for."""
+
+
 class OrderInvariantError(EngineError):
     """Our own bookkeeping contradicts itself. Names the order and the numbers."""
 

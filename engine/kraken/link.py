@@ -11,12 +11,13 @@ from engine.accounts.margin import TradeBalance, VenuePosition
 from engine.accounts.movement import Movement
 from engine.errors import ConfigError, VenueError, VenueRefused, VenueUnavailable
 from engine.kraken.admission import Admission
+from engine.kraken.earlier_points import earlier_levels
 from engine.kraken.limits import EngineCounters
 from engine.kraken.order_way import OrderWay
 from engine.kraken.preflight import Preflight
 from engine.kraken.private_link import PrivateLink
 from engine.kraken.public_link import PublicLink
-from engine.kraken.queries import FeeRates, Queries, nothing_more
+from engine.kraken.queries import PAGE, FeeRates, Queries, nothing_more
 from engine.kraken.rest import RestClient
 from engine.kraken.rest_orders import RestOrders
 from engine.kraken.restart_bound import restart_bound
@@ -36,6 +37,7 @@ from engine.orders.reports import Answer, OrderReport
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
+from engine.venue.earlier import Earlier
 from engine.venue.protocol import (
     Balance,
     EnoughFills,
@@ -215,6 +217,12 @@ class KrakenLink:
         """See VenueLink. Raises OrderInvariantError for what is no batch."""
         return await self._way.admit(lane, requests, bracket, batch=True)
 
+    def remember(self, earlier: Sequence[Earlier]) -> None:
+        """See VenueLink. What the venue has told already stands."""
+        now_ns = self._venue_time.now_ns(self._clock.now_ns())
+        levels = earlier_levels(earlier, self._counters.limits, now_ns)
+        self._counters.remember(levels, trio.current_time())
+
     def give_back(self, ticket: Ticket) -> None:
         """See VenueLink."""
         self._way.give_back(ticket)
@@ -254,10 +262,10 @@ class KrakenLink:
         return await self.queries.open_orders(cl_ord_id, urgent=urgent)
 
     async def closed_orders(
-        self, *, cl_ord_id: str | None = None, since_ns: int | None = None, urgent: bool = False
+        self, *, cl_ord_id: str | None = None, since_ns: int | None = None, most: int = PAGE, urgent: bool = False
     ) -> list[OrderReport]:
         """See VenueLink. Without ``since_ns`` the newest page (fifty)."""
-        return await self.queries.closed_orders(cl_ord_id, since_ns, urgent=urgent)
+        return await self.queries.closed_orders(cl_ord_id, since_ns, most=most, urgent=urgent)
 
     async def query_orders(
         self, order_ids: Sequence[str], also: Callable[[int], Sequence[str]] = nothing_more

@@ -12,7 +12,7 @@ import trio
 
 from engine.accounts.margin import TradeBalance, VenuePosition
 from engine.accounts.movement import Movement
-from engine.errors import VenueProtocolError, VenueRefused
+from engine.errors import TooMany, VenueProtocolError, VenueRefused
 from engine.kraken import validate
 from engine.kraken.call_budget import Urgency
 from engine.kraken.errors import code_of, rule_of
@@ -168,22 +168,22 @@ class Queries:
         return self._orders(answer.open)
 
     async def closed_orders(
-        self, cl_ord_id: str | None = None, since_ns: int | None = None, *, urgent: bool = False
+        self, cl_ord_id: str | None = None, since_ns: int | None = None, *, most: int = PAGE, urgent: bool = False
     ) -> list[OrderReport]:
-        """Return closed orders, newest first: all since a moment, or the newest page, which may be ``urgent``."""
+        """Return closed orders, newest first: the newest page, or all since a moment. Raises TooMany past ``most``."""
         fields = {"without_count": "true"}
         if cl_ord_id is not None:
             fields["cl_ord_id"] = cl_ord_id
         if since_ns is not None:
             fields["start"] = _before(since_ns)
-        urgency = Urgency.STATES if urgent and since_ns is None else None
+        urgency = Urgency.STATES if urgent else None
         found: dict[str, OrderObject] = {}
-        for page in range(MOST_PAGES):
+        for page in range(-(-most // PAGE)):
             closed = (await self._page("ClosedOrders", fields, page, _Closed, urgency)).closed
             found.update(closed)
             if len(closed) < PAGE or since_ns is None:
                 return self._orders(found)
-        raise VenueProtocolError(f"ClosedOrders: more than {MOST_PAGES * PAGE} orders since {since_ns} ns")
+        raise TooMany(f"ClosedOrders: more than {most} orders since {since_ns} ns")
 
     async def query_orders(
         self,

@@ -4,7 +4,8 @@ An attempt is dead only when all of this holds: its wire deadline has certainly 
 unbroken from before the send until then, was heard after then and never named it, or a snapshot taken after then
 lacks it; the lists of open and of closed orders, asked for after the deadline and the time REST may lag, lack it; and
 no fill since the send that could be its own is without an owner. Whose such a fill is the venue is asked: an order that
-it shows with another name, or with other terms, is somebody else's.
+it shows with another name, or with other terms, is somebody else's. One order is asked for by its name, several by one
+list of all: a full set of names would wait for minutes for its room among the calls.
 
 The long lag is for what REST alone could tell: an order that opened and closed while no stream stood. A snapshot from
 after the deadline whose fills reach back before the send leaves nothing of that kind but an order that ended without
@@ -23,7 +24,7 @@ import math
 import structlog
 import trio
 
-from engine.errors import VenueError
+from engine.errors import TooMany, VenueError
 from engine.runtime.messages import ProvenDead, ProvenEnded
 from engine.runtime.order_desk import NEVER_NS, OrderDesk, OrderHandle
 from engine.runtime.poll_task import FILLS_MARGIN_NS
@@ -46,6 +47,8 @@ REACH_BACK_S = 5.0
 """So long may a look read the history of fills; the next look goes on with it."""
 MOST_SUSPECTS = 50
 """Orders that one question may name."""
+MOST_CLOSED = 100
+"""So many closed orders may be read for several in doubt: two pages, which cost what the names of two cost."""
 FAILED_PAUSE_S = 2.0
 """A question without an answer is asked again this soon."""
 
@@ -63,21 +66,30 @@ class Investigator:
             await trio.sleep(self._settings.poll_every_s / 2)
             doubtful = [h for h in self._desk.live.values() if h.view.in_doubt]
             await self._look([handle for handle in doubtful if self._is_due(handle)])
-            asked: set[str] = set()
-            while (handle := self._next_in_doubt(asked)) is not None:
-                asked.add(handle.view.cl_ord_id)
-                await self._conclude(handle)
+            await self._decide()
             for handle in [h for h in self._desk.live.values() if h.disowned and not (h.view.ended or h.dropped)]:
                 await self._conclude_disowned(handle)
 
-    def _next_in_doubt(self, asked: set[str]) -> OrderHandle | None:
-        """Return an order in doubt that may be decided now and that this round has not asked for, exits first.
+    async def _decide(self) -> None:
+        """Ask for all that are ripe, in one question; where more has closed than is to be read, each by its name."""
+        asked: set[str] = set()
+        most: int | None = None
+        while ripe := self._ripe(asked)[:most]:
+            try:
+                await self._conclude(ripe)
+            except TooMany as error:
+                log.warning("investigation.too_many", orders=len(ripe), error=str(error))
+                most = 1
+            else:
+                asked.update(handle.view.cl_ord_id for handle in ripe)
 
-        The questions for one may wait long for room: an exit that has come into doubt meanwhile is next.
+    def _ripe(self, asked: set[str]) -> list[OrderHandle]:
+        """Return the orders in doubt that may be decided now and that this round has not asked for, exits first.
+
+        A question may wait long for room: an exit that has come into doubt meanwhile is next.
         """
-        left = [h for h in self._desk.live.values() if h.view.in_doubt and h.view.cl_ord_id not in asked]
-        ripe = (h for h in sorted(left, key=lambda handle: handle.view.role == "entry") if self._may_ask(h))
-        return next(ripe, None)
+        left = (h for h in self._desk.live.values() if h.view.in_doubt and h.view.cl_ord_id not in asked)
+        return sorted(filter(self._may_ask, left), key=lambda handle: handle.view.role == "entry")
 
     def _may_ask(self, handle: OrderHandle) -> bool:
         return self._may_conclude(handle) and trio.current_time() >= handle.doubt.ask_s
@@ -111,24 +123,44 @@ class Investigator:
             with trio.move_on_after(REACH_BACK_S):
                 await self._link.reach_back(min(handle.earliest_ns for handle in due) - 1)
 
-    async def _conclude(self, handle: OrderHandle) -> None:
-        """Ask the question that proves it alive or dead; it is late enough to."""
-        doubt = handle.doubt
-        doubt.asked(MOST_PAUSE_S)
-        self.queries += 2
-        cl_ord_id, urgent = handle.view.cl_ord_id, handle.view.role != "entry"
+    async def _conclude(self, ripe: list[OrderHandle]) -> None:
+        """Ask the question that proves each of them alive or dead; it is late enough to. Raises TooMany."""
+        began_s = trio.current_time()
         try:
-            found = await self._link.open_orders(cl_ord_id, urgent=urgent)
-            found += await self._link.closed_orders(cl_ord_id=cl_ord_id, urgent=urgent)
+            shown = await self._ask_for(ripe)
         except VenueError as error:
-            doubt.ask_s = trio.current_time() + FAILED_PAUSE_S
-            log.warning("investigation.failed", cl_ord_id=cl_ord_id, error=str(error))
+            for handle in ripe:
+                handle.doubt.asked(began_s, MOST_PAUSE_S)
+                handle.doubt.ask_s = trio.current_time() + FAILED_PAUSE_S
+            log.warning("investigation.failed", orders=[h.view.cl_ord_id for h in ripe], error=str(error))
             return
+        for handle in ripe:
+            handle.doubt.asked(began_s, MOST_PAUSE_S)
+        missing = [handle for handle in ripe if handle.view.cl_ord_id not in shown]
+        await self._ask_whose(missing)
+        for handle in missing:
+            if not self._suspects(handle) and self._stream_proves(handle):
+                log.warning("order.proved_dead", cl_ord_id=handle.view.cl_ord_id)
+                handle.put(ProvenDead("deadline passed, no report, not in open or closed orders, no unexplained fill"))
+
+    async def _ask_for(self, ripe: list[OrderHandle]) -> set[str]:
+        """Hand on what the venue has of them, open or closed, and return whom it has. Raises VenueError, TooMany."""
+        urgent, names = any(h.view.role != "entry" for h in ripe), {h.view.cl_ord_id for h in ripe}
+        self.queries += 2
+        if len(ripe) == 1:
+            (name,) = names
+            found = await self._link.open_orders(name, urgent=urgent)
+            found += await self._link.closed_orders(cl_ord_id=name, urgent=urgent)
+            shown = names if found else set()  # whatever comes for a name is its own, and no proof that it is not there
+        else:
+            found = await self._link.open_orders(urgent=urgent)
+            since_ns = min(_sent_ns(handle) for handle in ripe)
+            found += await self._link.closed_orders(since_ns=since_ns, most=MOST_CLOSED, urgent=urgent)
+            found = [report for report in found if report.cl_ord_id in names]
+            shown = {report.cl_ord_id for report in found if report.cl_ord_id is not None}
         for report in found:
             self._desk.route(report)
-        if not found and await self._all_explained(handle) and self._stream_proves(handle):
-            log.warning("order.proved_dead", cl_ord_id=cl_ord_id)
-            handle.put(ProvenDead("deadline passed, no report, not in open or closed orders, no unexplained fill"))
+        return shown
 
     async def _conclude_disowned(self, handle: OrderHandle) -> None:
         """Read the fills back to before its send, a while at a time, and then tell that it has ended."""
@@ -136,7 +168,7 @@ class Investigator:
         if standing is None:
             return
         if standing.fills_since_ns > since_ns and trio.current_time() >= handle.doubt.ask_s:
-            handle.doubt.asked(MOST_PAUSE_S)
+            handle.doubt.asked(trio.current_time(), MOST_PAUSE_S)
             self.queries += 1
             with trio.move_on_after(REACH_BACK_S):
                 await self._link.reach_back(since_ns)
@@ -175,19 +207,21 @@ class Investigator:
         standing = self._link.standing
         return standing is not None and standing.fills_since_ns < handle.earliest_ns
 
-    async def _all_explained(self, handle: OrderHandle) -> bool:
-        """Whether no fill may be this order's; the venue is asked whose those are that may."""
-        unexplained, spec = self._desk.unexplained, handle.view.spec
-        suspects = unexplained.orders_that_may_be(spec, handle.sent_s, handle.earliest_ns)
+    def _suspects(self, handle: OrderHandle) -> list[str]:
+        """Return the orders without an owner whose fills may be this order's."""
+        return self._desk.unexplained.orders_that_may_be(handle.view.spec, handle.sent_s, handle.earliest_ns)
+
+    async def _ask_whose(self, missing: list[OrderHandle]) -> None:
+        """Ask the venue whose the fills are that may be theirs."""
+        suspects = list(dict.fromkeys(order_id for handle in missing for order_id in self._suspects(handle)))
         if not suspects:
-            return True
+            return
         self.queries += 1
         try:
             for report in await self._link.query_orders(suspects[:MOST_SUSPECTS]):
-                unexplained.show(report)
+                self._desk.unexplained.show(report)
         except VenueError as error:
-            log.warning("investigation.failed", cl_ord_id=spec.cl_ord_id, error=str(error))
-        return not unexplained.orders_that_may_be(spec, handle.sent_s, handle.earliest_ns)
+            log.warning("investigation.failed", suspects=suspects[:MOST_SUSPECTS], error=str(error))
 
 
 def _sent_ns(handle: OrderHandle) -> int:

@@ -48,9 +48,9 @@ class Doubt:
         """Note a look, and let the next one wait twice as long."""
         self.looked_s, self.pause_s = trio.current_time(), min(2 * self.pause_s, most_pause_s)
 
-    def asked(self, most_pause_s: float) -> None:
+    def asked(self, at_s: float, most_pause_s: float) -> None:
         """Note that the question was asked; without a decision it is asked again, twice as late each time."""
-        self.ask_s = trio.current_time() + self._ask_pause_s
+        self.ask_s = at_s + self._ask_pause_s
         self._ask_pause_s = min(2 * self._ask_pause_s, most_pause_s)
 
 

@@ -23,6 +23,7 @@ from engine.net.link_view import LinkView
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
 from engine.orders.reports import Answer, OrderReport
 from engine.values.instrument import Instrument
+from engine.venue.earlier import Earlier
 
 EnoughFills = Callable[[Sequence[OrderReport]], bool]
 """Told all fills found so far, oldest first, says whether older ones are still wanted: True = no."""
@@ -262,6 +263,13 @@ class VenueLink(MarketLink, Protocol):
         """As admit, for one submit_batch or cancel_batch. Emergency batch cancels never wait for room."""
         ...
 
+    def remember(self, earlier: Sequence[Earlier]) -> None:
+        """Count what processes before this one may have sent towards the budgets; asked once, before anything is sent.
+
+        A venue that tells its own count may be believed instead, then or later.
+        """
+        ...
+
     def give_back(self, ticket: Ticket) -> None:
         """Give a leave back whose requests were not sent and will not be: what it holds of the budgets is free."""
         ...
@@ -322,9 +330,12 @@ class VenueLink(MarketLink, Protocol):
         ...
 
     async def closed_orders(
-        self, *, cl_ord_id: str | None = None, since_ns: int | None = None, urgent: bool = False
+        self, *, cl_ord_id: str | None = None, since_ns: int | None = None, most: int = ..., urgent: bool = False
     ) -> list[OrderReport]:
-        """Ask which orders have closed, newest first; the newest alone may be ``urgent``."""
+        """Ask which orders have closed, newest first: the newest, or all since a moment (venue time).
+
+        Raises TooMany where more than ``most`` have closed since, besides what queries raise.
+        """
         ...
 
     async def query_orders(
