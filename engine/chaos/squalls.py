@@ -221,15 +221,15 @@ SQUALLS: Final[Mapping[str, Squall]] = {
         strikes=(8, 16),
     ),
     "more than there is room for": Squall(
-        {"half_open_to_client": 4, "answer_lost": 2, "late_execution": 2, "late_answer": 1, "reset_after": 1},
+        {"latency_spike": 4, "kick_storm": 3, "half_open_to_client": 3, "reset_after": 2, "late_execution": 1},
         {"move_exits": 1, "amend": 1},
         starter=1.0,
-        by_rest=0.4,
+        by_rest=0.2,
         restless=2,
         busy=(0, 3),
         haste=1,
         crowd=Crowd((16, 28)),
-        strikes=(2, 6),
+        strikes=(4, 10),
     ),
     "a slow and broken line": Squall(
         {

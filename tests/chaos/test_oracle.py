@@ -208,6 +208,14 @@ async def refused_for_its_rate(stage: Stage) -> None:
     _answer(stage.world, b'{"error":"EOrder:Rate limit exceeded"}')
 
 
+async def counted_too_little(stage: Stage) -> None:
+    """Requests of ours that the exchange has counted, and we have not."""
+    core = stage.world.exchange._venue.core
+    core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(10))
+    with trio.move_on_after(1):
+        await stage.oracle.watch()
+
+
 async def falling_nonce(stage: Stage) -> None:
     """A nonce below the last."""
     head = b"POST /0/private/Balance HTTP/1.1\r\nhost: x\r\ncontent-length: 7\r\n\r\n"
@@ -254,6 +262,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "exit denied": (exit_denied_for_a_limit, "exits_never_denied"),
     "early retry": (second_entry, "retry_after_death"),
     "own rate": (refused_for_its_rate, "within_own_counters"),
+    "own count": (counted_too_little, "within_own_counters"),
     "nonce": (falling_nonce, "nonces_rise"),
     "deadline": (deadline_of_a_clock_that_leapt, "deadlines_in_venue_time"),
 }

@@ -15,6 +15,8 @@ from engine.values.time import NS
 _FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled", "crash", "power_loss")
 _FOREIGN_CALLS = ("crash", "power_loss", "disk_full", "sync_fails")
 RUNS_EMPTY_S = 90.0
+MISCOUNTED = 2.0
+"""Points by which the engine's count may be less: a request that was carried out late runs down from then on."""
 LEAD_S = 5.0
 """The longest wire deadline."""
 MISTAKEN_S = 5.0
@@ -118,9 +120,26 @@ class ForeignUntouched(Invariant):
 
 
 class WithinOwnCounters(Invariant):
-    """The exchange never refuses a request of ours for its rate, unless somebody else has used the account lately."""
+    """The exchange never refuses a request of ours for its rate, unless somebody else has used the account lately.
+
+    Nor does it count more for a market than the engine does, whatever became of the engine's requests.
+    """
 
     name = "within_own_counters"
+
+    def on_tick(self) -> None:
+        """Compare the exchange's counters with the engine's."""
+        world, core = self.court.world, self.court.world.exchange._venue.core
+        now_ns = core.clock.now_ns()
+        levels = {symbol: float(core.rates.level("client", symbol, now_ns)) for symbol in core.markets}
+        if max(levels.values()) <= MISCOUNTED or not (self.ledger.up and world.running):
+            return
+        if self._lately(*_FOREIGN_LOAD) or self._is_new():
+            return
+        ours = {row.symbol: row.level for row in world.engine.services.link.headroom()}
+        for symbol, level in levels.items():
+            if level > ours.get(symbol, 0.0) + MISCOUNTED:
+                self.broken(f"the exchange counts {level:.1f} for {symbol}, the engine {ours.get(symbol, 0.0)}", symbol)
 
     def on_answered(self, end: str, data: bytes) -> None:
         """Look for a refusal, and whether the exchange's own counters stand behind it: the weather invents some."""

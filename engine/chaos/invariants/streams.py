@@ -11,6 +11,7 @@ from engine.chaos.ledger import Twin
 from engine.journal.row import Row
 from engine.orders.events import OrderEvent
 from engine.sim import TIERS
+from engine.values.time import NS
 
 RECOVERY_S = 8.0
 OPINION_S = 5.0 + 5.0 + 3.0
@@ -21,6 +22,8 @@ ASKED_AGAIN_S = 5.0
 READ_S = 25.0 + 5.0
 """A read that is not answered is given up after so long, and asked again; until then our own counter of calls is fuller
 than the venue's, which never counted what was lost on its way."""
+LIST, LEFT = 4, 3
+"""Points: of a list of closed orders as the engine counts it, and those it leaves to tokens."""
 GAP_ENDS_S = 3.0
 """A round trip, and the time that a socket is given to close."""
 _UNANSWERED = (
@@ -121,10 +124,15 @@ class SecondOpinion(Invariant):
         return max(self._unknown_s, *(self._shown_s.get(order_id, -math.inf) for order_id in twin.venue_ids))
 
     def _calls_short(self) -> bool:
-        """Whether there is hardly room for two lists, for which questions would wait."""
-        venue = self.court.world.exchange._venue
-        most = TIERS[venue.settings.tier or "intermediate"].rest_max - 2 * venue.settings.rest_history_cost
-        return any(key.calls.level(venue.clock.now_ns()) > most for key in venue.keys.values())
+        """Whether a list of four points would wait, as three are left to those that bring the stream back.
+
+        By the engine's own count, as it notes it down for the next process: it takes a list for dearer than the exchange
+        may, and counts what was lost on its way, too.
+        """
+        world = self.court.world
+        limits = TIERS[world.exchange.settings.tier or "intermediate"]
+        level = (world.nonces.spent_until() - world.clock.now_ns()) / NS * float(limits.rest_decay)
+        return level > limits.rest_max - LIST - LEFT
 
 
 RULES = (GapEndsStream, SecondOpinion)
