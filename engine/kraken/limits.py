@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -109,6 +109,8 @@ class Counter:
         self._held: dict[int, float] = {}
         self._numbers = itertools.count(1)
         self._refusals = 0  # in a row
+        self.told = False
+        """Whether the venue has told its own count."""
         self._charges: deque[tuple[float, float]] = deque(maxlen=_CHARGES_KEPT)
 
     def level(self, now_s: float) -> float:
@@ -151,6 +153,7 @@ class Counter:
 
         A batch tells a count with each of its orders, and the first of them is long past when it is read.
         """
+        self.told = True
         told = max(0.0, level - age_s * self.decay_per_s)
         since = sum(points for at_s, points in self._charges if at_s >= now_s - age_s - _SAME_S)
         own = self._settled(now_s)
@@ -246,6 +249,13 @@ class EngineCounters:
         """Take the count that the venue wrote into a report ``age_s`` ago."""
         self.of(symbol).read(float(level), age_s, now_s)
         self.changed(symbol)
+
+    def remember(self, levels: Mapping[str, float], now_s: float) -> None:
+        """Take what earlier processes can have left, by pair. The venue's own count is better, before and after."""
+        for symbol, level in levels.items():
+            if level > 0 and not self.of(symbol).told:
+                self.of(symbol).correct(level, now_s)
+        self.changed(None)
 
     def allow(self, threshold: Decimal) -> None:
         """Take the threshold the venue states (``maxratecount``); its tier outranks the configured one."""

@@ -27,6 +27,7 @@ from engine.runtime.charge_desk import ChargeDesk
 from engine.runtime.corruption import halt_if_corrupt
 from engine.runtime.counting import Counting
 from engine.runtime.dead_man import DeadManSwitch
+from engine.runtime.earlier_requests import earlier_requests
 from engine.runtime.engine import Engine
 from engine.runtime.entry_gate import EntryGate
 from engine.runtime.fence import Fence
@@ -190,6 +191,7 @@ class _Core:
             halt_if_corrupt(journal, self._clock)
             counting = Counting.of(journal)
             left = load_unfinished(journal, self._settings.policy, counting)
+            earlier = earlier_requests(journal)
             metrics = Metrics(journal, SteadyClock(self._clock))
             async with (
                 self._vital_signs.last_word(),
@@ -198,6 +200,7 @@ class _Core:
                 _watching_loop(metrics, journal),
                 trio.open_nursery() as service_nursery,
             ):
+                link.remember(earlier)
                 data = MarketData(link, market_bus, self._settings.market)
                 services = self._services(
                     journal,

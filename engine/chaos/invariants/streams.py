@@ -126,8 +126,8 @@ class SecondOpinion(Invariant):
     def _calls_short(self) -> bool:
         """Whether a list of four points would wait, as three are left to those that bring the stream back.
 
-        By the engine's own count, as it notes it down for the next process: it takes a list for dearer than the exchange
-        may, and counts what was lost on its way, too.
+        By the engine's own count, as it notes it down for the next process: it takes a list for dearer than the
+        exchange may, and counts what was lost on its way, too.
         """
         world = self.court.world
         limits = TIERS[world.exchange.settings.tier or "intermediate"]
