@@ -35,7 +35,7 @@ _PLACES = {
     "engine.values.money": ("Price", "Qty"),
     "engine.venue.protocol": ("Headroom",),
     "engine.kraken.limits": ("amend_points",),
-    "engine.orders.brackets": ("Policy",),
+    "engine.orders.bracket_events": ("Policy",),
     "engine.orders.signal": ("Signal", "SignalFault", "StopLoss", "TakeProfit", "parse_signal"),
     "engine.orders.events": ("ExecutionReport",),
     "engine.orders.view": ("OrderView",),

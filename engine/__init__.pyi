@@ -22,7 +22,7 @@ from engine.market.topics import Held, Topic
 from engine.market.updates import BookView, Candle, InstrumentChanged, PublicTrade, Ticker, TradesMissed
 from engine.net.fence import FencedStream
 from engine.net.wire import TcpWire
-from engine.orders.brackets import Policy
+from engine.orders.bracket_events import Policy
 from engine.orders.events import ExecutionReport
 from engine.orders.signal import Signal, SignalFault, StopLoss, TakeProfit, parse_signal
 from engine.orders.view import OrderView

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from engine.net.link import LinkMachine
-from engine.orders.brackets import BracketMachine
+from engine.orders.bracket_machine import BracketMachine
 from engine.orders.diagram import diagram_of, mermaid, state_table
 from engine.orders.machine import OrderMachine
 

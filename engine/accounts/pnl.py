@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.orders.order import OrderView
 from engine.orders.signal import Signal
+from engine.orders.view import OrderView
 from engine.values.instrument import Instrument
 from engine.values.money import ZERO, sign
 

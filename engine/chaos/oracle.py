@@ -22,7 +22,7 @@ from engine.chaos.trace import Trace
 from engine.chaos.world import World
 from engine.journal.row import Row
 from engine.journal.seeded_store import read_line
-from engine.orders.brackets import BracketEvent
+from engine.orders.bracket_events import BracketEvent
 from engine.orders.commands import NewOrder
 from engine.orders.events import ExecutionReport, OrderEvent
 from engine.orders.replay import FACT_OF_KIND, Closed, Intent, Opened, Requested

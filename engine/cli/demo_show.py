@@ -16,7 +16,9 @@ from engine.cli.output import Output
 from engine.cli.story import BRACKET, Step, Story, order_name, short_id, signal_words
 from engine.journal.opening import read_journal
 from engine.journal.reader import JournalReader
-from engine.orders.brackets import Bracket, BracketMachine, Policy
+from engine.orders.bracket_events import Policy
+from engine.orders.bracket_machine import BracketMachine
+from engine.orders.brackets import Bracket
 from engine.orders.diagram import Diagram, Walk, diagram_of, outline
 from engine.orders.machine import OrderMachine
 from engine.orders.order import Order

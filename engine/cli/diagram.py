@@ -17,7 +17,8 @@ from engine.cli.output import Output
 from engine.errors import ConfigError
 from engine.journal.opening import read_journal
 from engine.net.link import LinkMachine
-from engine.orders.brackets import BracketMachine, Policy
+from engine.orders.bracket_events import Policy
+from engine.orders.bracket_machine import BracketMachine
 from engine.orders.diagram import Walk, diagram_of, dot, mermaid, table
 from engine.orders.machine import OrderMachine
 from engine.orders.replay import rebuild_bracket, rebuild_orders

@@ -20,7 +20,8 @@ from engine.kraken.nonce import MemoryNonceStore
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
 from engine.net.wire import TcpWire
-from engine.orders.brackets import Bracket, Policy
+from engine.orders.bracket_events import Policy
+from engine.orders.brackets import Bracket
 from engine.orders.signal import Signal, protecting
 from engine.runtime.close_report import CloseReport
 from engine.runtime.engine import Engine

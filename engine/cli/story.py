@@ -8,7 +8,7 @@ from decimal import Decimal
 from engine.guardian.takeover import GUARDIAN, GUARDIAN_ROW, TakenOver
 from engine.journal.header import Header
 from engine.journal.row import HEADER, Row
-from engine.orders.brackets import BracketEvent
+from engine.orders.bracket_events import BracketEvent
 from engine.orders.commands import NewOrder, kind_of
 from engine.orders.events import OrderEvent
 from engine.orders.replay import FACT_OF_KIND, Closed, Intent, Opened, Refused, Requested

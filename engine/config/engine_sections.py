@@ -9,7 +9,7 @@ from pydantic import Field
 
 from engine.config.section import Pause, Place, Seconds, Section
 from engine.market.topics import MarketChannel
-from engine.orders.brackets import Policy
+from engine.orders.bracket_events import Policy
 from engine.runtime.settings import EngineSettings
 
 Queue = Annotated[int, Field(ge=16, le=1_000_000)]

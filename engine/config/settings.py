@@ -20,7 +20,7 @@ from engine.config.section import Place
 from engine.errors import ConfigError
 from engine.kraken.settings import KrakenSettings
 from engine.net.link_policy import LinkPolicy
-from engine.orders.brackets import Policy
+from engine.orders.bracket_events import Policy
 from engine.risk.limits import Limits
 from engine.runtime.margin_settings import MarginSettings
 from engine.runtime.settings import EngineSettings, MarketSettings

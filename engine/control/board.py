@@ -11,7 +11,7 @@ import msgspec
 
 from engine.net.link_view import LinkView
 from engine.orders.events import ExecutionReport, Role
-from engine.orders.order import OrderView
+from engine.orders.view import OrderView
 from engine.risk.breaker import BreakerView
 from engine.runtime.money_views import PnlRow, PositionView
 from engine.runtime.risk_desk import RiskView

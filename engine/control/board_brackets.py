@@ -13,7 +13,7 @@ from engine.control.board import MS, BoardBracket, amount
 from engine.orders.brackets import Bracket
 from engine.orders.events import ExecutionReport
 from engine.orders.replay import rebuild_bracket
-from engine.runtime.bracket_scope import end_reason, outcome_of
+from engine.runtime.bracket_end import end_reason, outcome_of
 from engine.runtime.engine import Engine
 from engine.runtime.history import facts_of, last_rows
 from engine.values.money import trimmed

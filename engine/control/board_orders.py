@@ -10,8 +10,8 @@ import trio
 from engine.control.board import BoardOrder, order_row
 from engine.journal.reader import JournalReader
 from engine.orders.events import ExecutionReport
-from engine.orders.order import OrderView
 from engine.orders.replay import rebuild_orders
+from engine.orders.view import OrderView
 from engine.runtime.engine import Engine
 from engine.runtime.history import accepted_signal, facts_of, last_rows
 

@@ -11,7 +11,7 @@ from engine.control.command import Arguments
 from engine.control.desk import Desk, paced
 from engine.control.reading import OrderRecord, find_subject, order_record
 from engine.control.refusal import Refusal, bad_signal, no_engine, not_found, not_ready, refused
-from engine.orders.brackets import Policy
+from engine.orders.bracket_events import Policy
 from engine.orders.replay import Closed, Opened, Refused, rebuild_bracket
 from engine.orders.signal import Signal, SignalFault, parse_signal
 from engine.orders.terms import StopLoss, TakeProfit

@@ -13,8 +13,8 @@ from engine.control.desk import Desk, paced
 from engine.control.refusal import ambiguous, not_found
 from engine.orders.commands import OrderType, TimeInForce
 from engine.orders.events import ExecutionReport, OrderEvent, Role
-from engine.orders.order import OrderView
 from engine.orders.replay import rebuild_orders
+from engine.orders.view import OrderView
 from engine.runtime.bus import reports_from
 from engine.runtime.executions import executions, order_reports
 from engine.runtime.history import facts_of

@@ -10,7 +10,7 @@ import msgspec
 from engine.errors import JournalError
 from engine.journal.opening import read_journal
 from engine.journal.row import Row
-from engine.orders.brackets import BracketEvent
+from engine.orders.bracket_events import BracketEvent
 from engine.orders.events import OrderEvent
 from engine.risk.trading_state import TRADING_ROW, TradingEvent
 

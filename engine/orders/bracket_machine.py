@@ -6,8 +6,8 @@ from typing import Final
 
 from statemachine import State, StateMachine
 
-from engine.orders.contingents import Phase
 from engine.orders.machine import compile_rows
+from engine.orders.plans import Phase
 
 BRACKET_ENDED: Final = frozenset({"flat", "abandoned", "taken_over"})
 

@@ -1,68 +1,46 @@
-"""A bracket: one signal's whole life, from its entry to flat. Its machine, its memory, its plan."""
+"""A bracket: one signal's whole life, from its entry to flat. What it learns, and what it concludes from that."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
-from typing import Final, Literal, cast
 
 import msgspec
 
-from engine.errors import OrderInvariantError
-from engine.orders.bracket_events import BracketEvent as BracketEvent  # their old place: others import them from here
-from engine.orders.bracket_events import MarketFacts as MarketFacts
-from engine.orders.bracket_events import Policy as Policy
-from engine.orders.bracket_machine import BRACKET_ENDED as BRACKET_ENDED
-from engine.orders.bracket_machine import BRACKET_ROWS as BRACKET_ROWS
-from engine.orders.bracket_machine import MOVE_TO
-from engine.orders.bracket_machine import BracketMachine as BracketMachine
-from engine.orders.contingents import (
-    BARE,
-    PASSING,
-    AmendStop,
-    CancelExit,
-    Phase,
-    PlaceTarget,
-    Plan,
-    Situation,
-    Step,
-    Swap,
-    entered_of,
-    exposure_of,
-    plan,
-    would_fire,
-)
+from engine.orders.bracket_course import BracketCourse, Conclusion, Latch
+from engine.orders.bracket_events import BracketEvent, MarketFacts, Policy
+from engine.orders.bracket_machine import BRACKET_ENDED
+from engine.orders.closing import would_fire
+from engine.orders.contingents import plan
 from engine.orders.cover_watch import CoverWatch
+from engine.orders.endings import COINS_GONE, GONE, OTHER_EXIT, POSITION_GONE, TAKEN_TWICE, TIME_BARRIER
+from engine.orders.entry_fills import CHILD_NS, EntryFills
 from engine.orders.events import OrderEvent
-from engine.orders.exit_terms import STILL, ExitTerms, Moved
+from engine.orders.exit_terms import ExitTerms, Moved
 from engine.orders.losses import Losses
-from engine.orders.machine import fire
-from engine.orders.order import OrderView
+from engine.orders.plans import BARE, PASSING, Phase, Plan, Situation
 from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
-from engine.orders.specs import made_by_venue
+from engine.orders.standing import entered_of, exposure_of
 from engine.orders.step_memory import StepMemory
-from engine.orders.steps import NO_FUNDS, NO_INDEX, NO_POSITION, ExitStep
-from engine.orders.steps import TRANSIENT_CODES as TRANSIENT_CODES
-from engine.orders.swap_pauses import SwapPauses
-from engine.orders.targets import portions, rests, targets_rest
+from engine.orders.steps import (
+    NO_FUNDS,
+    NO_INDEX,
+    NO_POSITION,
+    AmendStop,
+    CancelExit,
+    ExitStep,
+    PlaceTarget,
+    Step,
+    Swap,
+)
+from engine.orders.swap_watch import SwapWatch
+from engine.orders.targets import has_traded, next_place, rests, targets_rest
+from engine.orders.view import OrderView
+from engine.orders.watchdogs import Watchdogs
 from engine.values.instrument import Instrument
 from engine.values.money import NO_QTY, ZERO, Price, Qty
 from engine.values.time import NS
-
-Outcome = Literal["target", "stop", "abandoned", "denied", "flattened", "detached", "taken_over", "liquidated"]
-
-TIME_BARRIER: Final = "its time has run out"
-OTHER_EXIT: Final = "the other exit has traded"
-COINS_GONE: Final = "the coins are gone: a person has moved or sold them"
-POSITION_GONE: Final = "the margin position is gone: the venue or a person has closed it"
-GONE: Final = frozenset({COINS_GONE, POSITION_GONE})
-TAKEN_TWICE: Final = "protection was taken away twice"
-CHILD_NS: Final = NS
-"""The stop of a conditional close is told with the fill that makes it; missing for so long, the venue is asked."""
-
-
-def _phase(state: str) -> Phase:
-    return cast("Phase", state)  # every target in BRACKET_ROWS is one
 
 
 class Bracket:
@@ -76,14 +54,9 @@ class Bracket:
         self.signal, self.instrument, self.policy = signal, instrument, policy
         self._exits = ExitTerms(signal, instrument)
         self._moves: list[Moved] = []  # made since the last thought: the journal does not know them yet
-        self._first_fill_ns = self._last_fill_ns = 0  # of the entry
-        self._filled = NO_QTY  # of the entry, as of the last view
-        self._triggered_ns: dict[str, int] = {}  # stops that have fired
-        self._no_index = False  # the venue has none for this market
-        self._childless = NO_QTY  # entered quantity of which the venue certainly made no stop
-        self.state: Phase = "entering"
+        self._entry, self._watchdogs = EntryFills(signal), Watchdogs(signal)
+        self._course = BracketCourse(signal.signal_id)
         self.orders: dict[str, OrderView] = {}
-        self.walk: list[tuple[str, str, str]] = []
         self.swap: Swap | None = None
         self.closing = ""
         self.close_all = False
@@ -91,11 +64,20 @@ class Bracket:
         self.entry_pending = False  # an attempt is still to be made
         self.unwanted = ""  # why a person, a halt or the engine's end has taken the entry back
         self._losses, self._cover = Losses(), CoverWatch(policy)
-        self._steps, self._swaps = StepMemory(policy), SwapPauses(policy)
+        self._steps, self._swaps = StepMemory(policy), SwapWatch(policy)
         self._close_ready_at = 0
         self.refused: tuple[ExitStep, ...] = ()
         """What its exits need and the venue has refused for good, as of the last plan."""
-        self._told = self._latch  # as the journal knows it
+
+    @property
+    def state(self) -> Phase:
+        """Where it stands in its machine."""
+        return self._course.state
+
+    @property
+    def walk(self) -> list[tuple[str, str, str]]:
+        """How it came there: (from, move, to)."""
+        return self._course.walk
 
     @property
     def ended(self) -> bool:
@@ -105,11 +87,15 @@ class Bracket:
     @property
     def untold(self) -> bool:
         """Whether its latch has changed since its last event."""
-        return self._told != self._latch
+        return self._course.told != self._latch
 
     @property
-    def _latch(self) -> tuple[str, bool, Qty, str]:
-        return self.closing, self.close_all, self._childless, self.unwanted
+    def _latch(self) -> Latch:
+        return Latch(self.closing, self.close_all, self._entry.childless, self.unwanted)
+
+    @property
+    def _all(self) -> Collection[OrderView]:
+        return self.orders.values()
 
     @property
     def exposure(self) -> Decimal:
@@ -134,11 +120,7 @@ class Bracket:
     @property
     def terms(self) -> Signal:
         """The signal with its exits where they stand now; without an index price its stop looks at the last one."""
-        signal = self._exits.signal
-        stop = signal.stop_loss
-        if stop is None or stop.reference == "last" or not self._no_index:
-            return signal
-        return msgspec.structs.replace(signal, stop_loss=msgspec.structs.replace(stop, reference="last"))
+        return self._exits.now
 
     @property
     def watched(self) -> Signal:
@@ -152,18 +134,14 @@ class Bracket:
 
     def _next_place(self) -> int:
         """Which target comes next; the last one when all are done."""
-        orders = tuple(self.orders.values())
-        entered = entered_of(self.signal, self.instrument, orders)
-        if not self.terms.more_targets or not entered:
-            return 0
-        parts = portions(self.terms, self.instrument, entered, self.exposure)
-        return parts[0].place if parts else len(self.terms.targets) - 1
+        entered = entered_of(self.signal, self.instrument, tuple(self.orders.values()))
+        return next_place(self.terms, self.instrument, entered, self.exposure)
 
     # --- what it learns -------------------------------------------------------------------------------------------
 
     def learn(self, view: OrderView, events: list[OrderEvent], now_ns: int) -> None:
         """Take an order's new view and the events that led to it."""
-        self.orders[view.cl_ord_id] = self._as_commanded(view)
+        self.orders[view.cl_ord_id] = self._steps.widened(view)
         for event in events:
             if event.move in ("reject", "deny", "not_sent", "refuse_change") or (not event.move and event.code):
                 self._block(view, event, now_ns)
@@ -174,24 +152,17 @@ class Bracket:
             if event.move in ("cancel", "expire") and view.role == "close":
                 self._close_ready_at = now_ns + round(self.policy.retry_pause_s * NS)  # the book was empty
         if view.role == "entry" and view.done_qty:
-            self._note_fill(now_ns)
-        if view.role == "stop" and view.triggered:
-            self._triggered_ns.setdefault(view.cl_ord_id, now_ns)
+            self._entry.note(self._all, now_ns)
+        self._watchdogs.note(view, now_ns)
         if view.ended and rests(view):
             self._steps.funds_freed()
-
-    def _note_fill(self, now_ns: int) -> None:
-        filled = Qty(sum((o.done_qty for o in self.orders.values() if o.role == "entry"), ZERO))
-        if filled != self._filled:
-            self._first_fill_ns = self._first_fill_ns or now_ns
-            self._last_fill_ns, self._filled = now_ns, filled
 
     def commanded(self, cl_ord_id: str, step: Step) -> None:
         """Remember what was asked of an order: a refusal blocks exactly that, an asked-for end is not a loss."""
         self._steps.asked(cl_ord_id, step)
         if isinstance(step, AmendStop | CancelExit):
             view = msgspec.structs.replace(self.orders[cl_ord_id], busy=True, waits=False)
-            self.orders[cl_ord_id] = self._as_commanded(view)
+            self.orders[cl_ord_id] = self._steps.widened(view)
         if isinstance(step, PlaceTarget) and not step.rest and self.swap is not None:
             self.swap = msgspec.structs.replace(self.swap, target=cl_ord_id)
 
@@ -250,29 +221,15 @@ class Bracket:
         """Take a close back: the next plan protects what is held."""
         self.closing, self.close_all, self.slice_terms = "", False, None
 
-    def _as_commanded(self, view: OrderView) -> OrderView:
-        """Widen a busy stop's doubt by our last command: its order may not have looked at that yet."""
-        step = self._steps.last.get(view.cl_ord_id)
-        if not view.busy or view.ended:
-            return view
-        if isinstance(step, AmendStop):
-            after = Qty(max(ZERO, step.order_qty - view.done_qty))
-            return msgspec.structs.replace(view, least=min(view.least, after), most=max(view.most, after))
-        return msgspec.structs.replace(view, least=NO_QTY) if isinstance(step, CancelExit) else view
-
     def _unasked(self, view: OrderView) -> bool:
         taken_back = self._steps.may_have_ended(view.cl_ord_id)
         return view.role == "stop" and not view.triggered and not would_fire(view) and not taken_back
 
     def _block(self, view: OrderView, event: OrderEvent, now_ns: int) -> None:
-        if event.code == NO_INDEX and not self._no_index:
-            self._no_index = True  # the same stop that looks at the last price is another command
+        if event.code == NO_INDEX and not self._exits.no_index:
+            self._exits.no_index = True  # the same stop that looks at the last price is another command
             return
         self._steps.refused(view.cl_ord_id, event, now_ns)
-
-    def _swap_ended(self, ended: Swap, now_ns: int) -> None:
-        target = self.orders.get(ended.target)
-        self._swaps.after(now_ns, traded=target is not None and target.done_qty > 0)
 
     # --- what it concludes ----------------------------------------------------------------------------------------
 
@@ -285,7 +242,8 @@ class Bracket:
         had_swap = self.swap
         result = self._plan(market, now_ns)
         if had_swap and not result.swap:
-            self._swap_ended(had_swap, now_ns)
+            target = self.orders.get(had_swap.target)
+            self._swaps.after(now_ns, traded=target is not None and target.done_qty > 0)
             if not result.steps:
                 result = self._plan(market, now_ns)  # nothing else will wake us for the next swap
         bare = self._cover.too_long(now_ns)
@@ -300,24 +258,19 @@ class Bracket:
             alarm = "EXITS_EXCEEDED"  # at the cost of another position: it is not traded back
         if self.taken and not self.close_all:
             why = self.closing if self.closing in GONE else TAKEN_TWICE
-        return result, self._move(phase, result, now_ns, why, alarm)
+        told = Conclusion(
+            phase, now_ns, result.exposure, result.uncovered, self.uncovered_qty_s, self._latch, why, alarm
+        )
+        moves, self._moves = self._moves, []
+        return result, self._course.follow(told, moves)
 
     def _follow(self, market: MarketFacts, now_ns: int) -> None:
         """Let the stop follow the market: to break-even, or behind the peak."""
         if market.best is None or not market.usable or self._closing_for_good or self.exposure <= 0:
             return
-        moved = self._exits.follow(market.best, self.entry_px, now_ns)
+        moved = self._exits.follow(market.best, self._entry.average_px(self._all), now_ns)
         if moved is not None:
             self._fold_move(moved)
-
-    @property
-    def entry_px(self) -> Decimal:
-        """Average price of what was entered, zero before any fill; of coins that were there, what they were worth."""
-        if not self.signal.entered:
-            return self.signal.limit_price or ZERO
-        entries = [o for o in self.orders.values() if o.role == "entry" and o.cum_qty]
-        qty = sum((o.cum_qty for o in entries), ZERO)
-        return sum((o.cum_cost for o in entries), ZERO) / qty if qty else ZERO
 
     def _judge_end(self, now_ns: int) -> None:
         """Close at market what its time has run out for, or what a target of one-cancels-other has left over."""
@@ -326,9 +279,7 @@ class Bracket:
         at = self.barrier_ns
         if at is not None and now_ns >= at:
             self.close(TIME_BARRIER)
-        elif (
-            self.signal.contingency == "oco" and self.exposure > 0 and any(_has_traded(o) for o in self.orders.values())
-        ):
+        elif self.signal.contingency == "oco" and self.exposure > 0 and any(has_traded(o) for o in self._all):
             self.close(OTHER_EXIT)
 
     @property
@@ -338,76 +289,33 @@ class Bracket:
     @property
     def barrier_ns(self) -> int | None:
         """When what is held is closed at market; None without a bound, or while nothing has filled to count from."""
-        if self.signal.exit_at_ns is not None:
-            return self.signal.exit_at_ns
-        if self.signal.exit_after_s is None or not self._first_fill_ns:
-            return None
-        return self._first_fill_ns + int(self.signal.exit_after_s * NS)
+        return self._entry.barrier_ns
 
     @property
     def unseen(self) -> Qty:
         """Entered quantity whose stop the venue may have made of a conditional close, and nobody has seen."""
-        if not self._conditional:
-            return NO_QTY
-        return Qty(max(ZERO, self._filled - self._children - self._childless))
-
-    @property
-    def _children(self) -> Decimal:
-        """What the stops were made for that the venue is known to have made."""
-        stops = (o for o in self.orders.values() if o.role == "stop" and o.order_id and made_by_venue(o.spec))
-        return sum((o.spec.order_qty for o in stops), ZERO)
+        return self._entry.unseen(self._all)
 
     @property
     def fill_known(self) -> tuple[Qty, int]:
         """How much of the entry has filled as far as we know, and when the last of it was told."""
-        return self._filled, self._last_fill_ns
+        return self._entry.qty, self._entry.last_ns
 
     def prove_childless(self, filled: Qty) -> None:
         """Take as proved: of ``filled`` entered quantity the venue has made no stops but those known now."""
-        self._childless = max(self._childless, Qty(filled - self._children))
+        self._entry.prove_childless(self._all, filled)
         if not self.unseen:
             self._cover.begin_anew()  # a stop of ours may be placed only from now on
 
     def lacks_children(self, now_ns: int) -> bool:
         """Tell whether the stops that a conditional close makes are overdue and the venue is to be asked for them."""
-        return self.unseen > 0 and now_ns >= self._last_fill_ns + CHILD_NS
-
-    @property
-    def _conditional(self) -> bool:
-        return self.signal.exits == "conditional-close"
+        return self._entry.lacks_children(self._all, now_ns)
 
     def _cover_ready(self, now_ns: int, *, crowded: bool) -> bool:
         """Whether missing cover is placed now: no fills are gathered any more, no stop of the venue's may be coming."""
-        if self._conditional or self._entry_over:
+        if self._entry.conditional or self._entry.over(self._all):
             return True
         return self._cover.gathered(now_ns, crowded=crowded) and self.signal.protect_from == "first_fill"
-
-    def _stuck(self, now_ns: int) -> frozenset[str]:
-        """Fired stops with a limit whose watchdog has run out."""
-        return frozenset(name for name, at in self._watchdogs() if now_ns >= at)
-
-    def _watchdogs(self) -> list[tuple[str, int]]:
-        stop = self.signal.stop_loss
-        limit_ns = int(stop.watchdog_s * NS) if stop is not None else 0
-        fired = [(name, at, self.orders[name]) for name, at in self._triggered_ns.items()]
-        return [(name, at + limit_ns) for name, at, o in fired if not o.ended and o.spec.limit_price is not None]
-
-    @property
-    def _entry_over(self) -> bool:
-        """Nothing more can fill: one that has filled up is over, whatever its own cancel still waits for."""
-        return not any(o.most for o in self.orders.values() if o.role == "entry")
-
-    @property
-    def _swap_bound(self) -> int:
-        return round(self.policy.swap_bound_s * NS)
-
-    def _overdue(self, now_ns: int) -> frozenset[str]:
-        """Targets whose bound, and long before it their wire deadline, has passed."""
-        targets = (o for o in self.orders.values() if _immediate(o))
-        return frozenset(o.cl_ord_id for o in targets if now_ns >= o.dispatched_ns + self._swap_bound)
-
-    def _targets_in_time(self, now_ns: int) -> bool:
-        return any(_immediate(o) and o.cl_ord_id not in self._overdue(now_ns) for o in self.orders.values())
 
     @property
     def taken(self) -> bool:
@@ -422,20 +330,15 @@ class Bracket:
 
     def wake_ns(self, now_ns: int) -> int | None:
         """Next moment at which the plan may change by time alone."""
-        moments = [*self._steps.moments(), *self._cover.moments()]
-        if self.swap is not None:
-            moments.append(self.swap.started_ns + self._swap_bound)
-        moments += [o.dispatched_ns + self._swap_bound for o in self.orders.values() if _immediate(o)]
-        moments += [self._swaps.ready_ns, self._close_ready_at]
-        moments += [at for _, at in self._watchdogs()]
+        moments = [*self._steps.moments(), *self._cover.moments(), *self._swaps.moments(self.swap, self._all)]
+        moments += [self._close_ready_at, *self._watchdogs.moments(self.orders)]
         if self.unseen:
-            moments.append(self._last_fill_ns + CHILD_NS)
+            moments.append(self._entry.last_ns + CHILD_NS)
         moments += [at for at in (self.barrier_ns, self._exits.wake_ns()) if at is not None]
         return min((at for at in moments if at > now_ns), default=None)
 
     def _situation(self, market: MarketFacts, now_ns: int) -> Situation:
         swap_ready = self.swap is not None or now_ns >= self._swaps.ready_ns
-        expired = self.swap is not None and now_ns >= self.swap.started_ns + self._swap_bound
         return Situation(
             signal=self.terms,
             instrument=self.instrument,
@@ -445,27 +348,28 @@ class Bracket:
             trigger_passed=market.usable and market.trigger_passed,
             cover_ready=self._cover_ready(now_ns, crowded=market.crowded),
             swap=self.swap,
-            swap_expired=expired,
+            swap_expired=self._swaps.expired(self.swap, now_ns),
             closing=self.closing,
             close_all=self.close_all,
             taken=self.taken,
             entry_pending=self.entry_pending,
             asked=frozenset(self._steps.asked_to_cancel),
             close_ready=now_ns >= self._close_ready_at,
-            overdue=self._overdue(now_ns),
+            overdue=self._swaps.overdue(self._all, now_ns),
             blocked=self._steps.blocked,
             deferred=self._steps.deferred,
             slice_terms=self.slice_terms,
-            stuck=self._stuck(now_ns),
+            stuck=self._watchdogs.stuck(self.orders, now_ns),
             past_triggers=self._exits.past_triggers,
             unseen=self.unseen,
         )
 
     def _watch_cover(self, result: Plan, now_ns: int) -> None:
-        missing = result.phase == "covering" and result.missing > 0 and not self._entry_over
+        filling = not self._entry.over(self._all)
+        missing = result.phase == "covering" and result.missing > 0 and filling
         # a swap leaves its quantity bare on purpose, and it and its target have bounds of their own
-        targeting = result.swap is not None or self._targets_in_time(now_ns)
-        chosen = self.signal.protect_from == "full_fill" and not self._entry_over
+        targeting = result.swap is not None or self._swaps.targets_in_time(self._all, now_ns)
+        chosen = self.signal.protect_from == "full_fill" and filling
         uncovered = Qty(max(ZERO, result.uncovered - self._still_resting()))
         bare = uncovered > 0 and result.phase in ("covering", "exiting") and not targeting and not chosen
         self._cover.see(uncovered, Qty(result.exposure), now_ns, bare=bare, missing=missing)
@@ -479,66 +383,11 @@ class Bracket:
         """Return the gauge as of now: base units times seconds."""
         return self._cover.gauge(now_ns)
 
-    def _move(self, phase: Phase, result: Plan, now_ns: int, why: str, alarm: str) -> list[BracketEvent]:
-        events = [self._step("", result, now_ns, moved.by, "", moved) for moved in self._moves]
-        self._moves = []
-        if self.state in BRACKET_ENDED and phase not in ("entering", *BRACKET_ENDED):
-            events.append(self._step("reopen", result, now_ns, "the venue had more to say", ""))
-        stays = phase == self.state or self.state in BRACKET_ENDED or (self.state == "naked" and phase == "covering")
-        # nothing leads back: exits whose entry's fill is not in the journal have ended, and the entry still rests
-        stays = stays or phase == "entering"
-        if not stays:
-            events.append(self._step(MOVE_TO[phase], result, now_ns, why, alarm))
-        if not events and self.untold:
-            events.append(self._step("", result, now_ns, why, alarm))
-        self._told = self._latch
-        return events
-
-    def _step(self, move: str, result: Plan, now_ns: int, why: str, alarm: str, moved: Moved = STILL) -> BracketEvent:
-        before = self.state
-        if move:
-            self.state = _phase(fire(BRACKET_ROWS, self.state, move))
-            self.walk.append((before, move, self.state))
-        return BracketEvent(
-            move,
-            before,
-            self.state,
-            now_ns,
-            result.exposure,
-            result.uncovered,
-            why,
-            alarm,
-            self.closing,
-            self.close_all,
-            moved.by,
-            moved.stop,
-            moved.target,
-            moved.place,
-            self.uncovered_qty_s,
-            self._childless,
-            self.unwanted,
-        )
-
     def apply(self, event: BracketEvent) -> None:
         """Fold one journalled event. Raises OrderInvariantError when it does not fit what stands."""
-        if event.from_state != self.state:
-            raise OrderInvariantError(
-                f"bracket {self.signal.signal_id}: {event.move!r} starts in {event.from_state}, not in {self.state}"
-            )
-        if event.move:
-            self.state = _phase(fire(BRACKET_ROWS, self.state, event.move))
-            self.walk.append((event.from_state, event.move, event.to_state))
-        self.closing, self.close_all, self._childless = event.closing, event.close_all, event.childless_qty
+        self._course.replay(event)
+        self.closing, self.close_all, self._entry.childless = event.closing, event.close_all, event.childless_qty
         self.unwanted = event.unwanted
-        self._told = self._latch
         if event.moved:
             self._fold_move(Moved(event.moved, event.stop, event.target, event.place), told=True)
         self._cover.restore(event.uncovered, event.uncovered_qty_s, event.ts_ns)
-
-
-def _immediate(order: OrderView) -> bool:
-    return order.role == "target" and not order.ended and order.dispatched_ns > 0 and not rests(order)
-
-
-def _has_traded(order: OrderView) -> bool:
-    return order.role == "target" and order.done_qty > 0 and (order.ended or rests(order))

@@ -47,9 +47,18 @@ class ExitTerms:
     def __init__(self, signal: Signal, instrument: Instrument) -> None:
         self.signal, self._instrument = signal, instrument
         self.past_triggers: frozenset[Price] = frozenset()
+        self.no_index = False  # the venue has none for this market
         self._trailing = False  # the activation price was reached
         self._peak: Price | None = None
         self._trailed_ns = -TRAIL_PAUSE_NS
+
+    @property
+    def now(self) -> Signal:
+        """The signal as orders are made from it; without an index price its stop looks at the last one."""
+        signal, stop = self.signal, self.signal.stop_loss
+        if stop is None or stop.reference == "last" or not self.no_index:
+            return signal
+        return msgspec.structs.replace(signal, stop_loss=msgspec.structs.replace(stop, reference="last"))
 
     def checked(self, stop: Price | None, target: Price | None, place: int) -> Moved:
         """Return a move by command. Raises ValueError with the reason when these exits cannot move so."""

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 import msgspec
 
 from engine.errors import OrderInvariantError
-from engine.orders.brackets import Bracket, BracketEvent, Policy
+from engine.orders.bracket_events import BracketEvent, Policy
+from engine.orders.brackets import Bracket
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
-from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
 from engine.orders.events import Numbers, OrderEvent, Role
 from engine.orders.order import Order
 from engine.orders.reports import Answer
 from engine.orders.signal import Signal
 from engine.orders.specs import target_order
+from engine.orders.steps import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
 from engine.values.instrument import Instrument
 from engine.values.money import Price, Qty
 

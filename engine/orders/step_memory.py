@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from engine.orders.bracket_events import Policy
 from engine.orders.events import OrderEvent
 from engine.orders.steps import (
     NO_FUNDS,
     NOT_APPLIED,
     TRANSIENT_CODES,
+    AmendStop,
     CancelEntry,
     CancelExit,
     PlaceClose,
     Step,
     WithdrawChange,
 )
+from engine.orders.view import OrderView
+from engine.values.money import NO_QTY, ZERO, Qty
 from engine.values.time import NS
 
 FUNDS_PAUSE_NS: Final = 30 * NS
@@ -57,6 +62,16 @@ class StepMemory:
             self.asked_to_cancel.discard(cl_ord_id)
             if event.code == NOT_APPLIED:
                 self._unshown.add(cl_ord_id)
+
+    def widened(self, view: OrderView) -> OrderView:
+        """Widen a busy exit's doubt by our last command: its order may not have looked at that yet."""
+        step = self.last.get(view.cl_ord_id)
+        if not view.busy or view.ended:
+            return view
+        if isinstance(step, AmendStop):
+            after = Qty(max(ZERO, step.order_qty - view.done_qty))
+            return msgspec.structs.replace(view, least=min(view.least, after), most=max(view.most, after))
+        return msgspec.structs.replace(view, least=NO_QTY) if isinstance(step, CancelExit) else view
 
     def may_have_ended(self, cl_ord_id: str) -> bool:
         """Tell whether an order's end may be our doing: its cancel is under way, or went out and was never answered."""

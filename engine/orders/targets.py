@@ -50,6 +50,14 @@ def portions(signal: Signal, instrument: Instrument, entered: Decimal, held: Dec
     return found
 
 
+def next_place(signal: Signal, instrument: Instrument, entered: Decimal, held: Decimal) -> int:
+    """Return which target comes next; the last one when all are done."""
+    if not signal.more_targets or not entered:
+        return 0
+    parts = portions(signal, instrument, entered, held)
+    return parts[0].place if parts else len(signal.targets) - 1
+
+
 def sell_price(target: TakeProfit) -> Price:
     """Return the price by which a target's minima are judged."""
     return target.limit_price or target.price
@@ -81,3 +89,8 @@ def _lost(target: OrderView, asked: frozenset[str]) -> bool:
 def rests(order: OrderView) -> bool:
     """Tell whether an order is a target that rests on the venue, rather than one that trades at once or not at all."""
     return order.role == "target" and order.spec.time_in_force == "gtc" and order.spec.order_type != "market"
+
+
+def has_traded(order: OrderView) -> bool:
+    """Tell whether an order is a target that has traded: in part where it rests, else once it has ended."""
+    return order.role == "target" and order.done_qty > 0 and (order.ended or rests(order))

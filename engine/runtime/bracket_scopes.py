@@ -10,10 +10,10 @@ import trio
 
 from engine.errors import ConfigError
 from engine.orders.brackets import Bracket
-from engine.orders.order import OrderView
 from engine.orders.replay import Opened, rebuild_bracket
 from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal
+from engine.orders.view import OrderView
 from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.cover import CoverGauge, CoverView
 from engine.runtime.history import facts_of

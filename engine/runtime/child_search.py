@@ -10,7 +10,8 @@ import structlog
 import trio
 
 from engine.errors import VenueError
-from engine.orders.brackets import CHILD_NS, Bracket
+from engine.orders.brackets import Bracket
+from engine.orders.entry_fills import CHILD_NS
 from engine.orders.events import OrderEvent
 from engine.orders.reports import OrderReport
 from engine.orders.specs import stop_order

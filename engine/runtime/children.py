@@ -111,7 +111,7 @@ class Children:
         return False
 
     def _give(self, report: OrderReport) -> bool:
-        return any(scope.adopt_child(report) for scope in self._scopes())
+        return any(scope.adoption.child(report) for scope in self._scopes())
 
     @staticmethod
     def _may_own(scope: BracketScope, report: OrderReport) -> bool:

@@ -8,11 +8,11 @@ from typing import Protocol
 import trio
 
 from engine.orders.brackets import Bracket
-from engine.orders.contingents import reference_price
 from engine.orders.replay import Opened, rebuild_bracket
 from engine.orders.reports import OrderReport
 from engine.orders.signal import Signal, protecting
 from engine.orders.slices import CloseWish
+from engine.orders.standing import reference_price
 from engine.runtime.bracket_scope import BracketScope
 from engine.runtime.close_margin import ASK_BOUND_S, MarginProof, not_flat
 from engine.runtime.close_proof import AskedBy, CloseProof, Wallets

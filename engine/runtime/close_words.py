@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from engine.orders.brackets import Bracket
 from engine.orders.view import OrderView
-from engine.runtime.bracket_scope import outcome_of
+from engine.runtime.bracket_end import outcome_of
 from engine.runtime.close_report import BracketClose, NotFlat
 from engine.values.instrument import Instrument
 from engine.values.money import ZERO, Qty, sign

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.journal.reader import JournalReader
 from engine.journal.row import Row
 from engine.journal.snapshot import OF_NO_SIGNAL
-from engine.orders.brackets import BracketEvent
+from engine.orders.bracket_events import BracketEvent
 from engine.runtime.close_report import CLOSE_ROW, CLOSED_ROW, CloseAsked, CloseReport
 from engine.runtime.leftovers import Leftovers
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from engine.orders.brackets import Bracket, Policy
+from engine.orders.bracket_events import Policy
+from engine.orders.brackets import Bracket
 from engine.values.money import ZERO, Qty
 
 

@@ -13,9 +13,9 @@ import trio
 from engine.errors import ConfigError
 from engine.journal.journal import Journal
 from engine.orders.events import ExecutionReport
-from engine.orders.order import OrderView
 from engine.orders.replay import Refused, rebuild_bracket, rebuild_orders
 from engine.orders.signal import Signal
+from engine.orders.view import OrderView
 from engine.risk.trading_state import TradingStateName
 from engine.runtime.alarm_desk import AlarmDesk
 from engine.runtime.amending import Amended, Amending

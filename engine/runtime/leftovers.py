@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.journal.reader import JournalReader
 from engine.journal.row import Row
-from engine.orders.brackets import BracketEvent
+from engine.orders.bracket_events import BracketEvent
 from engine.orders.replay import Closed, Opened
 
 

@@ -119,7 +119,7 @@ class Liquidations:
         ]
         bracket = owner_of([scope.bracket for scope in holders], positions, order.cum_qty or NO_QTY)
         for scope in holders:
-            if scope.bracket is bracket and scope.adopt_liquidation(order):
+            if scope.bracket is bracket and scope.adoption.liquidation(order):
                 text = f"the venue has closed {order.cum_qty} of signal {scope.signal_id}"
                 self._services.gate.close("LIQUIDATED", text, order.symbol or "")
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from engine.market.book import Book
-from engine.orders.brackets import MarketFacts
+from engine.orders.bracket_events import MarketFacts
 from engine.orders.signal import Signal
 from engine.orders.trailing import carried_trail
 from engine.values.money import NO_QTY, other_side

@@ -9,8 +9,8 @@ import trio
 
 from engine.orders.commands import Request
 from engine.orders.events import OrderEvent
-from engine.orders.order import OrderView
 from engine.orders.reports import Answer, OrderReport
+from engine.orders.view import OrderView
 from engine.risk.denials import Denial
 from engine.values.money import Price, Qty
 

@@ -10,8 +10,8 @@ import structlog
 import trio
 
 from engine.orders.machine import ENDED
-from engine.orders.order import OrderView
 from engine.orders.reports import OrderReport
+from engine.orders.view import OrderView
 from engine.runtime.messages import OrderMessage
 from engine.runtime.unexplained import Unexplained
 from engine.values.time import NS

@@ -242,7 +242,7 @@ class Orphanage:
         """Hand an orphan over with all that was said of it; returns once its bracket has heard."""
         orphan = self._waiting[name]
         since_ns = min(opened_ns(self._services.journal, scope.signal_id), min(r.ts_ns for r in orphan.reports))
-        handle = scope.adopt(made.spec, made.role, since_ns)
+        handle = scope.adoption.order(made.spec, made.role, since_ns)
         if handle is None:
             orphan.news = True  # its bracket has just ended, or is drowned: look again
             return

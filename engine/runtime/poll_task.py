@@ -14,8 +14,8 @@ import trio
 
 from engine.errors import VenueError
 from engine.orders.machine import ENDED
-from engine.orders.order import OrderView
 from engine.orders.reports import OrderReport
+from engine.orders.view import OrderView
 from engine.runtime.messages import Shown
 from engine.runtime.order_desk import OrderDesk, OrderHandle
 from engine.runtime.settings import EngineSettings

@@ -7,7 +7,8 @@ import structlog
 import trio
 
 from engine.journal.reader import JournalReader
-from engine.orders.brackets import Bracket, Policy
+from engine.orders.bracket_events import Policy
+from engine.orders.brackets import Bracket
 from engine.orders.claims import ORPHAN
 from engine.orders.commands import NewOrder
 from engine.orders.events import OrderEvent

@@ -81,4 +81,4 @@ class Resumption:
 
 
 def _handles(scopes: list[BracketScope]) -> list[OrderHandle]:
-    return [handle for scope in scopes for handle in scope.handles.values()]
+    return [handle for scope in scopes for handle in scope.orders.handles.values()]

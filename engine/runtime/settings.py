@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from engine.market.topics import MarketChannel
-from engine.orders.brackets import Policy
+from engine.orders.bracket_events import Policy
 from engine.risk.breaker import FAILURES, REST_S
 from engine.risk.limits import UNLIMITED, Limits
 from engine.runtime.alarm import AlarmSettings

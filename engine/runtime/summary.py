@@ -12,10 +12,12 @@ from engine.accounts.pnl import money_of
 from engine.errors import JournalError, OrderInvariantError
 from engine.journal.opening import read_journal
 from engine.journal.reader import JournalReader
-from engine.orders.brackets import Bracket, Outcome, Policy
+from engine.orders.bracket_events import Policy
+from engine.orders.brackets import Bracket
+from engine.orders.endings import Outcome
 from engine.orders.events import Role
-from engine.orders.order import OrderView
 from engine.orders.replay import Closed, Refused, rebuild_bracket
+from engine.orders.view import OrderView
 from engine.runtime.close_report import CLOSED_ROW, CloseReport
 from engine.runtime.history import facts_of
 from engine.values.money import trimmed

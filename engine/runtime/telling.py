@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.orders.brackets import BracketEvent
+from engine.orders.bracket_events import BracketEvent
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request, kind_of
 from engine.orders.events import OrderEvent
 from engine.orders.replay import Closed, Fact, Intent, Opened, Refused, Requested

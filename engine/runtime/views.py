@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 
 from engine.orders.brackets import Bracket
-from engine.orders.order import OrderView
 from engine.orders.signal import Signal
+from engine.orders.view import OrderView
 from engine.values.money import Qty
 
 

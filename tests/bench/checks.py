@@ -13,7 +13,8 @@ import msgspec
 import trio
 
 from engine.journal.opening import seeded_journal
-from engine.orders.brackets import Bracket, Policy
+from engine.orders.bracket_events import Policy
+from engine.orders.brackets import Bracket
 from engine.orders.commands import NewOrder
 from engine.orders.order import Order
 from engine.orders.signal import Signal, StopLoss

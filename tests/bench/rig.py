@@ -18,7 +18,7 @@ from engine.kraken.settings import KrakenSettings, Secret
 from engine.kraken.venue import KrakenVenue
 from engine.net.link_policy import LinkPolicy
 from engine.net.wire import TcpWire
-from engine.orders.brackets import Policy
+from engine.orders.bracket_events import Policy
 from engine.orders.events import ExecutionReport
 from engine.orders.signal import parse_signal
 from engine.runtime.bus import Lagged

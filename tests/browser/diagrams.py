@@ -13,7 +13,7 @@ from pathlib import Path
 
 from statemachine import StateMachine
 
-from engine.orders.brackets import BracketMachine
+from engine.orders.bracket_machine import BracketMachine
 from engine.orders.diagram import diagram_of, dot
 from engine.orders.machine import OrderMachine
 

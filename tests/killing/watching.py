@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,10 +11,12 @@ from pathlib import Path
 from engine.errors import JournalError
 from engine.journal.opening import read_journal
 from engine.journal.row import Row
-from engine.orders.brackets import BracketEvent
+from engine.orders.bracket_events import BracketEvent
 from engine.runtime.attempts import read_attempts
 
 LOOK_EVERY_S = 0.004
+LOOK_ANYWAY_S = 0.1
+"""A file's time is coarser than a look: two writes may bear the same one."""
 
 
 def head_of(journal: Path) -> int:
@@ -26,10 +29,29 @@ def head_of(journal: Path) -> int:
 
 
 def wait_for_row(journal: Path, row: int, seconds: float, gone: Callable[[], bool]) -> None:
-    """Return once the journal has that row, or after a while, or when its writer is gone."""
+    """Return once the journal has that row, or after a while, or when its writer is gone.
+
+    Its database is opened only when its files have changed: that costs more than a writer's row.
+    """
     limit = time.monotonic() + seconds
-    while head_of(journal) < row and time.monotonic() < limit and not gone():
-        time.sleep(LOOK_EVERY_S)
+    seen = _written(journal)
+    while head_of(journal) < row:
+        look_at = time.monotonic() + LOOK_ANYWAY_S
+        while (now := _written(journal)) == seen and time.monotonic() < min(look_at, limit) and not gone():
+            time.sleep(LOOK_EVERY_S)
+        if time.monotonic() >= limit or gone():
+            return
+        seen = now
+
+
+def _written(journal: Path) -> list[tuple[int, int]]:
+    """Return when the journal's files were last written, and their sizes; without those that are not there."""
+    told = []
+    for file in (journal, journal.with_name(f"{journal.name}-wal")):
+        with contextlib.suppress(FileNotFoundError):
+            stat = file.stat()
+            told.append((stat.st_mtime_ns, stat.st_size))
+    return told
 
 
 class Left:

@@ -10,7 +10,7 @@ from engine.algos.chase import ChaseMachine
 from engine.algos.iceberg import IcebergMachine
 from engine.algos.twap import TwapMachine
 from engine.net.link import LinkMachine
-from engine.orders.brackets import BRACKET_ENDED, BracketMachine
+from engine.orders.bracket_machine import BRACKET_ENDED, BracketMachine
 from engine.orders.machine import OrderMachine, Rows, compile_rows
 from engine.risk.breaker import BreakerMachine
 from engine.risk.trading_state import TradingMachine

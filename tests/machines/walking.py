@@ -53,11 +53,11 @@ def pytest_configure() -> None:
     if PLACE not in os.environ:
         return
     from engine.net.link import LinkMachine
-    from engine.orders import brackets, order
+    from engine.orders import bracket_course, order_record
     from engine.risk import trading_state
     from engine.risk.breaker import BreakerMachine
 
-    for module, name in ((order, "order"), (brackets, "bracket"), (trading_state, "trading")):
+    for module, name in ((order_record, "order"), (bracket_course, "bracket"), (trading_state, "trading")):
         _watch_table(module, name)
     algorithms = [(one.machine, one.name) for one in DEFINITIONS if one.machine in ALGORITHMS]
     for machine, name in ((LinkMachine, "link"), (BreakerMachine, "breaker"), *algorithms):

@@ -7,15 +7,17 @@ from typing import Any
 
 import msgspec
 
-from engine.orders.brackets import Bracket, BracketEvent, MarketFacts, Policy
+from engine.orders.bracket_events import BracketEvent, MarketFacts, Policy
+from engine.orders.brackets import Bracket
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
-from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Plan, Step
 from engine.orders.events import OrderEvent, Role
 from engine.orders.order import Order
+from engine.orders.plans import Plan
 from engine.orders.replay import Fact, Intent, Opened, Requested
 from engine.orders.reports import Answer, Fee, Fill, OrderReport, Outcome, ReportType, VenueStatus
 from engine.orders.signal import Signal, StopLoss, TakeProfit
 from engine.orders.specs import close_order, entry_order, stop_order, target_order
+from engine.orders.steps import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
 from engine.values.instrument import Instrument
 from engine.values.money import ZERO, Qty
 from tests.orders.conftest import px, qty

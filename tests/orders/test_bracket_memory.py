@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from engine.orders.contingents import AmendStop, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from engine.orders.events import OrderEvent
 from engine.orders.reports import Outcome, ReportType
 from engine.orders.specs import stop_order
-from engine.orders.steps import SHRUNK
+from engine.orders.steps import SHRUNK, AmendStop, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from tests.orders.conftest import px, qty
 from tests.orders.desk import BTC, BUY, NS, Desk, covered_desk, touched
 from tests.orders.test_bracket_rows import ALERT, HALVES, bare_desk
@@ -230,7 +229,7 @@ def test_proof_counts_only_what_has_no_child() -> None:
     desk.fill("entry", "1")
     assert desk.bracket.unseen == 1
     desk.bracket.prove_childless(qty(2))
-    assert (desk.bracket.unseen, desk.bracket._childless) == (0, 1)
+    assert (desk.bracket.unseen, desk.bracket._entry.childless) == (0, 1)
 
 
 def test_unknown_target_in_time_excuses_what_it_leaves_bare() -> None:
@@ -239,5 +238,5 @@ def test_unknown_target_in_time_excuses_what_it_leaves_bare() -> None:
     desk.sees(touched("2"))
     desk.end("x1")
     desk.answer("x2", Outcome.UNKNOWN)
-    assert desk.bracket._targets_in_time(desk.now)
-    assert not desk.bracket._targets_in_time(desk.now + 2 * NS)
+    assert desk.bracket._swaps.targets_in_time(desk.bracket.orders.values(), desk.now)
+    assert not desk.bracket._swaps.targets_in_time(desk.bracket.orders.values(), desk.now + 2 * NS)

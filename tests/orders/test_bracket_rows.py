@@ -7,21 +7,14 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.orders.brackets import (
-    COINS_GONE,
-    OTHER_EXIT,
-    POSITION_GONE,
-    TIME_BARRIER,
-    BracketEvent,
-    MarketFacts,
-    Policy,
-)
-from engine.orders.contingents import CancelExit, PlaceStop
+from engine.orders.bracket_events import BracketEvent, MarketFacts, Policy
+from engine.orders.endings import COINS_GONE, OTHER_EXIT, POSITION_GONE, TIME_BARRIER
 from engine.orders.order import Order
 from engine.orders.reports import ReportType
 from engine.orders.signal import Signal, TakeProfit
 from engine.orders.slices import SliceTerms
 from engine.orders.specs import target_order
+from engine.orders.steps import CancelExit, PlaceStop
 from engine.orders.terms import BreakEven
 from tests.orders.conftest import px, qty
 from tests.orders.desk import BTC, BUY, NS, QUIET, START, Desk, covered_desk, touched
@@ -414,11 +407,11 @@ def test_target_that_was_only_decided_is_not_overdue() -> None:
     desk = covered_desk()
     spec = target_order(BUY, BTC, "t", qty(1))
     desk.bracket.learn(Order(spec, "target").view(), [], desk.now)
-    assert desk.bracket._overdue(desk.now) == frozenset()
+    assert desk.bracket._swaps.overdue(desk.bracket.orders.values(), desk.now) == frozenset()
     sent = Order(spec, "target")
     sent.dispatched(1)
     desk.bracket.learn(sent.view(), [], desk.now)
-    assert desk.bracket._overdue(desk.now) == {"t"}
+    assert desk.bracket._swaps.overdue(desk.bracket.orders.values(), desk.now) == {"t"}
 
 
 @pytest.mark.parametrize(("sold", "why"), [("2", ""), ("1.5", OTHER_EXIT)])

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 
 from engine.errors import OrderInvariantError
-from engine.orders.brackets import BracketEvent, Policy
-from engine.orders.contingents import CancelEntry, CancelExit, PlaceClose, PlaceStop
+from engine.orders.bracket_events import BracketEvent, Policy
 from engine.orders.events import OrderEvent
 from engine.orders.replay import Refused, Requested, rebuild_bracket, rebuild_orders
 from engine.orders.reports import OrderReport, Outcome, ReportType
 from engine.orders.specs import stop_order
+from engine.orders.steps import CancelEntry, CancelExit, PlaceClose, PlaceStop
 from tests.orders.conftest import amend, qty
 from tests.orders.desk import BTC, BUY, NS, QUIET, Desk, covered_desk, touched
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from engine.orders.commands import NewOrder
-from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from engine.orders.events import OrderEvent
 from engine.orders.reports import Fill, OrderReport, Outcome, ReportType
 from engine.orders.signal import Signal
 from engine.orders.slices import SliceTerms
 from engine.orders.specs import close_order, stop_order
+from engine.orders.steps import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from tests.orders.conftest import px, qty
 from tests.orders.desk import BTC, BUY, NS, THROUGH, Desk, covered_desk, touched
 
@@ -209,7 +209,7 @@ def test_entry_is_taken_back_for_the_exit_that_came_first() -> None:
         elif event == "fire":
             steps = desk.trigger("x1")
         else:
-            desk.bracket._triggered_ns.clear()
+            desk.bracket._watchdogs._triggered_ns.clear()
             steps = _sold_in_one_report(desk)
         assert steps[0] == CancelEntry(why)
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from engine.orders.bracket_events import MarketFacts
-from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from engine.orders.reports import Fee, Outcome, ReportType
+from engine.orders.steps import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from tests.orders.conftest import qty
 from tests.orders.desk import BUY, NS, QUIET, SELL, THROUGH, Desk, covered_desk, touched
 

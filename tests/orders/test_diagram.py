@@ -7,7 +7,7 @@ from statemachine import StateMachine
 
 from engine.algos import ChaseMachine, IcebergMachine, TwapMachine
 from engine.net.link import LinkMachine
-from engine.orders.brackets import BracketMachine
+from engine.orders.bracket_machine import BracketMachine
 from engine.orders.diagram import diagram_of, dot, mermaid, outline, state_table, table
 from engine.orders.machine import OrderMachine
 from engine.risk.breaker import BreakerMachine

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from engine.orders.commands import CancelOrder, NewOrder
-from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from engine.orders.replay import Opened, rebuild_bracket
 from engine.orders.reports import ReportType
 from engine.orders.signal import Signal, StopLoss, TakeProfit, protecting
 from engine.orders.specs import entry_order
+from engine.orders.steps import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget
 from tests.orders.conftest import px, qty
 from tests.orders.desk import BTC, BUY, NS, QUIET, SELL, THROUGH, Desk, covered_desk, touched
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.orders.brackets import MarketFacts
-from engine.orders.contingents import AmendStop, PlaceStop, PlaceTarget
+from engine.orders.bracket_events import MarketFacts
 from engine.orders.replay import rebuild_bracket
 from engine.orders.signal import Signal, StopLoss, TakeProfit
+from engine.orders.steps import AmendStop, PlaceStop, PlaceTarget
 from engine.orders.terms import BreakEven, Trail
 from tests.orders.conftest import px, qty
 from tests.orders.desk import BUY, SELL, Desk, covered_desk, touched

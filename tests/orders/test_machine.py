@@ -10,7 +10,7 @@ from statemachine import State, StateMachine
 from statemachine.exceptions import TransitionNotAllowed
 
 from engine.errors import OrderInvariantError
-from engine.orders.brackets import BRACKET_ENDED, BRACKET_ROWS, MOVE_TO, BracketMachine
+from engine.orders.bracket_machine import BRACKET_ENDED, BRACKET_ROWS, MOVE_TO, BracketMachine
 from engine.orders.events import EXEC_TYPE_OF_MOVE
 from engine.orders.machine import ENDED, ORDER_ROWS, OrderMachine, Rows, compile_rows, fire
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.orders.brackets import POSITION_GONE
 from engine.orders.claims import Found, as_order, claim, claim_bare
 from engine.orders.commands import NewOrder
+from engine.orders.endings import POSITION_GONE
 from engine.orders.reports import OrderReport, ReportType
 from engine.orders.specs import (
     close_order,

@@ -13,7 +13,7 @@ from engine.orders.losses import ONE_LOSS_NS, Losses
 from engine.orders.signal import Signal, StopLoss, TakeProfit, protecting
 from engine.orders.step_memory import FUNDS_PAUSE_NS, UNSENT_PAUSE_NS, StepMemory
 from engine.orders.steps import CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
-from engine.orders.swap_pauses import SwapPauses
+from engine.orders.swap_watch import SwapWatch
 from tests.orders.conftest import px, qty
 from tests.orders.desk import NS
 
@@ -190,7 +190,7 @@ def test_gauge_counts_from_the_first_look() -> None:
 
 def test_swaps_that_trade_nothing_pause_twice_as_long_each_time() -> None:
     """Up to eight times; one that traded waits for its book alone, and begins anew."""
-    pauses = SwapPauses(Policy())
+    pauses = SwapWatch(Policy())
     assert pauses.ready_ns == 0
     waited = []
     for _ in range(6):

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.orders.brackets import BRACKET_ENDED, TRANSIENT_CODES, MarketFacts, Policy
-from engine.orders.contingents import AmendStop, CancelEntry, PlaceClose, PlaceStop, PlaceTarget, Step, plan
+from engine.orders.bracket_events import MarketFacts, Policy
+from engine.orders.bracket_machine import BRACKET_ENDED
+from engine.orders.contingents import plan
 from engine.orders.events import OrderEvent
 from engine.orders.order import Order
 from engine.orders.reports import Outcome, ReportType
 from engine.orders.signal import Signal, StopLoss, TakeProfit
+from engine.orders.steps import TRANSIENT_CODES, AmendStop, CancelEntry, PlaceClose, PlaceStop, PlaceTarget, Step
 from engine.orders.targets import rests
 from engine.orders.terms import BreakEven, Trail
 from engine.values.money import ZERO
@@ -82,7 +84,7 @@ class WatchedDesk(Desk):
 
     def _live_most(self, *, beside: bool) -> Decimal:
         """What may live of exits that count together: targets at rest beside stops are held against each other."""
-        overdue = self.bracket._overdue(self.now)  # the one documented exception
+        overdue = self.bracket._swaps.overdue(self.bracket.orders.values(), self.now)  # the one documented exception
         side = self.bracket.signal.side
         exits = [o for o in self.orders.values() if o.role != "entry" and o.spec.side != side]
         counted = [o for o in exits if o.cl_ord_id not in overdue and (o.role == "close" or rests(o.view()) == beside)]
@@ -211,7 +213,7 @@ class Chaos:
         """Bare past the bound without a word of it, never: the least cover is what the venue surely holds."""
         desk, bracket = self.desk, self.desk.bracket
         chosen = bracket.signal.protect_from == "full_fill" and not desk.orders["entry"].ended
-        trading = bracket.swap is not None or bracket._targets_in_time(desk.now)
+        trading = bracket.swap is not None or bracket._swaps.targets_in_time(bracket.orders.values(), desk.now)
         held = bracket.instrument.orderable(desk.position, px(88)) and bracket.signal.stop_loss is not None
         bare = held and desk.least < desk.position and not trading and not chosen and not bracket.ended
         if not bare:

@@ -8,7 +8,11 @@ import msgspec
 import pytest
 
 from engine.orders.commands import AmendOrder, CancelOrder, kind_of
-from engine.orders.contingents import (
+from engine.orders.reports import Answer, Fee, OrderReport, Outcome, ReportType
+from engine.orders.signal import Signal, StopLoss, TakeProfit
+from engine.orders.specs import close_order, stop_order
+from engine.orders.standing import reference_price
+from engine.orders.steps import (
     AmendStop,
     CancelEntry,
     CancelExit,
@@ -17,11 +21,7 @@ from engine.orders.contingents import (
     PlaceTarget,
     Step,
     WithdrawChange,
-    reference_price,
 )
-from engine.orders.reports import Answer, Fee, OrderReport, Outcome, ReportType
-from engine.orders.signal import Signal, StopLoss, TakeProfit
-from engine.orders.specs import close_order, stop_order
 from tests.orders.conftest import px, qty
 from tests.orders.desk import BTC, BUY, NS, QUIET, SELL, THROUGH, Desk, covered_desk, touched
 

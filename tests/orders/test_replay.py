@@ -7,14 +7,15 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.orders.brackets import Bracket, BracketEvent, Policy
+from engine.orders.bracket_events import BracketEvent, Policy
+from engine.orders.brackets import Bracket
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder
-from engine.orders.contingents import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
 from engine.orders.events import Role
 from engine.orders.replay import Closed, Requested, rebuild_bracket, step_of
 from engine.orders.reports import Answer, Outcome
 from engine.orders.signal import TakeProfit
 from engine.orders.specs import close_order, entry_order, stop_order, target_order
+from engine.orders.steps import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
 from engine.orders.terms import BreakEven
 from tests.orders.conftest import px, qty
 from tests.orders.desk import BTC, BUY, NS, Desk, covered_desk, touched

@@ -202,6 +202,9 @@ class Story:
         self._signals = 0
         self._ended: JournalReader | None = None
         self._carried: dict[str, str] = {}
+        self._roles: tuple[tuple[int, str], dict[str, tuple[str, str]]] | None = None
+        """With the head they were read at: ``until`` asks every few milliseconds, and rows come seldom."""
+        self._names: tuple[tuple[int, str], dict[str, str]] | None = None
         world.wire.observers.append(self._note_channel)
 
     @property
@@ -309,14 +312,19 @@ class Story:
 
     def roles(self) -> dict[str, tuple[str, str]]:
         """Signal and role of every order the journal intended, by cl_ord_id."""
-        rows = self.journal.rows(kind="intent")
-        return {row.cl_ord_id: (row.signal_id, row.decode(Intent).role) for row in rows}
+        if self._roles is None or self._roles[0] != self.journal.head:
+            rows = self.journal.rows(kind="intent")
+            told = {row.cl_ord_id: (row.signal_id, row.decode(Intent).role) for row in rows}
+            self._roles = self.journal.head, told
+        return self._roles[1]
 
     def names(self) -> dict[str, str]:
         """Our names of orders that the exchange knows by its own id alone, by that id."""
-        rows = self.journal.rows(kind="order")
-        told = ((event.order_id, row.cl_ord_id) for row in rows if (event := row.decode(OrderEvent)).order_id)
-        return {order_id: name for order_id, name in told if order_id is not None}
+        if self._names is None or self._names[0] != self.journal.head:
+            rows = self.journal.rows(kind="order")
+            told = ((event.order_id, row.cl_ord_id) for row in rows if (event := row.decode(OrderEvent)).order_id)
+            self._names = self.journal.head, {order_id: name for order_id, name in told if order_id is not None}
+        return self._names[1]
 
     def of(self, case: Case, exec_type: str, role: str = "") -> list[ExecutionReport]:
         """Reports of one kind on one signal."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.orders.brackets import Policy
+from engine.orders.bracket_events import Policy
 from engine.runtime.settings import EngineSettings
 from engine.sim import ScriptedFaults, SimSettings, refuse_with
 from tests.scenarios.restart.lives import at_market

@@ -10,7 +10,7 @@ from engine.chaos.ledger import ZERO, Case, Twin
 from engine.chaos.tap import Asked
 from engine.journal.row import Row
 from engine.orders.bracket_events import BracketEvent
-from engine.orders.brackets import GONE
+from engine.orders.endings import GONE
 from engine.orders.events import OrderEvent
 from engine.orders.losses import MAX_VANISHED
 from engine.orders.replay import Intent

@@ -12,7 +12,8 @@ from engine.chaos.invariants.base import Court, Invariant, Moment
 from engine.chaos.ledger import ZERO, Case, Twin
 from engine.chaos.tap import Asked
 from engine.journal.row import Row
-from engine.orders.brackets import TAKEN_TWICE, BracketEvent
+from engine.orders.bracket_events import BracketEvent
+from engine.orders.endings import TAKEN_TWICE
 from engine.orders.losses import MAX_VANISHED
 from engine.risk.trading_state import TradingEvent
 

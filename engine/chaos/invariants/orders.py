@@ -7,7 +7,8 @@ from typing import Any
 from engine.chaos.invariants.base import Court, Invariant
 from engine.chaos.ledger import ZERO, Case, Twin
 from engine.journal.row import Row
-from engine.orders.brackets import BRACKET_ROWS, BracketEvent
+from engine.orders.bracket_events import BracketEvent
+from engine.orders.bracket_machine import BRACKET_ROWS
 from engine.orders.events import OrderEvent
 from engine.orders.machine import ENDED, ORDER_ROWS, Rows
 from engine.orders.replay import Intent, Requested
