@@ -16,7 +16,7 @@ from engine.config.limits_section import LimitsSection
 from engine.errors import ConfigError
 from engine.kraken.settings import KrakenSettings, Secret
 from engine.net.link_policy import LinkPolicy
-from engine.orders.brackets import Policy
+from engine.orders.bracket_events import Policy
 from engine.risk.limits import UNLIMITED, Limits, StrategyLimits, SymbolLimits
 from engine.runtime.alarm import AlarmSettings
 from engine.runtime.margin_settings import MarginSettings

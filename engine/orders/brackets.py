@@ -307,10 +307,6 @@ class Bracket:
         if not self.unseen:
             self._cover.begin_anew()  # a stop of ours may be placed only from now on
 
-    def lacks_children(self, now_ns: int) -> bool:
-        """Tell whether the stops that a conditional close makes are overdue and the venue is to be asked for them."""
-        return self._entry.lacks_children(self._all, now_ns)
-
     def _cover_ready(self, now_ns: int, *, crowded: bool) -> bool:
         """Whether missing cover is placed now: no fills are gathered any more, no stop of the venue's may be coming."""
         if self._entry.conditional or self._entry.over(self._all):

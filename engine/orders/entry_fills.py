@@ -70,10 +70,6 @@ class EntryFills:
         """Take as proved: of ``filled`` entered quantity the venue has made no stops but those known now."""
         self.childless = max(self.childless, Qty(filled - _children(orders)))
 
-    def lacks_children(self, orders: Collection[OrderView], now_ns: int) -> bool:
-        """Tell whether the stops that a conditional close makes are overdue and the venue is to be asked for them."""
-        return self.unseen(orders) > 0 and now_ns >= self.last_ns + CHILD_NS
-
 
 def _children(orders: Collection[OrderView]) -> Decimal:
     """What the stops were made for that the venue is known to have made."""

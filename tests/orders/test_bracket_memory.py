@@ -205,17 +205,16 @@ def test_bracket_waits_for_an_attempt_that_is_still_to_be_made() -> None:
     assert desk.bracket.state == "abandoned"
 
 
-def test_children_are_overdue_only_while_some_quantity_is_unseen() -> None:
-    """A second after the fill, and no more once the venue was asked."""
+def test_what_has_filled_is_unseen_until_the_venue_was_asked_for_its_stops() -> None:
+    """A conditional close makes them; when the last fill was told is known beside it."""
     desk = Desk(msgspec.structs.replace(BUY, exits="conditional-close"))
-    assert not desk.bracket.lacks_children(desk.now + NS)
+    assert not desk.bracket.unseen
     desk.accept("entry")
     desk.fill("entry", "0.5")
     assert desk.bracket.unseen == qty("0.5")
-    assert not desk.bracket.lacks_children(desk.now + NS - 1)
-    assert desk.bracket.lacks_children(desk.now + NS)
+    assert desk.bracket.fill_known == (qty("0.5"), desk.now)
     desk.bracket.prove_childless(qty("0.5"))
-    assert not desk.bracket.lacks_children(desk.now + NS)
+    assert not desk.bracket.unseen
 
 
 def test_proof_counts_only_what_has_no_child() -> None:

@@ -190,10 +190,9 @@ def test_venue_is_asked_before_a_missing_child_is_replaced() -> None:
     desk = Desk(CLOSE)
     desk.accept("entry")
     desk.fill("entry", "2")
-    assert not desk.bracket.lacks_children(desk.now)
     assert desk.bracket.wake_ns(desk.now) == desk.now + NS
     assert desk.after(1) == []
-    assert desk.bracket.lacks_children(desk.now)
+    assert desk.bracket.unseen == qty(2)
     assert desk.after(3) == []
     assert desk.bracket.state == "naked"
     desk.bracket.prove_childless(qty(2))

@@ -25,7 +25,7 @@ from engine.journal.journal import Journal
 from engine.journal.opening import open_journal, open_sound_journal, seeded_journal, sound_seeded_journal
 from engine.journal.reader import JournalReader
 from engine.journal.snapshot import SNAPSHOT, SUSPECT, Footing
-from engine.orders.brackets import BracketEvent, Policy
+from engine.orders.bracket_events import BracketEvent, Policy
 from engine.orders.replay import Closed, Opened
 from engine.orders.signal import parse_signal
 from engine.risk.trading_state import TRADING_ROW
