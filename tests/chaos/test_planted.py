@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.planted.child import ChildFault, outcomes
+from tests.chaos.planted.child import ChildFault, outcomes, preload
 from tests.chaos.planted.hunt import SOUND, Hunted, Quarry, hunt, seeds, shown
 from tests.chaos.planted.kept import Kept, read_kept, read_unfound, write_kept
 from tests.chaos.planted.page import written
@@ -17,6 +17,12 @@ KEPT = read_kept()
 NAMES = [patch.name for patch in patches()]
 LEAST = 30
 LIFE = "def test_{}():\n    assert {}\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _libraries() -> None:
+    """Every child finds them loaded."""
+    preload()
 
 
 def test_something_is_kept_for_every_planted_bug_but_those_told_as_unfound():

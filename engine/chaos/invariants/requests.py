@@ -12,8 +12,10 @@ from engine.sim import TIERS
 from engine.sim.events import OrderReport
 from engine.values.time import NS
 
-_FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled", "crash", "power_loss")
-_FOREIGN_CALLS = ("crash", "power_loss", "disk_full", "sync_fails")
+_FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled")
+_LOST_ROWS = ("power_loss", "disk_full", "sync_fails")
+"""An engine counts on from what its journal holds: not from what was lost, or sent with no journal left to write to."""
+_FOREIGN_CALLS = ("power_loss", "disk_full", "sync_fails")
 RUNS_EMPTY_S = 90.0
 MISCOUNTED = 2.0
 """Points by which the engine's count may be less: a request that was carried out late runs down from then on."""
@@ -134,7 +136,7 @@ class WithinOwnCounters(Invariant):
         levels = {symbol: float(core.rates.level("client", symbol, now_ns)) for symbol in core.markets}
         if max(levels.values()) <= MISCOUNTED or not (self.ledger.up and world.running):
             return
-        if self._lately(*_FOREIGN_LOAD) or self._is_new():
+        if self._lately(*_FOREIGN_LOAD, *_LOST_ROWS):
             return
         ours = {row.symbol: row.level for row in world.engine.services.link.headroom()}
         for symbol, level in levels.items():
@@ -148,8 +150,8 @@ class WithinOwnCounters(Invariant):
         told = data[-200:].decode("utf-8", "replace")
         if b"Exceeded msg rate" in data:
             self.broken(f"more messages than a connection may send: {told}")
-        elif b"EOrder:Rate limit exceeded" in data and self.court.counter_full() and not self._lately(*_FOREIGN_LOAD):
-            if not self._invented("rate_limited") and not self._is_new():
+        elif b"EOrder:Rate limit exceeded" in data and self.court.counter_full():
+            if not (self._lately(*_FOREIGN_LOAD, *_LOST_ROWS) or self._invented("rate_limited")):
                 self.broken(f"refused for its rate: {told}")
         elif b"EAPI:Rate limit exceeded" in data and self._call_counter() and not self._lately(*_FOREIGN_CALLS):
             if not self._invented("rest_rate_limited"):
@@ -158,12 +160,8 @@ class WithinOwnCounters(Invariant):
             self.broken(f"more open orders than there may be: {told}")
 
     def _lately(self, *kinds: str) -> bool:
-        """A full counter takes about a minute to run empty, and a new engine learns its level as it goes."""
+        """A full counter takes about a minute to run empty."""
         return self.ledger.had_since(self.court.now_s - RUNS_EMPTY_S, *kinds)
-
-    def _is_new(self) -> bool:
-        """Whoever was stopped in order leaves as little word of the counter behind as whoever died."""
-        return self.court.world.lives > 1 and self.court.now_s < self.ledger.up_since_s + RUNS_EMPTY_S
 
     def _invented(self, kind: str) -> bool:
         """The weather refuses in the instant in which it strikes; counters may stand nearly full beside that."""
