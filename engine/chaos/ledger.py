@@ -142,6 +142,11 @@ class Case:
         """Quantity too small to be ordered."""
         return self.instrument.qty_min
 
+    def base_fees(self) -> Decimal:
+        """What its exits have paid in base: bought back, and gone."""
+        exits = [t.venue for t in self.orders.values() if t.role != "entry" and t.venue is not None]
+        return sum((venue.fee for venue in exits if venue.fee_asset == self.instrument.base), ZERO)
+
 
 class Ledger:
     """Cases by signal, twins by cl_ord_id and by the exchange's order id; the journal's head and its durable part."""

@@ -93,3 +93,18 @@ async def test_what_waited_for_the_counter_is_covered_when_it_has_run_down(autoj
         await watch(stage, 6)
         assert "cover_or_flat_in_time" in stage.broken()
         stage.world.kill()
+
+
+@pytest.mark.parametrize(("points", "broken"), [("200", False), ("100", True)], ids=["passed", "room"])
+async def test_base_fee_of_an_exit_is_bought_back_when_the_counter_has_room(autojump_clock, points: str, broken: bool):
+    """Squall 740073: a stop's end left its fee bare while everything closed on the smallest tier."""
+    async with staged() as stage:
+        deafen(stage)
+        core = stage.world.exchange._venue.core
+        stop = core.orders[stage.ours("stop")]
+        stop.fee, stop.fee_asset = Decimal("0.01"), "BTC"
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
+        lose(stage)
+        await watch(stage, 5)
+        assert ("cover_or_flat_in_time" in stage.broken()) == broken
+        stage.world.kill()

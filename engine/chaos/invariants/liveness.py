@@ -27,8 +27,8 @@ DOUBT_S = 72.0
 """An order in doubt while the stream was broken: REST may lag by 60 s; then a deadline, and rounds of questions."""
 PROOF_S = 5.0 + 3.0 + 60.0 + 5.0
 """An unknown order: its deadline, the skew of the clocks, what REST may lag a broken stream, and five seconds."""
-NEW_ORDER = 1
-"""Points: without them no stop and no close can be placed."""
+NEW_ORDER = 2
+"""Points: without one no stop and no close can be placed, and the engine's count may be fuller by another."""
 UNKNOWN_S = 5.0
 KILL_S = 3.0
 AGREE_S = 10.0
@@ -82,6 +82,7 @@ class CoverInTime(Invariant):
 
     Who cannot know whether an exit lives may not send a second one: that takes its proof, and two seconds more. Nor may
     who has passed the counter with a batch of entries that were to go at once, before it has run down to its threshold.
+    And nobody keeps points for the base fee of an exit, which that exit's own end leaves bare.
     """
 
     name = "cover_or_flat_in_time"
@@ -118,7 +119,8 @@ class CoverInTime(Invariant):
             self._doubted_s[case.signal_id] = now_s
         recovered_s = self.ledger.quiet_since_s + RECOVERY_S
         doubted_s = min(self._doubted_s.get(case.signal_id, 0.0), recovered_s + DOUBT_S)
-        if case.signal_id in self._batched and self.court.counter_full(case.signal.symbol, NEW_ORDER):
+        unforeseen = case.signal_id in self._batched or bare <= case.base_fees()
+        if unforeseen and self.court.counter_full(case.signal.symbol, NEW_ORDER):
             self._short_s[case.signal_id] = now_s
         short_s = self._short_s.get(case.signal_id, 0.0)
         since_s = max(case.bare_since_s or 0.0, recovered_s, doubted_s, short_s)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from engine.chaos.invariants.base import Court, Invariant
-from engine.chaos.ledger import ZERO, Case, Twin
+from engine.chaos.ledger import ZERO, Twin
 from engine.chaos.tap import WHOLESALE, Asked
 from engine.sim import TIERS
 from engine.sim.events import OrderReport
@@ -184,14 +183,8 @@ class AmendsNeverDouble(Invariant):
             return
         case = self.ledger.cases[twin.signal_id]
         most = case.signal.order_qty
-        if most and report.order.order_qty > most + (ZERO if twin.role == "entry" else _base_fees(case)):
+        if most and report.order.order_qty > most + (ZERO if twin.role == "entry" else case.base_fees()):
             self.broken(f"amended to {report.order.order_qty}, the signal is for {most}", twin.cl_ord_id)
-
-
-def _base_fees(case: Case) -> Decimal:
-    """What its exits have paid in base: bought back, and gone."""
-    exits = [t.venue for t in case.orders.values() if t.role != "entry" and t.venue is not None]
-    return sum((venue.fee for venue in exits if venue.fee_asset == case.instrument.base), ZERO)
 
 
 def _twins(by_name: dict[str, Twin], by_id: dict[str, Twin], asked: Asked) -> list[Twin]:
