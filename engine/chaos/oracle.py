@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import trio
 
-from engine.chaos.invariants import entries, exits, fills, liveness, orders, outputs, requests, streams
+from engine.chaos.invariants import entries, exits, fills, liveness, orders, outputs, requests, room, streams
 from engine.chaos.invariants.base import Court, Invariant, Moment, Violation
 from engine.chaos.ledger import ZERO, Case, Ledger, Twin
 from engine.chaos.moments import ASKED, CANCELED, CHANGED, FILLED, PART, PLACED
@@ -34,6 +34,7 @@ from engine.values.money import other_side
 RULES: tuple[type[Invariant], ...] = (
     *orders.RULES,
     *requests.RULES,
+    *room.RULES,
     *fills.RULES,
     *exits.RULES,
     *entries.RULES,

@@ -227,6 +227,14 @@ async def more_orders_than_there_may_be(stage: Stage) -> None:
     _answer(stage.world, b'{"error":"EOrder:Orders limit exceeded"}')
 
 
+async def entry_in_the_room_of_its_cover(stage: Stage) -> None:
+    """An entry takes the points that its own stop, and a swap, would need."""
+    core = stage.world.exchange._venue.core
+    core.rates.charge("client", "BTC/USD", core.clock.now_ns(), core.rates.threshold_of("client") - 8)
+    decide(stage, "again")
+    _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "again"}}))
+
+
 async def token_in_a_row(stage: Stage) -> None:
     """What opens the account in the journal."""
     frame = {"method": "subscribe", "params": {"channel": "executions", "token": "t0ken-of-ours"}}
@@ -424,6 +432,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "no book": (entry_without_a_book, "decisions_on_fresh_books"),
     "message rate": (messages_beyond_the_rate, "within_own_counters"),
     "call rate": (calls_beyond_the_rate, "within_own_counters"),
+    "no room": (entry_in_the_room_of_its_cover, "entries_leave_room"),
     "slots": (more_orders_than_there_may_be, "within_own_counters"),
     "token": (token_in_a_row, "no_secret"),
     "connections": (connections_that_stay, "bounded"),

@@ -7,17 +7,9 @@ from datetime import datetime
 from engine.chaos.invariants.base import Court, Invariant
 from engine.chaos.ledger import ZERO, Twin
 from engine.chaos.tap import WHOLESALE, Asked
-from engine.sim import TIERS
 from engine.sim.events import OrderReport
 from engine.values.time import NS
 
-_FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled")
-_LOST_ROWS = ("power_loss", "disk_full", "sync_fails")
-"""An engine counts on from what its journal holds: not from what was lost, or sent with no journal left to write to."""
-_FOREIGN_CALLS = ("power_loss", "disk_full", "sync_fails")
-RUNS_EMPTY_S = 90.0
-MISCOUNTED = 2.0
-"""Points by which the engine's count may be less: a request that was carried out late runs down from then on."""
 LEAD_S = 5.0
 """The longest wire deadline."""
 MISTAKEN_S = 5.0
@@ -120,58 +112,6 @@ class ForeignUntouched(Invariant):
                 self.broken(f"{asked.method} names {name}, which is not ours", name)
 
 
-class WithinOwnCounters(Invariant):
-    """The exchange never refuses a request of ours for its rate, unless somebody else has used the account lately.
-
-    Nor does it count more for a market than the engine does, whatever became of the engine's requests.
-    """
-
-    name = "within_own_counters"
-
-    def on_tick(self) -> None:
-        """Compare the exchange's counters with the engine's."""
-        world, core = self.court.world, self.court.world.exchange._venue.core
-        now_ns = core.clock.now_ns()
-        levels = {symbol: float(core.rates.level("client", symbol, now_ns)) for symbol in core.markets}
-        if max(levels.values()) <= MISCOUNTED or not (self.ledger.up and world.running):
-            return
-        if self._lately(*_FOREIGN_LOAD, *_LOST_ROWS):
-            return
-        ours = {row.symbol: row.level for row in world.engine.services.link.headroom()}
-        for symbol, level in levels.items():
-            if level > ours.get(symbol, 0.0) + MISCOUNTED:
-                self.broken(f"the exchange counts {level:.1f} for {symbol}, the engine {ours.get(symbol, 0.0)}", symbol)
-
-    def on_answered(self, end: str, data: bytes) -> None:
-        """Look for a refusal, and whether the exchange's own counters stand behind it: the weather invents some."""
-        if b"xceeded" not in data:
-            return
-        told = data[-200:].decode("utf-8", "replace")
-        if b"Exceeded msg rate" in data:
-            self.broken(f"more messages than a connection may send: {told}")
-        elif b"EOrder:Rate limit exceeded" in data and self.court.counter_full():
-            if not (self._lately(*_FOREIGN_LOAD, *_LOST_ROWS) or self._invented("rate_limited")):
-                self.broken(f"refused for its rate: {told}")
-        elif b"EAPI:Rate limit exceeded" in data and self._call_counter() and not self._lately(*_FOREIGN_CALLS):
-            if not self._invented("rest_rate_limited"):
-                self.broken(f"refused for the rate of its calls: {told}")
-        elif b"EOrder:Orders limit exceeded" in data and not self._lately("slots_taken", "foreign_order"):
-            self.broken(f"more open orders than there may be: {told}")
-
-    def _lately(self, *kinds: str) -> bool:
-        """A full counter takes about a minute to run empty."""
-        return self.ledger.had_since(self.court.now_s - RUNS_EMPTY_S, *kinds)
-
-    def _invented(self, kind: str) -> bool:
-        """The weather refuses in the instant in which it strikes; counters may stand nearly full beside that."""
-        return self.ledger.had_since(self.court.now_s, kind)
-
-    def _call_counter(self) -> bool:
-        venue = self.court.world.exchange._venue
-        bound = TIERS[venue.settings.tier or "intermediate"].rest_max - venue.settings.rest_history_cost
-        return any(key.calls.level(venue.clock.now_ns()) > bound for key in venue.keys.values())
-
-
 class AmendsNeverDouble(Invariant):
     """An amend never makes an order larger than its signal; an exit may also buy what base fees have taken from it."""
 
@@ -198,6 +138,5 @@ RULES = (
     NoncesRise,
     DeadlinesInVenueTime,
     ForeignUntouched,
-    WithinOwnCounters,
     AmendsNeverDouble,
 )

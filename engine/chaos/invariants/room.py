@@ -1,0 +1,107 @@
+"""What Kraken lets an account do, and how much of it is left: points, calls, slots."""
+
+from __future__ import annotations
+
+from engine.chaos.invariants.base import Invariant
+from engine.chaos.ledger import Case, Twin
+from engine.chaos.tap import Asked
+from engine.sim import TIERS
+
+FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled")
+LOST_ROWS = ("power_loss", "disk_full", "sync_fails")
+"""An engine counts on from what its journal holds: not from what was lost, or sent with no journal left to write to."""
+FOREIGN_CALLS = ("power_loss", "disk_full", "sync_fails")
+RUNS_EMPTY_S = 90.0
+MISCOUNTED = 2.0
+"""Points by which the engine's count may be less: a request that was carried out late runs down from then on."""
+COVER_POINTS = 2
+"""For each bracket that has no exit yet: its stop and one more."""
+SWAP_POINTS = 10
+"""Once for a market: a young stop's cancel, the exit in its place, the stop put back."""
+
+
+class WithinOwnCounters(Invariant):
+    """The exchange never refuses a request of ours for its rate, unless somebody else has used the account lately.
+
+    Nor does it count more for a market than the engine does, whatever became of the engine's requests.
+    """
+
+    name = "within_own_counters"
+
+    def on_tick(self) -> None:
+        """Compare the exchange's counters with the engine's."""
+        world, core = self.court.world, self.court.world.exchange._venue.core
+        now_ns = core.clock.now_ns()
+        levels = {symbol: float(core.rates.level("client", symbol, now_ns)) for symbol in core.markets}
+        if max(levels.values()) <= MISCOUNTED or not (self.ledger.up and world.running):
+            return
+        if self._lately(*FOREIGN_LOAD, *LOST_ROWS):
+            return
+        ours = {row.symbol: row.level for row in world.engine.services.link.headroom()}
+        for symbol, level in levels.items():
+            if level > ours.get(symbol, 0.0) + MISCOUNTED:
+                self.broken(f"the exchange counts {level:.1f} for {symbol}, the engine {ours.get(symbol, 0.0)}", symbol)
+
+    def on_answered(self, end: str, data: bytes) -> None:
+        """Look for a refusal, and whether the exchange's own counters stand behind it: the weather invents some."""
+        if b"xceeded" not in data:
+            return
+        told = data[-200:].decode("utf-8", "replace")
+        if b"Exceeded msg rate" in data:
+            self.broken(f"more messages than a connection may send: {told}")
+        elif b"EOrder:Rate limit exceeded" in data and self.court.counter_full():
+            if not (self._lately(*FOREIGN_LOAD, *LOST_ROWS) or self._invented("rate_limited")):
+                self.broken(f"refused for its rate: {told}")
+        elif b"EAPI:Rate limit exceeded" in data and self._call_counter() and not self._lately(*FOREIGN_CALLS):
+            if not self._invented("rest_rate_limited"):
+                self.broken(f"refused for the rate of its calls: {told}")
+        elif b"EOrder:Orders limit exceeded" in data and not self._lately("slots_taken", "foreign_order"):
+            self.broken(f"more open orders than there may be: {told}")
+
+    def _lately(self, *kinds: str) -> bool:
+        """A full counter takes about a minute to run empty."""
+        return self.ledger.had_since(self.court.now_s - RUNS_EMPTY_S, *kinds)
+
+    def _invented(self, kind: str) -> bool:
+        """The weather refuses in the instant in which it strikes; counters may stand nearly full beside that."""
+        return self.ledger.had_since(self.court.now_s, kind)
+
+    def _call_counter(self) -> bool:
+        venue = self.court.world.exchange._venue
+        bound = TIERS[venue.settings.tier or "intermediate"].rest_max - venue.settings.rest_history_cost
+        return any(key.calls.level(venue.clock.now_ns()) > bound for key in venue.keys.values())
+
+
+class EntriesLeaveRoom(Invariant):
+    """An entry goes only while there is room for a stop and one more of each bracket that has none, and for a swap."""
+
+    name = "entries_leave_room"
+
+    def on_asked(self, asked: Asked) -> None:
+        """Add up what the brackets of its market may want, before the exchange has counted the entry."""
+        entering = [twin for name in asked.names if (twin := self.ledger.orders.get(name)) is not None]
+        entering = [twin for twin in entering if twin.role == "entry" and asked.kind == "new"]
+        if not entering or self.ledger.had_since(self.court.now_s - RUNS_EMPTY_S, *FOREIGN_LOAD, *LOST_ROWS):
+            return
+        symbol, core = entering[0].spec.symbol, self.court.world.exchange._venue.core
+        level = float(core.rates.level("client", symbol, core.clock.now_ns()))
+        bound = float(core.rates.threshold_of("client"))
+        own = {twin.signal_id for twin in entering}
+        bare = [case for case in self.ledger.cases.values() if case.signal_id in own or self._may_need(case, symbol)]
+        wanted = len(entering) + COVER_POINTS * len(bare) + SWAP_POINTS
+        if level + wanted > bound + MISCOUNTED:
+            text = f"{len(bare)} brackets without an exit, {level:.1f} of {bound:g} points taken"
+            self.broken(text, *(twin.cl_ord_id for twin in entering))
+
+    def _may_need(self, case: Case, symbol: str) -> bool:
+        if case.signal.symbol != symbol or case.closed is not None or case.signal.stop_loss is None:
+            return False
+        exits = any(_rests(twin) for twin in case.orders.values() if twin.role != "entry")
+        return not exits and (case.held >= case.dust() or any(_rests(twin) for twin in case.of("entry")))
+
+
+def _rests(twin: Twin) -> bool:
+    return twin.venue is not None and twin.venue.is_open
+
+
+RULES = (WithinOwnCounters, EntriesLeaveRoom)
