@@ -124,9 +124,13 @@ class Reconciliation:
         self._show(movement.ref_id, fill, [movement])
         return False
 
-    def explained(self, movements: list[Movement]) -> list[Movement]:
-        """Take what the venue's ledger holds since ``gap_ns``; returns what others moved while the stream was away."""
-        self.gap_ns = 0
+    def explained(self, movements: list[Movement], opened_ns: int) -> list[Movement]:
+        """Take what the venue's ledger holds since ``gap_ns``; returns what others moved while the stream was away.
+
+        ``opened_ns`` is when the stream was last opened as the ledger was asked: opened since, the gap is still there.
+        """
+        if opened_ns == self._opened_ns:
+            self.gap_ns = 0
         new: list[Movement] = []
         for one in movements:
             if one.ledger_id in self._told:

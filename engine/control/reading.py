@@ -154,7 +154,8 @@ async def follow_reports(desk: Desk, arguments: Arguments) -> AsyncGenerator[Exe
     """Yield execution reports beyond ``after``; with ``follow`` and a live engine until it ends."""
     after = int(arguments.get("after", 0))
     if desk.engine is None or not arguments.get("follow", False):
-        for report in reports_from(desk.journal, after):
+        upto = None if desk.engine is None else desk.engine.services.journal.durable
+        for report in reports_from(desk.journal, after, upto):
             yield report
         return
     async with aclosing(desk.engine.reports(after)) as reports:

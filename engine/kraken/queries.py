@@ -123,6 +123,7 @@ class Queries:
     def __init__(self, rest: RestClient, symbols: Symbols, clock: Clock, venue_time: VenueTime) -> None:
         self._rest, self._symbols, self._clock, self._venue_time = rest, symbols, clock, venue_time
         self._fees = FeeCurrency()
+        self._ledger_line = trio.Lock()
 
     async def measure_clock(self) -> None:
         """Compare the venue's clock with ours (to the second, which is all REST tells)."""
@@ -297,14 +298,19 @@ class Queries:
     async def movements_since(self, since_ns: int, kind: str = "all", *, patient: bool = False) -> list[Movement]:
         """Return the account's ledger entries from a moment on, oldest first. Needs the permission to query ledgers.
 
-        The list has a fixed end, as that of fills; entries are collected by id.
+        The list has a fixed end, as that of fills; entries are collected by id. One list goes at a time: the pages of
+        two in turn take each other's room, until both are given up.
         """
+        async with self._ledger_line:
+            return await self._movements_since(since_ns, kind, Urgency.PAGES if patient else None)
+
+    async def _movements_since(self, since_ns: int, kind: str, urgency: Urgency | None) -> list[Movement]:
         now_ns = max(self._venue_time.now_ns(self._clock.now_ns()), self._venue_time.certain_ns(trio.current_time()))
         fields = {"start": _before(since_ns), "end": str(now_ns // NS + AHEAD_S), "without_count": "true"}
         fields |= {"type": kind} if kind != "all" else {}
         found: dict[str, LedgerObject] = {}
         for page in range(MOST_PAGES):
-            entries = (await self._page("Ledgers", fields, page, _Ledger, Urgency.PAGES if patient else None)).ledger
+            entries = (await self._page("Ledgers", fields, page, _Ledger, urgency)).ledger
             found.update(entries)
             if len(entries) < PAGE:
                 movements = [movement(key, entry, self._symbols) for key, entry in reversed(found.items())]

@@ -83,9 +83,9 @@ class BalanceDesk:
         self._foreign.clear()
         return found
 
-    def explain(self, movements: list[Movement]) -> None:
-        """Take the venue's ledger since the stream was away."""
-        self._foreign.extend(self.reconciliation.explained(movements))
+    def explain(self, movements: list[Movement], opened_ns: int) -> None:
+        """Take the venue's ledger since the stream was away, see Reconciliation."""
+        self._foreign.extend(self.reconciliation.explained(movements, opened_ns))
 
     def mismatch(self) -> dict[str, Decimal] | None:
         """Return what nothing explains, by asset; None while the balances are too young to say."""

@@ -145,11 +145,14 @@ async def call_each(subscription: Subscription, callback: Callable[[ExecutionRep
             await result
 
 
-def reports_from(journal: JournalReader, after: int) -> Iterator[ExecutionReport]:
-    """Yield the report of every step behind row ``after``; what came before is folded only for orders that go on."""
+def reports_from(journal: JournalReader, after: int, upto: int | None = None) -> Iterator[ExecutionReport]:
+    """Yield the report of every step behind row ``after``; what came before is folded only for orders that go on.
+
+    ``upto`` is the last row to look at: where somebody writes, no report may be told before its row is durable.
+    """
     signals: dict[str, Signal] = {}
     orders: dict[str, Order] = {}
-    for row in journal.rows(after=after):
+    for row in journal.rows(after=after, upto=upto):
         if row.kind == "intent":
             intent = row.decode(Intent)
             orders[row.cl_ord_id] = Order(intent.spec, intent.role)

@@ -294,7 +294,7 @@ class Engine:
         while True:
             with self.subscribe() as subscription:
                 await self._services.bus.flush()
-                for report in reports_from(self.journal, last):
+                for report in reports_from(self.journal, last, self._services.journal.durable):
                     last = report.offset
                     yield report
                 lagged = False

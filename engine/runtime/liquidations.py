@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
@@ -23,9 +24,12 @@ log = structlog.get_logger()
 MAX_WAITING: Final = 200
 """Nameless fills whose order is asked for: more than one liquidation makes in a market's book."""
 OWNER_BOUND_S: Final = 60.0
-"""REST may lag so long; whose position a liquidation has closed is looked for no longer."""
+"""REST may lag so long; whose position a liquidation has closed is looked for no longer, but once by each search:
+asked for every few seconds for good, it would keep the counter of calls full."""
 SEARCH_BOUND_S: Final = 10.0
 SEARCH_EVERY_S: Final = 60.0
+GIVEN_UP_MOST: Final = 1000
+"""Orders that nothing proved stay known as such: more than any search finds."""
 
 
 class Liquidations:
@@ -36,6 +40,7 @@ class Liquidations:
         self._waiting: list[OrderReport] = []
         self._since_s: dict[str, float] = {}  # order -> when it was first heard of
         self._searched_s: dict[str, float] = {}
+        self._given_up: OrderedDict[str, None] = OrderedDict()  # orders whose owner nothing proved in time
 
     @property
     def news(self) -> bool:
@@ -60,14 +65,14 @@ class Liquidations:
             return []
         try:
             asked = await self._services.link.query_orders(sorted({report.order_id for report in waiting}))
-            positions = await self._services.link.margin_positions()
+            closing = [one for one in asked if one.liquidated and self._services.desk.name_of(one.order_id) is None]
+            positions = await self._services.link.margin_positions() if closing else []
         except VenueError as error:
             log.warning("liquidations.not_asked", error=str(error))
             self._waiting = waiting + self._waiting
             return []
-        for order in asked:
-            if order.liquidated and self._services.desk.name_of(order.order_id) is None:
-                self._give(order, positions)
+        for market in dict.fromkeys((one.symbol, one.side) for one in closing):
+            self._give([one for one in closing if (one.symbol, one.side) == market], positions)
         strangers = {order.order_id for order in asked if not order.liquidated}
         return self._sort(waiting, strangers)
 
@@ -93,35 +98,59 @@ class Liquidations:
         """Route what has an owner by now; return what is nobody's of ours. The undecided waits on, for a while."""
         desk, now_s, left = self._services.desk, trio.current_time(), list[OrderReport]()
         late = {name for name, since_s in self._since_s.items() if now_s >= since_s + OWNER_BOUND_S}
+        told = set(self._given_up)
         for report in waiting:
             if desk.name_of(report.order_id) is not None:
                 desk.route(report)
-            elif report.order_id in strangers | late:
+            elif report.order_id in strangers | late | told:
                 left.append(report)
             else:
                 self._waiting.append(report)
+        left = [report for report in left if report.order_id not in told]
         for report in left:
             if report.order_id not in strangers:
-                text = f"the venue has closed a position by order {report.order_id}; whose it was nothing proves"
-                self._services.gate.close("LIQUIDATED", text, report.symbol or "")
+                self._give_up(report)
         kept = {report.order_id for report in self._waiting}
         self._since_s = {name: since_s for name, since_s in self._since_s.items() if name in kept}
         return left
 
-    def _give(self, order: OrderReport, positions: Sequence[VenuePosition]) -> None:
-        holders = [
-            scope
+    def _give_up(self, report: OrderReport) -> None:
+        text = f"the venue has closed a position by order {report.order_id}; whose it was nothing proves"
+        self._services.gate.close("LIQUIDATED", text, report.symbol or "")
+        self._given_up[report.order_id] = None
+        if len(self._given_up) > GIVEN_UP_MOST:
+            self._given_up.popitem(last=False)
+
+    def _give(self, orders: Sequence[OrderReport], positions: Sequence[VenuePosition]) -> None:
+        """Give the orders of one market and side to their brackets, as far as that is proved."""
+        scopes = {
+            scope.signal_id: scope
             for scope in self._scopes()
             if scope.bracket.signal.margin
-            and _trades(scope, order.symbol or "")
-            and scope.bracket.signal.side != order.side
+            and _trades(scope, orders[0].symbol or "")
+            and scope.bracket.signal.side != orders[0].side
             and scope.bracket.exposure > 0
-        ]
-        bracket = owner_of([scope.bracket for scope in holders], positions, order.cum_qty or NO_QTY)
-        for scope in holders:
-            if scope.bracket is bracket and scope.adoption.liquidation(order):
-                text = f"the venue has closed {order.cum_qty} of signal {scope.signal_id}"
+        }
+        owners = owners_of([one.bracket for one in scopes.values()], positions, [o.cum_qty or NO_QTY for o in orders])
+        for order, owner in zip(orders, owners, strict=True):
+            if owner is not None and scopes[owner.signal.signal_id].adoption.liquidation(order):
+                text = f"the venue has closed {order.cum_qty} of signal {owner.signal.signal_id}"
                 self._services.gate.close("LIQUIDATED", text, order.symbol or "")
+
+
+def owners_of(
+    holders: Sequence[Bracket], positions: Sequence[VenuePosition], closed: Sequence[Decimal]
+) -> list[Bracket | None]:
+    """Return the bracket whose position each liquidation has closed; None where nothing proves it.
+
+    Each by itself, or else all that are left together: the venue may close one position by several orders, before
+    anybody has told of the first.
+    """
+    proved = [owner_of(holders, positions, one) for one in closed]
+    owners = [one if proved.count(one) == 1 else None for one in proved]  # of like ones either could be its own
+    left = sum((one for one, owner in zip(closed, owners, strict=True) if owner is None), ZERO)
+    common = owner_of(holders, positions, left)
+    return [common if owner is None and qty else owner for qty, owner in zip(closed, owners, strict=True)]
 
 
 def owner_of(holders: Sequence[Bracket], positions: Sequence[VenuePosition], closed: Decimal) -> Bracket | None:

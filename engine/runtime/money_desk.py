@@ -44,6 +44,9 @@ log = structlog.get_logger()
 LOOK_EVERY_S: Final = 1.0
 HOLDS_BOUND_S: Final = 3.0
 """How long a question for holds may take; the stream's balances are shown without them then."""
+LEDGER_BOUND_S: Final = 60.0
+"""A full counter of calls makes a page of four points wait, and whoever gives up loses its place in the queue. What the
+ledger could explain is alarmed after HOLDS_BOUND_S all the same."""
 ASK_AGAIN_S: Final = 60.0
 """A key may lack the permission for the ledger: it is asked seldom, and what it could explain is alarmed meanwhile."""
 BALANCES_EVERY_NS: Final = 3600 * NS
@@ -132,21 +135,39 @@ class MoneyDesk:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self._explain()
+            if self._unexplained():
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._look_meanwhile)
+                    await self._explain()
+                    nursery.cancel_scope.cancel("the ledger was asked")
             self.look()
             await trio.sleep(LOOK_EVERY_S)
 
+    async def _look_meanwhile(self) -> None:
+        await trio.sleep(HOLDS_BOUND_S)
+        while True:
+            self.look()
+            await trio.sleep(LOOK_EVERY_S)
+
+    def _unexplained(self) -> bool:
+        """Tell whether our own fills leave open what happened while the stream was away, and it may be asked for."""
+        since_ns, now_s = self._balances.reconciliation.gap_ns, trio.current_time()
+        return bool(since_ns and now_s >= self._ask_s and self._stream_up() and self._balances.mismatch())
+
     async def _explain(self) -> None:
-        """Ask the venue's ledger what happened while the stream was away, once our own fills do not explain it all."""
-        since_ns = self._balances.reconciliation.gap_ns
-        if not since_ns or trio.current_time() < self._ask_s or not self._stream_up() or not self._balances.mismatch():
-            return
-        self._ask_s = trio.current_time() + ASK_AGAIN_S
-        with trio.move_on_after(HOLDS_BOUND_S):
+        """Ask the venue's ledger what happened while the stream was away."""
+        gap = self._balances.reconciliation
+        since_ns, opened_ns = gap.gap_ns, gap.opened_ns
+        why = f"the venue did not answer within {LEDGER_BOUND_S:g} s"
+        with trio.move_on_after(LEDGER_BOUND_S):
             try:
-                self._balances.explain(await self._link.movements_since(since_ns))
+                self._balances.explain(await self._link.movements_since(since_ns), opened_ns)
+                why = ""
             except VenueError as error:
-                log.warning("balance.ledger_not_told", why=str(error))
+                why = str(error)
+        self._ask_s = trio.current_time() + ASK_AGAIN_S
+        if why:
+            log.warning("balance.ledger_not_told", why=why)
 
     def look(self) -> None:
         """Tell what others have moved, and whether the books and the balances agree."""

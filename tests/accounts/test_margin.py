@@ -61,7 +61,7 @@ def test_margin_fill_told_after_its_ledger_entry_is_booked_once():
     movement = moved("USD", "4", kind="margin")
     one.moved(movement, d("104"), LATER)
     one.filled_on_margin("T1")
-    one.explained([movement])
+    one.explained([movement], one.opened_ns)
     assert told(one, "USD") == (4, 0, 0, 0)
     assert one.steady(T0 + 60 * 10**9)
 

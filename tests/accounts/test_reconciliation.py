@@ -155,8 +155,21 @@ def test_venues_ledger_tells_what_others_did_while_the_stream_was_away():
         moved("USD", "-100", fee="1"),
         moved("USD", "-4", kind="withdrawal", ref="Q2"),
     ]
-    assert [entry.ref_id for entry in one.explained(entries)] == ["Q2"]
+    assert [entry.ref_id for entry in one.explained(entries, one.opened_ns)] == ["Q2"]
     assert (one.gap_ns, told(one, "USD")) == (0, (-101, 46, 0, 0))
+
+
+def test_gap_that_comes_while_the_ledger_is_asked_is_asked_for_again():
+    """The answer ends where it was asked for: what the next gap holds nobody has told yet."""
+    one = begun(USD="1000")
+    one.opened({"USD": d("993")}, LATER)
+    asked_ns = one.opened_ns
+    one.opened({"USD": d("990")}, LATER + S)
+    entries = [moved("USD", "-7", kind="withdrawal", ref="Q1"), moved("USD", "-3", kind="withdrawal", ref="Q2")]
+    one.explained(entries[:1], asked_ns)
+    assert (one.gap_ns, one.unexplained()) == (T0, {"USD": -3})
+    one.explained(entries, one.opened_ns)
+    assert (one.gap_ns, one.unexplained()) == (0, {})
 
 
 def test_reward_wallets_are_told_by_their_suffix():

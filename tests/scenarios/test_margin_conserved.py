@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -20,9 +19,8 @@ from engine.sim import Refused, SimSettings
 from tests.scenarios.margin_story import LENT, at_venue, never_opened
 from tests.scenarios.restart.lives import open_cut_story
 from tests.scenarios.story import BTC, ETH, Story, d
-from tests.scenarios.test_money_conserved import MIDDLES, SETTLE_S, Teller, quantities, sides, symbols
+from tests.scenarios.test_money_conserved import MIDDLES, SETTLE_S, WORLDS, Teller, quantities, sides, symbols
 
-EXAMPLES = int(os.environ.get("MONEY_EXAMPLES", "12"))
 leverages = st.sampled_from(["2", "5", "5", None])
 COMMANDS = st.lists(
     st.one_of(
@@ -152,14 +150,14 @@ def _run(seed: int, commands: list[tuple[Any, ...]], charges: dict[str, Any]) ->
         trio.run(partial(_tell, seed, commands, charges), clock=MockClock(autojump_threshold=0))
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@WORLDS
 @given(COMMANDS, st.integers(0, 1000))
 def test_no_exit_opens_a_position_and_money_is_conserved_on_margin(commands, seed):
     """Liquidations, late fills, lost stops, kills and broken links: each exit reduces, and every dollar is found."""
     _run(seed, commands, {})
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@WORLDS
 @given(COMMANDS, st.integers(0, 1000), CHARGES)
 def test_opening_fees_and_rollovers_are_conserved_too(commands, seed, charges):
     """A rollover every few seconds, wherever the venue tells them, also while the engine is off: to the last digit."""

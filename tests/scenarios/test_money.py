@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import trio
+
 from engine.chaos.world import World
 from engine.control.desk import Desk
 from engine.control.money import list_balances, tell_pnl, tell_quality
@@ -194,6 +196,24 @@ async def test_what_a_person_did_while_the_stream_was_away_is_asked_of_the_ledge
         found = await story.engine.money.balances()
         assert (found.reconciled, unexplained(found)) == (True, {})
         assert {one.asset: one.foreign for one in found.balances}["BTC"] == d("0.1")
+
+
+async def test_ledger_that_waits_for_room_in_the_counter_of_calls_is_still_asked(open_story, autojump_clock):
+    """Four points come slowly: what the deposit could explain is alarmed meanwhile, and the question waits on."""
+    async with open_story() as story:
+        story.market()
+        await story.wait(STEADY_S)
+        with story.engine.money.read((ForeignMovement, BalanceMismatch)) as events:
+            for connection in story.world.wire.connections:
+                connection.reset()
+            pay_in(story, "USD", "7")
+            await story.wait(STEADY_S - 6)
+            counter = story.engine.services.link._rest.query_key.budget.counter
+            counter.charge(counter.threshold, trio.current_time())
+            await story.wait(STEADY_S)
+            told = [await anext(events) for _ in range(events.waiting)]
+        assert [one.unexplained for one in told if isinstance(one, BalanceMismatch)] == [{"USD": d("7")}, {}]
+        assert [one.movement.change for one in told if isinstance(one, ForeignMovement)] == [d("7")]
 
 
 async def test_events_tell_every_fill_and_every_balance(open_story, autojump_clock):

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -21,7 +21,18 @@ from tests.scenarios.restart.lives import kill, open_cut_story
 from tests.scenarios.story import BTC, ETH, Case, Story, d
 
 EXAMPLES = int(os.environ.get("MONEY_EXAMPLES", "12"))
-"""``MONEY_EXAMPLES=500`` looks for long."""
+"""``MONEY_EXAMPLES=500`` looks for long, and shrinks what it finds."""
+WORLDS = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=(
+        *(Phase.explicit, Phase.reuse, Phase.generate),
+        *((Phase.shrink,) if "MONEY_EXAMPLES" in os.environ else ()),
+    ),
+)
+"""What fails is told as it was drawn: shrunk it would take longer than a test may, and hypothesis calls a test that is
+cut off flaky. Explained it never is: that traces every line of a world."""
 MIDDLES = {BTC: 50_000, ETH: 2_500}
 SETTLE_S = 45.0
 """Longer than any order stays in doubt here, and than balances need to mean something after a reconnect."""
@@ -188,7 +199,7 @@ def _known(amounts: dict[str, Decimal]) -> dict[str, Decimal]:
     return {asset: amount for asset, amount in amounts.items() if amount}
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@WORLDS
 @given(COMMANDS, st.integers(0, 1000))
 def test_money_is_conserved_over_any_command_list(commands, seed):
     """Positions, fees and profit equal the exchange's ledger; balances are explained; a replay has the same books."""

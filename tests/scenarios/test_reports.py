@@ -103,3 +103,26 @@ async def test_callbacks_hear_every_report(open_story, autojump_clock):
         await story.wait(1)
         nursery.cancel_scope.cancel()
     assert plain == waited == story.reports
+
+
+async def test_report_whose_row_is_not_durable_yet_is_told_to_nobody_who_comes(open_story, autojump_clock):
+    """Squall 910009: a reader that began in the midst of a start was told of rows that a loss of power would take."""
+    early: list[int] = []
+    told: set[int] = set()
+    async with open_story() as story, trio.open_nursery() as nursery:
+
+        async def begin() -> None:
+            async for report in story.engine.reports(after=0):
+                told.add(report.offset)
+                if report.offset > story.engine.journal.durable:
+                    early.append(report.offset)
+
+        story.engine.journal.taps.append(lambda *_: nursery.start_soon(begin))
+        story.market()
+        for _ in range(12):
+            nursery.start_soon(story.hand_in, story.signal(limit=None))
+        await story.until(lambda: len(story.cases) == 12 and all(case.covered("0.02") for case in story.cases))
+        story.engine.journal.taps.pop()
+        nursery.cancel_scope.cancel()
+    assert not early
+    assert told == {report.offset for report in story.reports}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -36,9 +37,14 @@ class WireTap:
         by_rest = [{"rest": head} for head in self._rest_heads() if "/AddOrder" in head]
         return by_ws + by_rest
 
+    def calls(self, method: str) -> int:
+        """How often a REST method was called so far."""
+        return sum(f"/{method} " in head for head in self._rest_heads())
+
     def _rest_heads(self) -> list[str]:
         plain = (bytes(stream).decode("latin-1") for stream in self._streams.values())
-        return [line for text in plain for line in text.splitlines() if line.startswith("POST ")]
+        # a further request of a connection follows the body before it, which ends no line
+        return [head for text in plain for head in re.findall(r"POST \S+ HTTP/1\.1", text)]
 
 
 def _texts(stream: bytes) -> list[str]:
