@@ -165,6 +165,21 @@ async def test_lost_answer_keeps_the_next_slice_back(open_story, autojump_clock)
         within_parent(work)
 
 
+async def test_slice_that_turns_out_to_rest_is_worked_on(open_story, autojump_clock):
+    """Its answer and its frames are lost; REST shows it resting, and the schedule goes on."""
+    async with open_story() as story:
+        story.market("49980", "50030")
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, lose_answer())
+        story.world.exchange.faults.frames_during("executions", 0, 12, "drop")
+        async with working(story, twap(story, of=parent())) as work:
+            await story.until(lambda: work.algorithm.course.state == "doubting", 15)
+            await story.until(lambda: ("doubting", "clear", "working") in work.algorithm.course.walk, 90)
+            assert len(work.entries()) == 1
+            work.algorithm.stop()
+            await work.ended()
+        within_parent(work)
+
+
 async def test_price_that_runs_away_is_not_followed(open_story, autojump_clock):
     """Beyond the worst price nothing trades; time over, it says so."""
     async with open_story() as story:
