@@ -8,6 +8,7 @@ from engine.orders.events import OrderEvent, Role
 from engine.orders.fills import Fills
 from engine.orders.machine import ENDED, ORDER_ROWS, fire, unshown
 from engine.orders.reports import Fill
+from engine.orders.steps import UNKNOWN_ORDER
 from engine.orders.view import OrderView
 from engine.values.money import NO_QTY, ZERO, Qty
 
@@ -28,7 +29,7 @@ class OrderRecord:
         self.pending: Request | None = None  # amend or cancel written, without answer
         self._gone: Request | None = None  # what was outgoing when it went, or was taken back
         self.cancel_wanted = False  # asked for while the order was unproven or busy
-        self._cancel_ns = 0  # when its cancel was first asked for
+        self._cancel_ns = 0  # when the first of its cancels was asked for that may have ended it
         self.changed_ns = 0
         self.dispatched_ns = 0
         self.reason = ""
@@ -176,6 +177,8 @@ class OrderRecord:
     def _fold(self, event: OrderEvent) -> None:
         if event.move == "ask_cancel":
             self._cancel_ns = self._cancel_ns or event.ts_ns
+        if event.move == "refuse_change" and event.from_state == "pending_cancel" and event.code != UNKNOWN_ORDER:
+            self._cancel_ns = 0
         if event.fill is not None:
             self.fills.add(event.fill)
         if event.order_id is not None:

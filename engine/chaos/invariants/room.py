@@ -10,6 +10,8 @@ from engine.sim import TIERS
 FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled")
 LOST_ROWS = ("power_loss", "disk_full", "sync_fails")
 """An engine counts on from what its journal holds: not from what was lost, or sent with no journal left to write to."""
+HELD_UP = ("half_open_to_server", "slow_trickle")
+"""Bytes come to the exchange when the engine has long given up waiting, and are counted there only then."""
 FOREIGN_CALLS = ("power_loss", "disk_full", "sync_fails")
 RUNS_EMPTY_S = 90.0
 MISCOUNTED = 2.0
@@ -35,7 +37,7 @@ class WithinOwnCounters(Invariant):
         levels = {symbol: float(core.rates.level("client", symbol, now_ns)) for symbol in core.markets}
         if max(levels.values()) <= MISCOUNTED or not (self.ledger.up and world.running):
             return
-        if self._lately(*FOREIGN_LOAD, *LOST_ROWS):
+        if self._lately(*FOREIGN_LOAD, *LOST_ROWS, *HELD_UP):
             return
         ours = {row.symbol: row.level for row in world.engine.services.link.headroom()}
         for symbol, level in levels.items():
