@@ -21,7 +21,7 @@ class DurableLine(Generic[Item]):
 
     def __init__(self, journal: Journal, hand_over: Callable[[Item], None]) -> None:
         self._journal, self._hand_over = journal, hand_over
-        self._waiting: deque[Item] = deque()
+        self._waiting: deque[tuple[int, Item]] = deque()  # with the last row appended before it came
         self._wake = trio.Event()
 
     def __len__(self) -> int:
@@ -30,7 +30,7 @@ class DurableLine(Generic[Item]):
 
     def put(self, item: Item) -> None:
         """Add one."""
-        self._waiting.append(item)
+        self._waiting.append((self._journal.head[0], item))
         self._wake.set()
 
     async def run(self) -> None:
@@ -41,10 +41,10 @@ class DurableLine(Generic[Item]):
             await self.flush()
 
     async def flush(self) -> None:
-        """Hand over what waits now."""
-        batch = len(self._waiting)
-        if not batch:
+        """Hand over what waits now. What comes meanwhile waits for its own rows, whichever flush is faster."""
+        if not self._waiting:
             return
         await self._journal.sync()
-        for _ in range(min(batch, len(self._waiting))):  # another flush may have been faster
-            self._hand_over(self._waiting.popleft())
+        while self._waiting and self._waiting[0][0] <= self._journal.durable:
+            _, item = self._waiting.popleft()
+            self._hand_over(item)

@@ -105,6 +105,27 @@ async def test_report_is_told_once_by_flushes_at_once(open_place, autojump_clock
                 assert [item.offset async for item in subscription] == offsets
 
 
+async def test_report_that_comes_between_two_flushes_waits_for_its_own_row(open_place, autojump_clock):
+    """Squall 910009: the slower flush took it for one of those it had waited for, and told what a crash undid."""
+    async with open_place() as place:
+        with closing(place.journal()) as journal:
+            bus, told = Bus(journal, queue=10), []
+
+            def published(one: ExecutionReport) -> None:
+                told.append((one.offset, journal.durable >= one.offset))
+                if len(told) == 1:
+                    post(bus, journal)
+
+            bus.on_published = published
+            first = post(bus, journal)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(bus.flush)
+                nursery.start_soon(bus.flush)
+            assert told == [(first, True)]
+            await bus.flush()
+            assert told == [(first, True), (first + 1, True)]
+
+
 async def test_failing_callback_is_the_callers_failure(open_place, autojump_clock):
     """An error in a callback rises in the task that runs it; the bus goes on for others."""
 
