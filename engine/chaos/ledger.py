@@ -35,6 +35,8 @@ class Twin:
     cum_qty: Decimal = ZERO
     counted: Decimal = ZERO
     """What the venue has counted as filled, by the journal: its fills may still be missing there."""
+    told_qty: Decimal | None = None
+    """What the journal last told of an amend's quantity."""
     told_fees: dict[str, Decimal] = field(default_factory=dict)
     exec_ids: set[str] = field(default_factory=set)
     requests: list[tuple[str, int]] = field(default_factory=list)
@@ -136,7 +138,7 @@ class Case:
         """Quantity of these roles that rests by the journal's word: what nobody has told the engine otherwise of."""
         alive = ("open", "partial", "pending_amend")
         told = [t for t in self.orders.values() if t.role in roles and t.state in alive]
-        return sum((t.leaves or t.spec.order_qty - t.cum_qty for t in told), ZERO)
+        return sum((t.leaves or (t.told_qty or t.spec.order_qty) - t.cum_qty for t in told), ZERO)
 
     def dust(self) -> Decimal:
         """Quantity too small to be ordered."""

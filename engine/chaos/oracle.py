@@ -179,6 +179,7 @@ class Oracle:
         for twin in ledger.orders.values():
             twin.state, twin.alarmed, twin.intended = "new", False, False
             twin.cum_qty = twin.counted = ZERO
+            twin.told_qty = None
             twin.told_fees.clear()
             twin.exec_ids.clear()
             twin.requests.clear()
@@ -241,6 +242,8 @@ class Oracle:
             twin.state, twin.state_since_s = event.to_state, self._trace.now_s
         if event.venue_cum is not None:
             twin.counted = max(twin.counted, event.venue_cum)
+        if event.order_qty is not None:
+            twin.told_qty = event.order_qty
         if event.alarm:
             twin.alarmed = True
             self.ledger.alarms.append((self._trace.now_s, event.alarm))

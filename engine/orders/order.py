@@ -27,7 +27,7 @@ class Order(OrderRecord):
 
     def __init__(self, spec: NewOrder, role: Role) -> None:
         super().__init__(spec, role)
-        self._echoes: list[AmendOrder] = []  # answered amends whose amended frame is still to come
+        self._echoes: list[AmendOrder] = []  # concluded amends whose amended frame is still to come
 
     # --- what moves it ------------------------------------------------------------------------------------------
 
@@ -205,6 +205,8 @@ class Order(OrderRecord):
         if report.cum_qty is not None and report.cum_qty > self.done_qty:
             events.append(self._note(report.ts_ns, "venue counts more than we booked", venue_cum=report.cum_qty))
         if self._tells_terms(report):
+            if self.state == "pending_amend" and isinstance(self.pending, AmendOrder) and report.source == "rest":
+                self._echoes.append(self.pending)
             events.append(
                 self._conclude(
                     "amended",
@@ -245,7 +247,7 @@ class Order(OrderRecord):
         )
 
     def _is_echo(self, report: OrderReport) -> bool:
-        """Whether this is the amended frame of an amend that its answer has concluded already."""
+        """Whether this is the amended frame of an amend that its answer, or REST, has concluded already."""
         if report.source == "snapshot":
             self._echoes.clear()  # the stream starts anew: frames lost with the old one do not come any more
         if report.report_type is not ReportType.AMENDED:

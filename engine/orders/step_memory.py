@@ -12,6 +12,7 @@ from engine.orders.steps import (
     NO_FUNDS,
     NOT_APPLIED,
     TRANSIENT_CODES,
+    UNKNOWN_ORDER,
     AmendStop,
     CancelEntry,
     CancelExit,
@@ -27,6 +28,9 @@ FUNDS_PAUSE_NS: Final = 30 * NS
 """A close refused for want of funds is tried again this late: what holds the coins may let go of them."""
 UNSENT_PAUSE_NS: Final = NS // 20
 """The first pause after a step that never left: the connection fell under it, and the link has seen so by now."""
+UNKNOWN_PAUSE_NS: Final = 16 * NS
+"""The longest pause before a stop is changed again of which the venue knows nothing. While the stream is away each try
+costs a call, and as many as come back in the same time would keep it away for good."""
 
 
 class StepMemory:
@@ -41,7 +45,7 @@ class StepMemory:
         """Whose cancel found no answer and did not show: it may come through all the same."""
         self._blocked: dict[tuple[str, ...], int | None] = {}  # refused step -> when it may be tried again
         self._short: set[tuple[str, ...]] = set()  # those refused for want of funds
-        self._unsent: dict[tuple[str, ...], tuple[int, int]] = {}  # step -> times in a row that it never left, and when
+        self._in_a_row: dict[tuple[str, ...], tuple[int, int]] = {}  # step -> how often it was tried again, and when
 
     def asked(self, cl_ord_id: str, step: Step) -> None:
         """Remember a step: a refusal blocks exactly that, an asked-for end is not a loss."""
@@ -110,11 +114,19 @@ class StepMemory:
         return now_ns + self._retry_pause(step, event, now_ns) if event.code in TRANSIENT_CODES else None
 
     def _retry_pause(self, step: Step, event: OrderEvent, now_ns: int) -> int:
-        """A step that never left is tried again almost at once, mostly by the other way, then ever later."""
-        most = round(self._policy.retry_pause_s * NS)
-        if event.code != "NOT_SENT":
-            return most
-        times, last_ns = self._unsent.get(step.key(), (0, 0))
-        times = times + 1 if now_ns < last_ns + 2 * most else 0
-        self._unsent[step.key()] = times, now_ns
-        return min(most, UNSENT_PAUSE_NS << min(times, 10))
+        """A step that never left is tried again almost at once, mostly by the other way, then ever later.
+
+        So is the change of a stop that the venue does not know, or not yet.
+        """
+        pause = round(self._policy.retry_pause_s * NS)
+        if event.code == "NOT_SENT":
+            return min(pause, UNSENT_PAUSE_NS << self._times(step, now_ns, 2 * pause))
+        if event.code == UNKNOWN_ORDER and isinstance(step, AmendStop):
+            return min(UNKNOWN_PAUSE_NS, pause << self._times(step, now_ns, 2 * UNKNOWN_PAUSE_NS))
+        return pause
+
+    def _times(self, step: Step, now_ns: int, within_ns: int) -> int:
+        times, last_ns = self._in_a_row.get(step.key(), (0, 0))
+        times = min(times + 1, 10) if now_ns < last_ns + within_ns else 0
+        self._in_a_row[step.key()] = times, now_ns
+        return times

@@ -12,7 +12,7 @@ from engine.orders.events import OrderEvent
 from engine.orders.losses import ONE_LOSS_NS, Losses
 from engine.orders.signal import Signal, StopLoss, TakeProfit, protecting
 from engine.orders.step_memory import FUNDS_PAUSE_NS, UNSENT_PAUSE_NS, StepMemory
-from engine.orders.steps import CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
+from engine.orders.steps import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget, Step
 from engine.orders.swap_watch import SwapWatch
 from tests.orders.conftest import px, qty
 from tests.orders.desk import NS
@@ -115,6 +115,24 @@ def test_step_that_never_left_is_tried_ever_later_up_to_the_pause() -> None:
     assert memory.moments()[0] - (now + NS - 1) == NS
     refused(STOP, "NOT_SENT", now + NS - 1 + 2 * NS, memory)
     assert memory.moments()[0] - (now + 3 * NS - 1) == UNSENT_PAUSE_NS
+
+
+@pytest.mark.parametrize(
+    ("step", "pauses"),
+    [(AmendStop("s1", qty(2)), [1, 2, 4, 8, 16, 16]), (CancelExit("s1", "why"), [1, 1, 1, 1, 1, 1])],
+    ids=["change", "cancel"],
+)
+def test_change_of_a_stop_that_the_venue_does_not_know_is_tried_ever_later(step: Step, pauses: list[int]) -> None:
+    """Storm 1200289: one every two seconds by REST took each call that the stream's token needed, for good."""
+    memory, now, waited = StepMemory(Policy()), 1_000 * NS, []
+    for _ in pauses:
+        refused(step, "UNKNOWN_ORDER", now, memory)
+        waited.append(memory.moments()[0] - now)
+        now = memory.moments()[0]
+        memory.expire(now)
+    assert waited == [seconds * NS for seconds in pauses]
+    refused(step, "UNKNOWN_ORDER", now + 32 * NS, memory)
+    assert memory.moments()[0] - (now + 32 * NS) == NS
 
 
 def test_steps_that_never_left_count_each_for_itself() -> None:

@@ -459,6 +459,16 @@ def test_frame_of_an_answered_amend_is_taken_once() -> None:
     assert [event.order_qty for event in order.reported(amended("12"))] == [12]
 
 
+def test_frame_of_an_amend_that_rest_has_shown_is_no_change_of_somebody_else() -> None:
+    """Squall 1200486: it came after the next amend, and the order was held for as large as before that."""
+    order = amending()
+    order.reported(report(ReportType.STATUS, "new", source="rest", order_qty="12"))
+    order.ask(amend("7"), 8, "less")
+    order.answered(said(Outcome.ACCEPTED, "amend"))
+    assert order.reported(amended("12")) == []
+    assert order.order_qty == 7
+
+
 def test_echo_lost_with_its_stream_is_not_waited_for() -> None:
     """A snapshot starts the stream anew: the frame that comes after it is news."""
     order = amending()
