@@ -27,6 +27,9 @@ from engine.venue.protocol import Headroom, Lane
 AGED_S = 3.0
 COVER_ROOM = 5
 """A cancel without haste leaves at least as much until it has aged: the dearest amend of a stop, and a new one."""
+GIVES_WAY_S = 1.0
+"""So long a batch that may pass the counter leaves it to new exits that decay lets go by then: behind it they would
+stand bare until all that it passes the counter by has run down. A kill has three seconds."""
 LATE_S = 60.0
 """How long an order of unknown outcome may still appear (krakenex #60)."""
 UNSETTLED_S = 120.0
@@ -65,8 +68,12 @@ class _Waiter:
 
         A new exit costs one point and is for what stands bare: no change of an order goes before it, however aged.
         """
-        changes = self.lane > Lane.REDUCING or not all(isinstance(one, NewOrder) for one in self.requests)
+        changes = self.lane > Lane.REDUCING or not _only_adds(self.requests)
         return self.lane - self.aged(now_s), changes, self.number
+
+
+def _only_adds(requests: Sequence[Request]) -> bool:
+    return all(isinstance(one, NewOrder) for one in requests)
 
 
 @dataclass(eq=False)
@@ -200,7 +207,7 @@ class Admission:
 
     def _lack(self, waiter: _Waiter, now_s: float) -> _Lack | None:
         if waiter.batch and waiter.lane is Lane.EMERGENCY and isinstance(waiter.requests[0], CancelOrder):
-            return None  # a batch cancel above the threshold is still accepted
+            return self._lack_before_exits(waiter, now_s)  # a batch cancel above the threshold is still accepted
         points, counter = self._points(waiter, now_s), self._counters.of(waiter.symbol)
         numbers = f"rate counter at {counter.level(now_s):.1f} of {counter.threshold:g}, {points:g} wanted"
         wait_s = counter.wait_s(points, now_s)
@@ -218,6 +225,16 @@ class Admission:
         if wait_s > 0:
             return _Lack(f"{numbers}, {reserve} kept for protection", min(wait_s, LOOK_AGAIN_S), aside=True)
         return self._lack_of_slots(waiter, now_s)
+
+    def _lack_before_exits(self, batch: _Waiter, now_s: float) -> _Lack | None:
+        """Let new exits go before a batch that would shut the counter behind it, if they can go within a moment."""
+        counter, left_s = self._counters.of(batch.symbol), batch.since_s + GIVES_WAY_S - now_s
+        if left_s <= 0 or counter.wait_s(self._points(batch, now_s), now_s) == 0:
+            return None
+        waiting = self._queues[batch.symbol].waiting
+        exits = [one for one in waiting if one.lane is Lane.REDUCING and _only_adds(one.requests)]
+        soon = any(counter.wait_s(self._points(one, now_s), now_s) <= left_s for one in exits)
+        return _Lack("a new exit goes first", left_s, aside=True) if soon else None
 
     def _lack_of_slots(self, waiter: _Waiter, now_s: float) -> _Lack | None:
         orders = [request for request in waiter.requests if isinstance(request, NewOrder)]

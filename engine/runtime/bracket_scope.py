@@ -65,6 +65,8 @@ class BracketScope:
         self._close = BracketClose(services, bracket)
         self._children = ChildSearch(services, bracket, self.adoption.child, self._inbox_send.send)
         self.begun = trio.Event()
+        self.unheard: tuple[OrderReport, ...] = ()
+        """Late reports that came when the bracket had looked at its inbox for the last time: another scope's."""
         self._released = loose is None
         self._market_waiting = False
         self._moved = trio.Event()  # set once the stops stand where they are wanted
@@ -153,6 +155,12 @@ class BracketScope:
                 order_nursery.start_soon(self._watch_market, name=f"watch/{self.bracket.instrument.symbol}")
                 await self._live(order_nursery)
                 order_nursery.cancel_scope.cancel("the bracket has ended")
+            self.unheard = self._late_reports_left()  # nothing awaits between this and the inbox's end
+
+    def _late_reports_left(self) -> tuple[OrderReport, ...]:
+        waiting = self._inbox.statistics().current_buffer_used
+        left = [self._inbox.receive_nowait() for _ in range(waiting)]
+        return tuple(message.report for message in left if isinstance(message, LateReport))
 
     async def _watch_market(self) -> None:
         """Hold the symbol's subscription until the bracket ends. Protection never waits for it, entries do."""

@@ -60,6 +60,8 @@ class BracketScopes:
         self._services.risk.close(scope.bracket)
         del self.active[scope.signal_id]  # not after a failure: resting_entries() is asked then
         self._idle.set()
+        for report in scope.unheard:
+            self.reopen(scope.signal_id, report)
         self._progressed()
 
     def rebuild(self, left: list[Unfinished]) -> list[BracketScope]:

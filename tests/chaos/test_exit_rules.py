@@ -61,6 +61,26 @@ async def test_stop_beside_a_target_that_has_sold_may_wait_for_room_alone(autoju
         stage.world.kill()
 
 
+@pytest.mark.parametrize(("taken", "asked", "broken"), [(20, True, False), (18, True, True), (20, False, True)])
+async def test_stop_above_a_base_fee_may_wait_for_a_call_alone(autojump_clock, taken, asked, broken):
+    """Mixed 1201215: its shrink is asked for, goes by REST, and the counter of calls is full."""
+    async with staged() as stage:
+        deafen(stage)
+        await trio.sleep(15)
+        core, exchange = stage.world.exchange._venue.core, stage.world.exchange
+        entry = core.orders[stage.ours("entry")]
+        entry.fee, entry.fee_asset = Decimal("0.0001"), "BTC"
+        (stop,) = (twin for twin in stage.oracle.ledger.orders.values() if twin.role == "stop")
+        stop.state = "pending_amend" if asked else "open"
+        calls, now_ns = exchange._venue.keys[exchange.api_key].calls, core.clock.now_ns()
+        while calls.level(now_ns) <= taken - 1:
+            calls.take("OpenOrders", now_ns)
+        core.report(entry, "status")
+        core.finish()
+        assert ("exits_within_position" in stage.broken()) == broken
+        stage.world.kill()
+
+
 @pytest.mark.parametrize(("fee", "broken"), [("0.0001", False), ("0.00005", True)])
 async def test_exit_may_grow_by_the_base_fees_that_exits_have_paid(autojump_clock, fee, broken):
     """Mixed 815178: what was bought back and went for a fee is bought once more, and nothing beyond that."""

@@ -278,6 +278,19 @@ async def test_a_mistake_breaks_its_rule(autojump_clock, mistake: Mistake, rule:
     assert rule in seen
 
 
+@pytest.mark.parametrize(("points", "broken"), [(9, False), (12, True)], ids=["one cancel", "more"])
+async def test_what_the_weather_carries_out_late_runs_down_later_there(autojump_clock, points: int, broken: bool):
+    """Squall 1200718: a cancel without an answer had run down here for two seconds when it was carried out."""
+    async with staged() as stage:
+        stage.oracle.ledger.strike("late_execution", stage.oracle.court.now_s)
+        core = stage.world.exchange._venue.core
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
+        with trio.move_on_after(1):
+            await stage.oracle.watch()
+        assert ("within_own_counters" in stage.broken()) == broken
+        stage.world.kill()
+
+
 async def test_refusal_that_the_weather_invents_is_not_our_own(autojump_clock):
     """Storm 217: struck in the same instant, beside a counter of ours that stands nearly full."""
     async with staged() as stage:

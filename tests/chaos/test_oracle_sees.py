@@ -36,6 +36,13 @@ def decide(stage: Stage, name: str, **changes: Any) -> None:
     journal.append("intent", body, ts_ns=1, signal_id=row.signal_id, cl_ord_id=name)
 
 
+def announce(stage: Stage, name: str) -> None:
+    """Write that an order of the staged signal is about to go."""
+    journal = stage.world.journal
+    row = next(row for row in journal.rows(kind="request") if b'"type":"new"' in row.body)
+    journal.append("request", json.loads(row.body), ts_ns=1, signal_id=row.signal_id, cl_ord_id=name)
+
+
 def place(stage: Stage, name: str, side: Any = "buy", price: str = "40000") -> None:
     """Let the exchange have an order of that name."""
     stage.world.exchange.house.place_client("BTC/USD", side, Decimal("0.02"), Decimal(price), cl_ord_id=name)
@@ -232,7 +239,7 @@ async def entry_in_the_room_of_its_cover(stage: Stage) -> None:
     core = stage.world.exchange._venue.core
     core.rates.charge("client", "BTC/USD", core.clock.now_ns(), core.rates.threshold_of("client") - 8)
     decide(stage, "again")
-    _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "again"}}))
+    announce(stage, "again")
 
 
 async def token_in_a_row(stage: Stage) -> None:
@@ -467,6 +474,18 @@ async def test_a_mistake_breaks_its_rule(autojump_clock, mistake: Mistake, rule:
         seen = stage.broken()
         stage.world.kill()
     assert rule in seen
+
+
+async def test_what_swaps_cost_between_an_entrys_leave_and_its_first_byte_is_not_its_own(autojump_clock):
+    """Squall 1200483: by REST alone an entry stood a second behind three cancels of other brackets."""
+    async with staged() as stage:
+        decide(stage, "again")
+        announce(stage, "again")
+        core = stage.world.exchange._venue.core
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), core.rates.threshold_of("client") - 8)
+        _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "again"}}))
+        assert "entries_leave_room" not in stage.broken()
+        stage.world.kill()
 
 
 def test_every_rule_has_a_mistake_that_breaks_it():

@@ -1,6 +1,7 @@
 """The queue in front of the counters: lanes, fairness, the reserve, slots."""
 
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 import trio
@@ -316,6 +317,23 @@ async def test_emergency_batch_cancel_goes_above_the_threshold(desk, autojump_cl
     ]:
         with pytest.raises(VenueUnavailable):
             await desk.go("single", lane, *requests, batch=batch)
+
+
+@pytest.mark.parametrize(
+    ("points", "order"),
+    [(60.5, [("exit", 0.5), ("batch", 0.5)]), (62, [("batch", 0.01)]), (40, [("exit", 0), ("batch", 0.01)])],
+    ids=["soon", "not soon", "room"],
+)
+async def test_batch_that_passes_the_counter_lets_an_exit_go_first(desk, autojump_clock, points: float, order):
+    """Squall 1200606: behind it a target waited for twelve seconds, its stop already smaller. A kill has three."""
+    desk.fill(points - 1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.go, "exit", Lane.REDUCING, new())
+        await trio.sleep(0.01)
+        nursery.start_soon(partial(desk.go, "batch", Lane.EMERGENCY, cancel("a", "O1"), cancel("b", "O2"), batch=True))
+        await trio.sleep(2)
+        nursery.cancel_scope.cancel()
+    assert desk.log == order
 
 
 async def test_batch_over_pairs_is_charged_on_each(desk, autojump_clock):

@@ -77,6 +77,38 @@ async def test_late_fill_of_a_swapped_out_stop_is_traded_back(open_story, autoju
     assert case.closed.net_qty == 0
 
 
+def hold_back(story: Story) -> None:
+    """Look a late report up in the moment in which its bracket writes that it has ended, and no sooner."""
+    services, brackets, held = story.engine.services, story.engine.brackets, []
+    reopen = brackets.reopen
+
+    def on_row(kind: str, *_: object) -> None:
+        if kind == "closed" and held:
+            brackets.reopen = reopen
+            reopen(*held.pop())
+
+    brackets.reopen = lambda *news: held.append(news)
+    services.journal.taps.append(on_row)
+
+
+async def test_late_fill_told_while_its_bracket_writes_its_end_is_not_lost(open_story, autojump_clock):
+    """Squall 1200485: its bracket has looked at its inbox for the last time, and is not gone yet."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", entry_timeout_s=5)
+        await story.until(lambda: case.resting("entry"))
+        story.ask("50000", "0.01")
+        await story.until(lambda: case.entry_is("settled") and case.covered("0.01"))
+        hold_back(story)
+        story.fill_late(case.sent("entry")[0], "0.005", "50000")
+        await story.wait(1)
+        story.market("48990", "49010")
+        story.print("48990")
+        await story.until(lambda: case.entry().cum_qty == d("0.015"), within_s=5)
+        await story.until(lambda: case.phase == "flat", within_s=5)
+    assert story.truth.balances()["BTC"] == d("2")
+
+
 async def told_by_the_balance_alone(story: Story) -> Case:
     """An entry that has ended, and then a fill of it whose frame is the last before a silence, and is lost."""
     story.market()

@@ -58,6 +58,11 @@ class Court:
         markets = (symbol,) if symbol else core.markets
         return any(core.rates.level("client", one, now_ns) > bound - points for one in markets)
 
+    def calls_full(self) -> bool:
+        """Tell whether the exchange's counter of our REST calls has no room for one more."""
+        exchange = self.world.exchange
+        return exchange._venue.keys[exchange.api_key].calls.full(exchange.clock.now_ns())
+
     def broken(self, invariant: str, text: str, *subjects: str) -> None:
         """Note a violation, once for the same orders."""
         if (invariant, subjects) in self._told or len(self.violations) >= _MOST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +37,12 @@ class ExitsWithinPosition(Invariant):
         super().__init__(court)
         self._touched: set[str] = set()
         self._full_s: dict[str, float] = {}
+        self._calls_full_s = -math.inf
+
+    def on_tick(self) -> None:
+        """Note when our REST calls had no room."""
+        if self.court.calls_full():
+            self._calls_full_s = self.court.now_s
 
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
         """Remember whom the command concerned."""
@@ -73,15 +80,19 @@ class ExitsWithinPosition(Invariant):
         """Base fees that a stop cannot have left out yet: until a shrink has come through it is for all that filled.
 
         A conditional close's stop is the venue's own, and an order that REST tells of has a quantity before it has
-        fills with their fees.
+        fills with their fees. By REST a shrink is one call, and waits while there is room for none.
         """
         entries = [twin for twin in case.of("entry") if twin.venue is not None and twin.venue.cum_qty]
         filled_s = max((twin.filled_s for twin in entries), default=0.0)
         until_s = max(self.ledger.quiet_since_s + RECOVERY_S, filled_s) + SHRINK_S
-        if self.court.now_s > until_s:
+        if self.court.now_s > until_s and not self._shrink_waits_for_a_call(case):
             return ZERO
         fees = [t.venue.fee for t in entries if t.venue is not None and t.venue.fee_asset == case.instrument.base]
         return sum(fees, ZERO)
+
+    def _shrink_waits_for_a_call(self, case: Case) -> bool:
+        full = self.court.calls_full() or self.court.now_s <= self._calls_full_s + SHRINK_S
+        return full and any(twin.state == "pending_amend" for twin in case.of("stop"))
 
     def _unheard(self, case: Case) -> Decimal:
         """What such targets have traded and the journal has not heard of, or only just: the stop shrinks again then."""
