@@ -8,9 +8,12 @@ from engine.orders.events import OrderEvent, Role
 from engine.orders.fills import Fills
 from engine.orders.machine import ENDED, ORDER_ROWS, fire, unshown
 from engine.orders.reports import Fill
-from engine.orders.steps import UNKNOWN_ORDER
+from engine.orders.steps import NOT_APPLIED, UNKNOWN_ORDER
 from engine.orders.view import OrderView
 from engine.values.money import NO_QTY, ZERO, Qty
+
+_MAY_HAVE_ENDED = (UNKNOWN_ORDER, NOT_APPLIED)
+"""Codes of a cancel that may have ended its order all the same: it was no more, or REST, which lags, showed it."""
 
 
 class OrderRecord:
@@ -177,7 +180,7 @@ class OrderRecord:
     def _fold(self, event: OrderEvent) -> None:
         if event.move == "ask_cancel":
             self._cancel_ns = self._cancel_ns or event.ts_ns
-        if event.move == "refuse_change" and event.from_state == "pending_cancel" and event.code != UNKNOWN_ORDER:
+        if event.move == "refuse_change" and event.from_state == "pending_cancel" and event.code not in _MAY_HAVE_ENDED:
             self._cancel_ns = 0
         if event.fill is not None:
             self.fills.add(event.fill)
