@@ -16,7 +16,6 @@ LOST_ROWS = ("power_loss", "disk_full", "sync_fails")
 """An engine counts on from what its journal holds: not from what was lost, or sent with no journal left to write to."""
 HELD_UP = ("half_open_to_server", "slow_trickle")
 """Bytes come to the exchange when the engine has long given up waiting, and are counted there only then."""
-FOREIGN_CALLS = ("power_loss", "disk_full", "sync_fails")
 RUNS_EMPTY_S = 90.0
 MISCOUNTED = 2.0
 """Points by which the engine's count may be less: a request that was carried out late runs down from then on."""
@@ -61,7 +60,7 @@ class WithinOwnCounters(Invariant):
         elif b"EOrder:Rate limit exceeded" in data and self.court.counter_full():
             if not (self._lately(*FOREIGN_LOAD, *LOST_ROWS) or self._invented("rate_limited")):
                 self.broken(f"refused for its rate: {told}")
-        elif b"EAPI:Rate limit exceeded" in data and self._call_counter() and not self._lately(*FOREIGN_CALLS):
+        elif b"EAPI:Rate limit exceeded" in data and self._call_counter() and not self._lately(*LOST_ROWS):
             if not self._invented("rest_rate_limited"):
                 self.broken(f"refused for the rate of its calls: {told}")
         elif b"EOrder:Orders limit exceeded" in data and not self._lately("slots_taken", "foreign_order"):
