@@ -106,7 +106,6 @@ async def test_who_leaves_in_the_middle_of_a_body_is_no_fault_of_ours(open_live)
 
 async def test_what_breaks_a_connection_is_logged_by_its_name_alone(open_live):
     """A header that the library cannot read ends its connection; its text, which may hold a token, goes nowhere."""
-    structlog.reset_defaults()  # a test before it in this process may have silenced what tells less than an error
     upgrade = ("connection: upgrade", "upgrade: websocket", "sec-websocket-version: 13")
     key = "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA=="
     async with open_live() as live:
