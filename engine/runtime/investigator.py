@@ -13,8 +13,8 @@ a fill, which is dead as well. So such a snapshot counts as an unbroken stream d
 
 An order that the venue had shown may be disowned by it: the stream's newest snapshot lacks it, and a cancel after that
 was refused as one of an unknown order. It does not rest; once every fill since its send is known it has ended, whatever
-REST, which may lag, still shows. One whose inbox had no room for a report has not heard all that is known: REST tells
-its end.
+REST, which may lag, still shows. One with a time to live has been canceled or has expired: the list of closed orders
+tells which. One whose inbox had no room for a report has not heard all that is known: REST tells its end.
 """
 
 from __future__ import annotations
@@ -173,9 +173,31 @@ class Investigator:
             with trio.move_on_after(REACH_BACK_S):
                 await self._link.reach_back(since_ns)
         standing = self._link.standing
-        if handle.disowned and standing is not None and standing.fills_since_ns <= since_ns:
+        whole = standing is not None and standing.fills_since_ns <= since_ns
+        if whole and await self._has_heard_which_end(handle) and handle.disowned:
             log.warning("order.proved_ended", cl_ord_id=handle.view.cl_ord_id)
             handle.put(ProvenEnded("the venue knows it no more: not in its snapshot, nothing to cancel, no other fill"))
+
+    async def _has_heard_which_end(self, handle: OrderHandle) -> bool:
+        """Ask how an order with a time to live has ended: REST's word is true however it lags, its silence only then not.
+
+        Nothing is bare of it: only entries have such a time.
+        """
+        if not handle.view.spec.expire_ns:
+            return True
+        if trio.current_time() < handle.doubt.ask_s or handle.absent_s is None:
+            return False
+        lag_over = trio.current_time() > handle.absent_s + self._settings.visibility_lag_s
+        handle.doubt.asked(trio.current_time(), MOST_PAUSE_S)
+        self.queries += 1
+        try:
+            closed = await self._link.closed_orders(cl_ord_id=handle.view.cl_ord_id)
+        except VenueError as error:
+            log.warning("investigation.failed", orders=[handle.view.cl_ord_id], error=str(error))
+            return False
+        for report in closed:
+            self._desk.route(report)
+        return lag_over or bool(closed)
 
     def _may_conclude(self, handle: OrderHandle) -> bool:
         """Whether a query begun now would be late enough to prove absence."""

@@ -6,9 +6,10 @@ import pytest
 
 from engine.sim import ScriptedFaults
 from engine.sim.faults import http_error
-from tests.scenarios.honesty import come
+from tests.scenarios.honesty import come, said
 from tests.scenarios.restart.lives import at_market, kill
 from tests.scenarios.story import Case, Story, d
+from tests.scenarios.test_edges_order import expiring, resting
 
 
 async def gone_behind_our_back(story: Story, lag_s: float, **members: object) -> Case:
@@ -105,3 +106,21 @@ async def test_stop_that_a_snapshot_lacks_by_mistake_is_left_where_it_rests(open
         story.world.exchange.lag_rest(0)
         report = await story.engine.close(everything=True)
     assert report.flat
+
+
+async def test_entry_with_a_time_to_live_ends_as_the_list_of_closed_orders_says(open_story, autojump_clock):
+    """Storm 1200050: its cancel was not applied, its time ran out while the engine was dead, and REST lags."""
+    async with open_story() as story:
+        case = await resting(story, **expiring(story, 20))
+        doubt = said("EGeneral:Something else").action(applied=False)
+        story.world.exchange.faults = ScriptedFaults().during("cancel_order", 0, 3600, doubt)
+        story.engine.cancel(case.signal_id, "nobody wants it")
+        await story.wait(0.1)
+        await story.until(lambda: case.entry_is("open"))  # REST has shown it
+        kill(story)
+        story.world.exchange.faults = ScriptedFaults()
+        story.world.exchange.lag_rest(4)
+        await story.wait(20)
+        await story.boot()
+        await come(story, lambda: case.outcome, within_s=10)
+        assert case.entry().states()[-2:] == ("expired", "settled"), story.tale()
