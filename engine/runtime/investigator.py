@@ -179,9 +179,9 @@ class Investigator:
             handle.put(ProvenEnded("the venue knows it no more: not in its snapshot, nothing to cancel, no other fill"))
 
     async def _has_heard_which_end(self, handle: OrderHandle) -> bool:
-        """Ask how an order with a time to live has ended: REST's word is true however it lags, its silence only then not.
+        """Ask how an order with a time to live has ended, for as long as REST may lag. Whether nothing is left to ask.
 
-        Nothing is bare of it: only entries have such a time.
+        Nothing is bare of it meanwhile: only entries have such a time.
         """
         if not handle.view.spec.expire_ns:
             return True
