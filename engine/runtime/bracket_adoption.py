@@ -42,6 +42,7 @@ class BracketAdoption:
             inbox,
         )
         self._adopted: dict[str, OrderScope] = {}
+        self._ended = False
 
     def order(self, spec: NewOrder, role: Role, since_ns: int) -> OrderHandle | None:
         """Take an order of this bracket in that the journal had lost; its reports go to the handle.
@@ -49,7 +50,7 @@ class BracketAdoption:
         None when the bracket has ended or its inbox is full.
         """
         inbox = self._inbox.statistics()
-        if not inbox.open_receive_channels or inbox.current_buffer_used >= inbox.max_buffer_size:
+        if self._ended or inbox.current_buffer_used >= inbox.max_buffer_size:
             return None
         row = self._journal.intend(spec, role, WHY_ADOPTED)
         order = Order(spec, role)
@@ -90,6 +91,10 @@ class BracketAdoption:
         self._services.desk.name(report.order_id, spec.cl_ord_id)
         log.error("position.liquidated", alarm="LIQUIDATED", order_id=report.order_id, qty=str(report.cum_qty))
         return handle.put(msgspec.structs.replace(report, cl_ord_id=spec.cl_ord_id))
+
+    def end(self) -> None:
+        """Take nothing in any more: the bracket has looked into its inbox for the last time."""
+        self._ended = True
 
     def run(self, order_nursery: trio.Nursery, cl_ord_id: str) -> OrderHandle:
         """Let an order that was taken in run."""

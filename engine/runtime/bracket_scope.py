@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -56,7 +57,7 @@ class BracketScope:
         late: OrderReport | None = None,
     ) -> None:
         self._services, self.bracket = services, bracket
-        self._progressed, self._loose, self._late = progressed, loose or (), late
+        self._progressed, self._loose = progressed, loose or ()
         self._inbox_send, self._inbox = trio.open_memory_channel[BracketMessage](services.settings.bracket_inbox)
         self._journal = BracketJournal(services, bracket, opened_row)
         self.orders = BracketOrders(services, bracket, self._journal, self._inbox_send.send)
@@ -65,8 +66,9 @@ class BracketScope:
         self._close = BracketClose(services, bracket)
         self._children = ChildSearch(services, bracket, self.adoption.child, self._inbox_send.send)
         self.begun = trio.Event()
-        self.unheard: tuple[OrderReport, ...] = ()
-        """Late reports that came when the bracket had looked at its inbox for the last time: another scope's."""
+        self.unheard = deque([] if late is None else [late])
+        """Late reports that it has still to look at; those left at its end are another scope's. No more than come in
+        one turn: it waits for nothing but its inbox, and for the row of its end."""
         self._released = loose is None
         self._market_waiting = False
         self._moved = trio.Event()  # set once the stops stand where they are wanted
@@ -129,9 +131,10 @@ class BracketScope:
         self._released = True
         self.market_moved()
 
-    def late_report(self, report: OrderReport) -> bool:
-        """Reopen an order whose scope has ended; False when the inbox is full."""
-        return self._put(LateReport(report))
+    def late_report(self, report: OrderReport) -> None:
+        """Reopen an order whose scope has ended."""
+        self.unheard.append(report)  # survives a full inbox: the next turn sees it
+        self._put(LateReport())
 
     def _put(self, message: BracketMessage) -> bool:
         try:
@@ -155,12 +158,6 @@ class BracketScope:
                 order_nursery.start_soon(self._watch_market, name=f"watch/{self.bracket.instrument.symbol}")
                 await self._live(order_nursery)
                 order_nursery.cancel_scope.cancel("the bracket has ended")
-            self.unheard = self._late_reports_left()  # nothing awaits between this and the inbox's end
-
-    def _late_reports_left(self) -> tuple[OrderReport, ...]:
-        waiting = self._inbox.statistics().current_buffer_used
-        left = [self._inbox.receive_nowait() for _ in range(waiting)]
-        return tuple(message.report for message in left if isinstance(message, LateReport))
 
     async def _watch_market(self) -> None:
         """Hold the symbol's subscription until the bracket ends. Protection never waits for it, entries do."""
@@ -178,8 +175,7 @@ class BracketScope:
             self.orders.start(order_nursery, loose.order, self._journal.cause, loose)
         if not self.bracket.orders and not self.bracket.closing and self.bracket.signal.entered:
             self._entry.attempts.want(self._now())
-        if self._late is not None:
-            self.orders.reopen(order_nursery, self._late)
+        self._hear_late(order_nursery)
         self.begun.set()
         while not self._released:
             await self._listen(order_nursery, None)
@@ -188,21 +184,22 @@ class BracketScope:
             if self._over():
                 break
             await self._listen(order_nursery, wake_ns)
+        self.adoption.end()
         self._journal.close(self._entry.attempts.denial)
         await self._services.journal.sync()
 
     async def _listen(self, order_nursery: trio.Nursery, wake_ns: int | None) -> None:
         """Wait for news or for the plan's next moment; take all that has come."""
         wait_s = math.inf if wake_ns is None else max(0.0, (wake_ns - self._now()) / NS)
-        message: BracketMessage | None = None
         with trio.move_on_after(wait_s):
-            message = await self._inbox.receive()
-        while message is not None:
-            self._take(order_nursery, message)
-            try:
-                message = self._inbox.receive_nowait()
-            except trio.WouldBlock:
-                return
+            self._take(order_nursery, await self._inbox.receive())
+        for _ in range(self._inbox.statistics().current_buffer_used):
+            self._take(order_nursery, self._inbox.receive_nowait())
+        self._hear_late(order_nursery)
+
+    def _hear_late(self, order_nursery: trio.Nursery) -> None:
+        while self.unheard:
+            self.orders.reopen(order_nursery, self.unheard.popleft())
 
     def _take(self, order_nursery: trio.Nursery, message: BracketMessage) -> None:
         match message:
@@ -210,12 +207,10 @@ class BracketScope:
                 self._learn(message)
             case MarketMoved():
                 self._market_waiting = False
-            case LateReport():
-                self.orders.reopen(order_nursery, message.report)
             case ChildrenAsked():
                 self._children.asked(message, self._now())
-            case EndEntry():
-                pass  # the wish is remembered; this only woke us
+            case EndEntry() | LateReport():
+                pass  # what it is about is remembered; this only woke us
             case Adopted():
                 self._run_adopted(order_nursery, message.cl_ord_id)
 

@@ -148,9 +148,7 @@ class EndEntry(msgspec.Struct, frozen=True):
 
 
 class LateReport(msgspec.Struct, frozen=True):
-    """Desk to bracket: a report on an order whose scope has ended."""
-
-    report: OrderReport
+    """Desk to bracket: there are reports on orders whose scopes have ended."""
 
 
 class Adopted(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.sim import ScriptedFaults, SimSettings, lose_request
 from tests.scenarios.honesty import arrived
 from tests.scenarios.restart.lives import back, kill
@@ -107,6 +109,45 @@ async def test_late_fill_told_while_its_bracket_writes_its_end_is_not_lost(open_
         await story.until(lambda: case.entry().cum_qty == d("0.015"), within_s=5)
         await story.until(lambda: case.phase == "flat", within_s=5)
     assert story.truth.balances()["BTC"] == d("2")
+
+
+async def test_late_fill_told_to_a_full_inbox_is_not_lost(open_story, autojump_clock):
+    """Everything that a bracket must hear comes in one turn, and more than it has room for."""
+    async with open_story() as story:
+        story.market()
+        case = await story.submit(qty="0.02", entry_timeout_s=5)
+        await story.until(lambda: case.resting("entry"))
+        story.ask("50000", "0.01")
+        await story.until(lambda: case.entry_is("settled") and case.covered("0.01"))
+        reopen, scope = story.engine.brackets.reopen, story.engine.brackets.active[case.signal_id]
+
+        def drowned(*news: Any) -> None:
+            for _ in range(2 * story.engine.services.settings.bracket_inbox):
+                scope.end_entry("asked too often")
+            reopen(*news)
+
+        story.engine.brackets.reopen = drowned
+        story.fill_late(case.sent("entry")[0], "0.005", "50000")
+        await story.until(lambda: case.entry().cum_qty == d("0.015") and case.covered("0.015"), within_s=5)
+
+
+async def test_bracket_that_writes_its_end_takes_no_order_in(open_story, autojump_clock):
+    """It has looked into its inbox for the last time: what was forgotten is for the next one."""
+    taken: list[object] = []
+    async with open_story() as story:
+        story.market()
+        case = await story.bought("0.02")
+        scope = story.engine.brackets.active[case.signal_id]
+        (stop,) = [order.spec for order in scope.bracket.orders.values() if order.role == "stop"]
+
+        def on_row(kind: str, *_: object) -> None:
+            if kind == "closed":
+                taken.append(scope.adoption.order(stop, "stop", 0))
+
+        story.engine.services.journal.taps.append(on_row)
+        story.market("51000", "51010")
+        await story.until(lambda: case.phase == "flat", within_s=5)
+    assert taken == [None]
 
 
 async def told_by_the_balance_alone(story: Story) -> Case:
