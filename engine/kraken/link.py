@@ -37,6 +37,7 @@ from engine.orders.reports import Answer, OrderReport
 from engine.seams.chance import Chance
 from engine.seams.clock import Clock
 from engine.values.instrument import Instrument
+from engine.values.time import NS
 from engine.venue.earlier import Earlier
 from engine.venue.protocol import (
     Balance,
@@ -49,6 +50,9 @@ from engine.venue.protocol import (
     Unprotected,
     VenueSink,
 )
+
+STAMPED_NS = NS
+"""So much older than they say may rows of an earlier process be: REST alone tells the venue's time to the second."""
 
 
 class KrakenLink:
@@ -218,10 +222,10 @@ class KrakenLink:
         return await self._way.admit(lane, requests, bracket, batch=True)
 
     def remember(self, earlier: Sequence[Earlier]) -> None:
-        """See VenueLink. What the venue has told already stands."""
-        now_ns = self._venue_time.now_ns(self._clock.now_ns())
-        levels = earlier_levels(earlier, self._counters.limits, now_ns)
-        self._counters.remember(levels, trio.current_time())
+        """See VenueLink. What the venue has told already stands; no time has passed but what its clock proves."""
+        now_s = trio.current_time()
+        levels = earlier_levels(earlier, self._counters.limits, self._venue_time.certain_ns(now_s) - STAMPED_NS)
+        self._counters.remember(levels, now_s)
 
     def give_back(self, ticket: Ticket) -> None:
         """See VenueLink."""

@@ -23,6 +23,7 @@ from engine.sim import (
     lose_answer,
     refuse_with,
 )
+from engine.venue.earlier import Earlier
 from engine.venue.protocol import Lane, Ticket
 
 
@@ -381,6 +382,20 @@ async def test_step_of_our_clock_leaves_deadlines_in_venue_time(stage, autojump_
     async with stage.link() as link:
         stage.clock.skew_ns += 3600 * 10**9
         assert (await place(link, limit())).outcome is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize("step_s", [0, 0.9, 3600, -3600])
+async def test_step_of_our_clock_runs_no_earlier_points_down(stage, autojump_clock, step_s: float):
+    """Squall 1300370: stepped while the next engine comes up; what was left in the counter was taken for less."""
+    stage.clock = VirtualClock()  # ours alone
+    async with stage.link() as link:
+        sent_ns = stage.clock.now_ns()
+        cancel = CancelOrder("c-1", "O1", "BTC/USD")
+        await trio.sleep(3)
+        stage.clock.skew_ns += int(step_s * 10**9)
+        link.remember([Earlier(cancel, sent_ns, sent_ns, sent_ns, Outcome.ACCEPTED)])
+        (told,) = link.headroom()
+    assert 8 - 3 * 2.34 <= told.level <= 8 - 1 * 2.34
 
 
 async def test_question_that_waited_for_room_takes_along_who_came_meanwhile(stage, autojump_clock):

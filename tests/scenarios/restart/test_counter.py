@@ -40,7 +40,7 @@ async def test_engine_that_comes_up_knows_how_full_the_counter_is(open_story, au
         own, venues = own_count(story), venues_count(story)
         assert venues > 35
         assert own is not None
-        assert venues <= own < venues + 1
+        assert venues <= own < venues + 1.1  # a second, which REST does not tell
 
 
 async def test_counter_is_empty_for_an_engine_that_comes_up_later(open_story, autojump_clock):
