@@ -15,6 +15,9 @@ import trio
 from engine.chaos.oracle import RULES, Oracle
 from engine.chaos.trace import Trace
 from engine.chaos.world import World, open_world
+from engine.orders.commands import CancelOrder
+from engine.orders.replay import Requested
+from engine.orders.reports import Answer, Outcome
 from engine.orders.signal import parse_signal
 from engine.seams.determinism import deterministic
 
@@ -300,6 +303,27 @@ async def test_refusal_that_the_weather_invents_is_not_our_own(autojump_clock):
         await trio.sleep(0.1)
         await refused_for_its_rate(stage)
         assert stage.broken() == {"within_own_counters"}
+        stage.world.kill()
+
+
+@pytest.mark.parametrize(("leave", "broken"), [("before", set()), ("behind", {"within_own_counters"})])
+async def test_refusal_behind_a_batch_that_passed_the_counter_is_for_who_had_leave_then(autojump_clock, leave, broken):
+    """Squall 1300377: a cancel that had its leave waited for its call, and the entries were taken back before it."""
+    async with staged() as stage:
+        services, now_s = stage.world.engine.services, trio.current_time()
+        (stop,) = [order for order in stage.oracle.ledger.orders.values() if order.role == "stop"]
+        name = stop.cl_ord_id
+        cancel = CancelOrder(name, stop.venue.order_id, "BTC/USD")
+        if leave == "before":
+            asked = services.journal.append("request", Requested(cancel, "rest", ""), ts_ns=0, cl_ord_id=name)
+        services.link._counters.of("BTC/USD").correct(1000.0, now_s)
+        if leave == "behind":
+            asked = services.journal.append("request", Requested(cancel, "rest", ""), ts_ns=0, cl_ord_id=name)
+        await refused_for_its_rate(stage)
+        assert stage.broken() == set()
+        answer = Answer("cancel", name, Outcome.REFUSED, 0, code="RATE_LIMIT", transport="rest")
+        services.journal.append("answer", answer, ts_ns=0, cl_ord_id=name, causation_id=asked)
+        assert stage.broken() == broken
         stage.world.kill()
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.chaos.invariants.base import Invariant
+from engine.chaos.invariants.base import Court, Invariant
 from engine.chaos.ledger import Case, Twin
 from engine.journal.row import Row
 from engine.orders.commands import NewOrder
 from engine.orders.replay import Requested
+from engine.orders.reports import Answer, Outcome
 from engine.sim import TIERS
 
 FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled")
@@ -30,10 +31,24 @@ SWAP_POINTS = 10
 class WithinOwnCounters(Invariant):
     """The exchange never refuses a request of ours for its rate, unless somebody else has used the account lately.
 
-    Nor does it count more for a market than the engine does, whatever became of the engine's requests.
+    Nor does it count more for a market than the engine does, whatever became of the engine's requests. A batch that
+    takes entries back may pass the counter: what had its leave before it is refused behind it, which is allowed for.
     """
 
     name = "within_own_counters"
+
+    def __init__(self, court: Court) -> None:
+        super().__init__(court)
+        self._leaves_beyond: set[int] = set()
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Note which requests had their leave while the engine itself counted beyond the bound."""
+        match fact:
+            case Requested() if self._counts_beyond(fact.request.symbol):
+                self._leaves_beyond.add(row.seq)
+            case Answer(outcome=Outcome.REFUSED, code="RATE_LIMIT") if row.causation_id in self._leaves_beyond:
+                if self.court.counter_full() and not self._lately(*FOREIGN_LOAD, *LOST_ROWS, "rate_limited"):
+                    self.broken("refused for its rate; its leave came while the counter was passed", row.cl_ord_id)
 
     def on_tick(self) -> None:
         """Compare the exchange's counters with the engine's."""
@@ -58,7 +73,8 @@ class WithinOwnCounters(Invariant):
         if b"Exceeded msg rate" in data:
             self.broken(f"more messages than a connection may send: {told}")
         elif b"EOrder:Rate limit exceeded" in data and self.court.counter_full():
-            if not (self._lately(*FOREIGN_LOAD, *LOST_ROWS) or self._invented("rate_limited")):
+            excused = self._lately(*FOREIGN_LOAD, *LOST_ROWS) or self._invented("rate_limited")
+            if not (excused or self._counts_beyond()):
                 self.broken(f"refused for its rate: {told}")
         elif b"EAPI:Rate limit exceeded" in data and self._call_counter() and not self._lately(*LOST_ROWS):
             if not self._invented("rest_rate_limited"):
@@ -69,6 +85,13 @@ class WithinOwnCounters(Invariant):
     def _lately(self, *kinds: str) -> bool:
         """A full counter takes about a minute to run empty."""
         return self.ledger.had_since(self.court.now_s - RUNS_EMPTY_S, *kinds)
+
+    def _counts_beyond(self, symbol: str = "") -> bool:
+        """Whether the engine's own count stands past its bound, of this market or of any: only a batch may do that."""
+        if not (self.ledger.up and self.court.world.running):
+            return False
+        rows = self.court.world.engine.services.link.headroom()
+        return any(row.level > row.threshold for row in rows if symbol in ("", row.symbol))
 
     def _invented(self, kind: str) -> bool:
         """The weather refuses in the instant in which it strikes; counters may stand nearly full beside that."""
