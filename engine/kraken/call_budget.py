@@ -50,7 +50,8 @@ RESERVES = {
 }
 """Points that a read leaves to more urgent ones. Of Starter's fifteen the last page leaves eleven and costs four."""
 AGED_S = 20.0
-"""So long states go before a question; then it is its turn, as they come again and again while the stream is away."""
+"""So long states go before a question, and those of one point before a list of four; then it is its turn, as they come
+again and again while the stream is away."""
 
 
 class _Waiter(NamedTuple):
@@ -60,10 +61,11 @@ class _Waiter(NamedTuple):
     reserve: float
     since_s: float
 
-    def rank(self, now_s: float) -> tuple[Urgency, int]:
+    def rank(self, now_s: float) -> tuple[Urgency, bool, int]:
         """Return the place in the queue: the smallest goes first."""
-        aged = self.urgency is Urgency.QUESTION and now_s >= self.since_s + AGED_S
-        return Urgency.STATES if aged else self.urgency, self.number
+        aged = now_s >= self.since_s + AGED_S
+        urgency = Urgency.STATES if aged and self.urgency is Urgency.QUESTION else self.urgency
+        return urgency, urgency is Urgency.STATES and self.points > 1 and not aged, self.number
 
 
 @dataclass

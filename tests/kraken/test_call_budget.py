@@ -89,20 +89,25 @@ async def test_question_passes_a_page_that_waits_for_its_reserve(budget, autojum
         nursery.cancel_scope.cancel()
 
 
-async def test_state_of_an_order_waits_behind_no_dear_question(autojump_clock):
-    """A list of four points needs twelve seconds of the smallest tier's refill: a stop's state needs three of them."""
+@pytest.mark.parametrize("dear", [Urgency.QUESTION, Urgency.STATES])
+async def test_state_of_an_order_waits_behind_no_dear_list(autojump_clock, dear: Urgency):
+    """Squall 1201040: four points need twelve seconds of the smallest refill, the state of a stop needs three of them.
+
+    The list may be urgent as well, the fills that an order lacks: tokens may take what it waits for again and again.
+    """
     budget, told = CallBudget(15, 0.33), []
     await spend(budget)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(call, budget, Urgency.QUESTION, 4, told)
+        nursery.start_soon(call, budget, dear, 4, told)
         await trio.sleep(0.1)
         nursery.start_soon(call, budget, Urgency.STATES, 1, told)
-    assert [urgency for urgency, _ in told] == [Urgency.STATES, Urgency.QUESTION]
+    assert [urgency for urgency, _ in told] == [Urgency.STATES, dear]
     assert told[0][1] == pytest.approx(1 / 0.33, abs=0.01)
 
 
-async def test_question_is_not_starved_by_states(autojump_clock):
-    """They are asked again with every point that comes back: after ten seconds the question is next."""
+@pytest.mark.parametrize("dear", [Urgency.QUESTION, Urgency.STATES])
+async def test_dear_list_is_not_starved_by_states(autojump_clock, dear: Urgency):
+    """They are asked again with every point that comes back: after twenty seconds the list is next."""
     budget, told = CallBudget(15, 0.33), []
     await spend(budget)
 
@@ -113,7 +118,7 @@ async def test_question_is_not_starved_by_states(autojump_clock):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(states)
         await trio.sleep(0.1)
-        await call(budget, Urgency.QUESTION, 4, told)
+        await call(budget, dear, 4, told)
         nursery.cancel_scope.cancel()
     ((_, went_s),) = told
     assert went_s <= 0.1 + AGED_S + (4 + 1) / 0.33
