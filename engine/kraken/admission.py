@@ -28,8 +28,9 @@ AGED_S = 3.0
 COVER_ROOM = 5
 """A cancel without haste leaves at least as much until it has aged: the dearest amend of a stop, and a new one."""
 GIVES_WAY_S = 1.0
-"""So long a batch that may pass the counter leaves it to new exits that decay lets go by then: behind it they would
-stand bare until all that it passes the counter by has run down. A kill has three seconds."""
+"""So long a batch that may pass the counter leaves it to new exits that decay lets go by then, one that a swap will
+want among them: behind it they would stand bare until all that it passes the counter by has run down. A kill has three
+seconds."""
 LATE_S = 60.0
 """How long an order of unknown outcome may still appear (krakenex #60)."""
 UNSETTLED_S = 120.0
@@ -232,8 +233,10 @@ class Admission:
         if left_s <= 0 or counter.wait_s(self._points(batch, now_s), now_s) == 0:
             return None
         waiting = self._queues[batch.symbol].waiting
-        exits = [one for one in waiting if one.lane is Lane.REDUCING and _only_adds(one.requests)]
-        soon = any(counter.wait_s(self._points(one, now_s), now_s) <= left_s for one in exits)
+        wanted = [self._points(one, now_s) for one in waiting if one.lane is Lane.REDUCING and _only_adds(one.requests)]
+        if self._protection.swaps(batch.symbol, now_s):
+            wanted.append(cost("add", 0))
+        soon = any(counter.wait_s(points, now_s) <= left_s for points in wanted)
         return _Lack("a new exit goes first", left_s, aside=True) if soon else None
 
     def _lack_of_slots(self, waiter: _Waiter, now_s: float) -> _Lack | None:
@@ -279,6 +282,8 @@ class Admission:
         number = self._counters.hold(waiter.symbol, self._points(waiter, now_s), names, changes)
         leave.held.append((waiter.symbol, number))
         for request in waiter.requests:
+            if isinstance(request, CancelOrder):
+                self._protection.taken_away(request.cl_ord_id, now_s)
             if not isinstance(request, NewOrder):
                 continue
             trigger = waits_for_trigger(request.order_type)

@@ -45,7 +45,8 @@ FAREWELL_S = 0.5
 """A connection whose token is not accepted any more answers what was written into it, each with a refusal: given up at
 once those requests would be unknown. That takes a round trip."""
 SNAPSHOT_S = 2.0
-"""How long a snapshot may take after its subscription's answer, doubled with each failure in a row …"""
+"""How long a snapshot may take after its subscription's answer, doubled with each in a row that did not come: that a
+token or a connection was refused says nothing about snapshots …"""
 SNAPSHOT_DOUBLINGS = 5
 """… up to a minute."""
 
@@ -83,6 +84,7 @@ class PrivateLink:
         self._executions = Executions(queries, sink, counters, self._venue_now_ns)
         self._socket: ws.Socket | None = None
         self._beat_s, self._beats = -math.inf, False  # the last heartbeat, and whether two have come close together
+        self._unshown = 0  # subscriptions in a row whose snapshot did not come in time
         self._begin()
         self._standing: Standing | None = None
         self.refused: VenueRefused | None = None
@@ -209,10 +211,11 @@ class PrivateLink:
             socket.abandon("the subscription to executions was not answered")
             return
         session_nursery.start_soon(self._subscriptions.balances, socket, name="link/private/balances")
-        patience_s = SNAPSHOT_S * 2 ** min(self._monitor.failures_in_a_row, SNAPSHOT_DOUBLINGS)
+        patience_s = SNAPSHOT_S * 2 ** min(self._unshown, SNAPSHOT_DOUBLINGS)
         with trio.move_on_after(patience_s) as waiting:
             await self._opened.wait()
         if waiting.cancelled_caught:
+            self._unshown += 1
             socket.abandon(f"executions are subscribed, and no snapshot came in {patience_s:g} s")
             return
         if self._executions.hole is not None:
@@ -309,6 +312,7 @@ class PrivateLink:
     def _check_opened(self) -> None:
         if self._executions.opened and not self._opened.is_set():
             self._opened.set()
+            self._unshown = 0
             if self._executions.hole is None:
                 self._go_up()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from engine.kraken.open_orders import OpenOrders
@@ -18,6 +19,8 @@ COVERED_SLOTS = 1
 SETTLED_S = 5.0
 """Its entry gone and an exit resting for so long, a bracket is covered: past a fraction of that it would count as naked
 and be closed, and closing may fill the counter."""
+SWAP_S = 1.0
+"""So long after an exit's cancel was let go its bracket may want a new one: two round trips, slow ones."""
 
 
 @dataclass
@@ -28,6 +31,7 @@ class _Bracket:
     entries: set[str] = field(default_factory=set)
     exits: set[str] = field(default_factory=set)
     resting_since_s: float | None = None
+    swapping_until_s: float = -math.inf
 
 
 class Protection:
@@ -72,6 +76,17 @@ class Protection:
         """Note an exit of the bracket: while it rests it stands on one of the booked slots."""
         if (known := self._brackets.get(bracket)) is not None:
             known.exits = {name for name in known.exits if self._open_orders.rests(name)} | {cl_ord_id}
+            known.swapping_until_s = -math.inf
+
+    def taken_away(self, cl_ord_id: str, now_s: float) -> None:
+        """Note that an order is to be canceled: where it is an exit, another one may be wanted right behind."""
+        for known in self._brackets.values():
+            if cl_ord_id in known.exits:
+                known.swapping_until_s = now_s + SWAP_S
+
+    def swaps(self, symbol: str, now_s: float) -> bool:
+        """Tell whether a bracket's exit is going and the next one has not been let go yet."""
+        return any(one.symbol == symbol and now_s < one.swapping_until_s for one in self._brackets.values())
 
     def points(self, symbol: str, entering: str, now_s: float) -> int:
         """Return the points to leave free when an entry of bracket ``entering`` goes: all covers, one swap."""

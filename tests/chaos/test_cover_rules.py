@@ -6,11 +6,23 @@ import json
 from decimal import Decimal
 
 import pytest
+import trio
 
+from engine.orders.signal import parse_signal
 from tests.chaos.test_oracle import Stage, _say, staged
-from tests.chaos.test_oracle_sees import deafen, decide, lose, place, watch
+from tests.chaos.test_oracle_sees import deafen, decide, lose, place, tell, watch
 
 TWICE = "protection was taken away twice"
+SIGNAL = "00000000-0000-4000-8000-00000000000{}"
+ENTRY = {
+    "symbol": "BTC/USD",
+    "side": "buy",
+    "order_type": "limit",
+    "limit_price": "40000",
+    "order_qty": "0.02",
+    "stop_loss": {"trigger_price": "39000"},
+}
+"""One that rests far from the market."""
 
 
 def leave(stage: Stage, why: str) -> None:
@@ -70,6 +82,37 @@ async def test_what_filled_under_a_batch_that_passed_the_counter_waits_for_it(
         core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
         lose(stage)
         await watch(stage, 5)
+        assert ("cover_or_flat_in_time" in stage.broken()) == broken
+        stage.world.kill()
+
+
+@pytest.mark.parametrize(
+    ("points", "halted", "doubted", "broken"),
+    [("200", True, True, False), ("100", True, True, True), ("200", False, True, True), ("200", True, False, True)],
+    ids=["behind", "room", "nobody asked", "no doubt"],
+)
+async def test_exit_that_was_in_doubt_waits_behind_a_batch_of_others_entries(
+    autojump_clock, points: str, halted: bool, doubted: bool, broken: bool
+):
+    """Squall 1300882: a stop was proved dead while its market's counter stood above its threshold."""
+    async with staged() as stage:
+        for number in (2, 3):
+            await stage.world.engine.submit(parse_signal(json.dumps(ENTRY | {"signal_id": SIGNAL.format(number)})))
+        await trio.sleep(2)
+        deafen(stage)
+        if halted:
+            stage.oracle.ledger.halted[""] = "COMMAND"
+        if doubted:
+            tell(stage, "stop", "doubt", "open", "unknown")
+        twins = stage.oracle.ledger.orders.values()
+        entries = [t.venue.order_id for t in twins if t.role == "entry" and t.venue is not None and t.venue.is_open]
+        _say(stage.world, json.dumps({"method": "batch_cancel", "params": {"orders": entries}}))
+        core = stage.world.exchange._venue.core
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
+        lose(stage)
+        tell(stage, "stop", "prove_dead", "unknown", "rejected", why="nobody shows it")
+        await watch(stage, 5)
+        assert len(entries) == 2
         assert ("cover_or_flat_in_time" in stage.broken()) == broken
         stage.world.kill()
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from tests.chaos.test_oracle import Stage, _say, staged
-from tests.chaos.test_oracle_sees import deafen, decide, lose, place, taken_over_by_nobody
+from tests.chaos.test_oracle_sees import deafen, decide, lose, place, taken_over_by_nobody, watch
 
 
 async def lose_one(stage: Stage, *, asked_first: bool) -> None:
@@ -78,6 +78,25 @@ async def test_stop_above_a_base_fee_may_wait_for_a_call_alone(autojump_clock, t
         core.report(entry, "status")
         core.finish()
         assert ("exits_within_position" in stage.broken()) == broken
+        stage.world.kill()
+
+
+async def test_stop_beside_a_sold_target_goes_once_it_is_known_to_rest(autojump_clock):
+    """Storm 1300578: it came back as the target's end was not told in time, and nobody answered for it."""
+    async with staged() as stage:
+        deafen(stage)
+        decide(stage, "aim", role="target", side="sell", order_type="limit", limit_price="49990")
+        await trio.sleep(stage.world.settings.policy.swap_bound_s + 0.1)
+        place(stage, "aim", "sell", "49990")
+        orders, core = stage.oracle.ledger.orders, stage.world.exchange._venue.core
+        (stop,) = (twin for twin in orders.values() if twin.role == "stop")
+        orders["aim"].cum_qty, orders["aim"].state_since_s = Decimal("0.02"), stage.oracle.court.now_s
+        for state, broken in (("unknown", False), ("open", True)):
+            stop.state = state
+            await watch(stage, 3)
+            core.report(core.orders[stage.ours("stop")], "status")
+            core.finish()
+            assert ("exits_within_position" in stage.broken()) == broken
         stage.world.kill()
 
 

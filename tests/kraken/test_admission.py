@@ -336,6 +336,35 @@ async def test_batch_that_passes_the_counter_lets_an_exit_go_first(desk, autojum
     assert desk.log == order
 
 
+@pytest.mark.parametrize(
+    ("points", "exit_comes", "order"),
+    [
+        (59.5, True, [("exit", 0.5), ("batch", 0.5)]),
+        (59.5, False, [("batch", 1)]),
+        (62, True, [("batch", 0), ("exit", 19)]),
+        (40, True, [("batch", 0), ("exit", 0.05)]),
+    ],
+    ids=["soon", "nothing follows", "not soon", "room"],
+)
+async def test_batch_that_passes_the_counter_lets_the_exit_of_a_swap_go_first(
+    desk, autojump_clock, points: float, exit_comes: bool, order
+):
+    """Squall 1300584: a stop was being canceled for a close that was not asked for yet, and stood behind a batch."""
+    with desk.limiter.protection(BTC, "a", held=False):
+        await desk.go("stop", Lane.REDUCING, new("stop"), bracket="a")
+        await desk.go("cancel", Lane.CANCEL, cancel("stop"), bracket="a")
+        desk.log.clear()
+        desk.fill(points - 9)
+        desk.limiter._timeout_s = 30
+        async with trio.open_nursery() as nursery:
+            many = [cancel("x", "O1"), cancel("y", "O2")]
+            nursery.start_soon(partial(desk.go, "batch", Lane.EMERGENCY, *many, batch=True))
+            await trio.sleep(0.05)
+            if exit_comes:
+                nursery.start_soon(partial(desk.go, "exit", Lane.EMERGENCY, new("close"), bracket="a"))
+    assert desk.log == order
+
+
 async def test_batch_over_pairs_is_charged_on_each(desk, autojump_clock):
     """Cancels of two pairs cost on two counters; a batch of orders half a point each."""
     await desk.go("cancels", Lane.CANCEL, cancel("a", "O1"), cancel("b", "O2", ETH), batch=True)

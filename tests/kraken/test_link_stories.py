@@ -297,7 +297,7 @@ async def test_subscription_without_a_snapshot_is_begun_anew(stage, autojump_clo
 
 
 async def test_venue_slow_to_show_its_snapshot_is_waited_for_longer_each_time(stage, autojump_clock):
-    """Snapshots that never come: patience doubles with the back-off, so that no connection budget is used up."""
+    """Snapshots that never come: patience doubles with each, so that no connection budget is used up."""
     async with stage.link() as link:
         stage.exchange.faults = ScriptedFaults().frames_during("executions", 0, 120, "lose")
         stage.exchange.kick(private=True)
@@ -305,6 +305,19 @@ async def test_venue_slow_to_show_its_snapshot_is_waited_for_longer_each_time(st
         assert not link.private_up
         assert view(link, "private").attempts < 9
         await until(lambda: link.private_up, 120)
+
+
+async def test_refused_connections_make_no_snapshot_waited_for_longer(stage, autojump_clock):
+    """Five failures that say nothing about snapshots, and the first snapshot lost: given up after two seconds."""
+    async with stage.link() as link:
+        await trio.sleep(15)
+        stage.exchange.faults = ScriptedFaults().at_frame("executions", 1, "lose")
+        stage.wire.refuse(8)
+        stage.exchange.kick(private=True)
+        await until(lambda: view(link, "private").state == "authenticated")
+        assert view(link, "private").failures_in_a_row >= 4
+        assert 1.5 < await until(lambda: view(link, "private").state == "reconnecting") < 2.5
+        await until(lambda: link.private_up, 60)
 
 
 async def test_balances_that_are_not_answered_cost_no_connection(stage, autojump_clock):

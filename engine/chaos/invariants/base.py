@@ -11,7 +11,9 @@ from engine.chaos.tap import Asked
 from engine.chaos.trace import Trace
 from engine.journal.row import Row
 from engine.orders.events import ExecutionReport
+from engine.sim import TIERS
 from engine.sim.events import OrderReport
+from engine.values.time import NS
 
 if TYPE_CHECKING:
     from engine.chaos.world import World
@@ -21,6 +23,8 @@ Moment = Literal["booted", "calm", "taken_back", "settled", "stopped"]
 enough; the engine has been stopped."""
 DEAREST_ORDER = 9
 """Points: a new order, or the cancel of one that has only just come."""
+LIST, LEFT = 4, 3
+"""Points: of a list of closed orders or of fills as the engine counts it, and those it leaves to tokens."""
 _MOST = 20
 """Violations kept of one run: the first one matters, the others are its consequences."""
 
@@ -62,6 +66,16 @@ class Court:
         """Tell whether the exchange's counter of our REST calls has no room for one more."""
         exchange = self.world.exchange
         return exchange._venue.keys[exchange.api_key].calls.full(exchange.clock.now_ns())
+
+    def calls_short(self) -> bool:
+        """Tell whether a list of four points would wait, as three are left to those that bring the stream back.
+
+        By the engine's own count, as it notes it down for the next process: it takes a list for dearer than the
+        exchange may, and counts what was lost on its way, too.
+        """
+        limits = TIERS[self.world.exchange.settings.tier or "intermediate"]
+        level = (self.world.nonces.spent_until() - self.world.clock.now_ns()) / NS * float(limits.rest_decay)
+        return level > limits.rest_max - LIST - LEFT
 
     def broken(self, invariant: str, text: str, *subjects: str) -> None:
         """Note a violation, once for the same orders."""

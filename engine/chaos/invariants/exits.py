@@ -26,6 +26,8 @@ TURN_S = 0.5
 """From its intent to the limiter: a turn of the loop, and a slow sync at worst."""
 SHRINK_S = 2.0
 """An amend's wire deadline and a round trip."""
+UNPROVEN = frozenset({"pending", "unknown"})
+"""What is not known to rest cannot be canceled."""
 
 
 class ExitsWithinPosition(Invariant):
@@ -37,12 +39,16 @@ class ExitsWithinPosition(Invariant):
         super().__init__(court)
         self._touched: set[str] = set()
         self._full_s: dict[str, float] = {}
+        self._unproven_s: dict[str, float] = {}
         self._calls_full_s = -math.inf
 
     def on_tick(self) -> None:
-        """Note when our REST calls had no room."""
+        """Note when our REST calls had no room, and whose stops are not known to rest."""
         if self.court.calls_full():
             self._calls_full_s = self.court.now_s
+        for case in self.ledger.cases.values():
+            if any(twin.state in UNPROVEN for twin in case.of("stop")):
+                self._unproven_s[case.signal_id] = self.court.now_s
 
     def on_venue(self, report: OrderReport, twin: Twin | None) -> None:
         """Remember whom the command concerned."""
@@ -95,13 +101,17 @@ class ExitsWithinPosition(Invariant):
         return full and any(twin.state == "pending_amend" for twin in case.of("stop"))
 
     def _unheard(self, case: Case) -> Decimal:
-        """What such targets have traded and the journal has not heard of, or only just: the stop shrinks again then."""
+        """What such targets have traded and the journal has not heard of, or only just: the stop shrinks again then.
+
+        A stop that came about meanwhile goes once it is known to rest.
+        """
         bound_s, now_s = self.court.world.settings.policy.swap_bound_s, self.court.now_s
         total = ZERO
         for twin in case.of("target"):
             if twin.venue is None or now_s < twin.decided_s + bound_s:
                 continue
-            just = twin.state_since_s >= twin.decided_s + bound_s and now_s <= twin.state_since_s + SHRINK_S
+            known_s = max(twin.state_since_s, self._unproven_s.get(case.signal_id, 0.0))
+            just = twin.state_since_s >= twin.decided_s + bound_s and now_s <= known_s + SHRINK_S
             total += twin.venue.cum_qty if just else twin.venue.cum_qty - twin.cum_qty
         return total
 

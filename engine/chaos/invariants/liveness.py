@@ -81,8 +81,9 @@ class CoverInTime(Invariant):
     """Held quantity stands bare for at most two seconds while it is calm, and for ten after a fault.
 
     Who cannot know whether an exit lives may not send a second one: that takes its proof, and two seconds more. Nor may
-    who has passed the counter with a batch of entries that were to go at once, before it has run down to its threshold.
-    And nobody keeps points for the base fee of an exit, which that exit's own end leaves bare.
+    who has passed the counter with a batch of entries that were to go at once, before it has run down to its threshold;
+    nor a bracket of that market whose exit was in doubt then, so that nothing could go before the batch. And nobody
+    keeps points for the base fee of an exit, which that exit's own end leaves bare.
     """
 
     name = "cover_or_flat_in_time"
@@ -91,14 +92,18 @@ class CoverInTime(Invariant):
         super().__init__(court)
         self._doubted_s: dict[str, float] = {}
         self._batched: set[str] = set()
+        self._behind: set[str] = set()
         self._short_s: dict[str, float] = {}
 
     def on_asked(self, asked: Asked) -> None:
         """Note whose entries a halt, or a person, takes back in one batch: that alone may pass a full counter."""
         twins = [twin for name in asked.ids if (twin := self.ledger.by_order_id.get(name)) is not None]
         if asked.kind == "cancel" and len(twins) > 1 and all(twin.role == "entry" for twin in twins):
-            taken = (t.signal_id for t in twins if self.ledger.halted or t.signal_id in self.ledger.taken_back)
-            self._batched.update(taken)
+            taken = [t for t in twins if self.ledger.halted or t.signal_id in self.ledger.taken_back]
+            symbols = {twin.spec.symbol for twin in taken}
+            cases = [case for case in self.ledger.cases.values() if case.closed is None]
+            self._batched.update(twin.signal_id for twin in taken)
+            self._behind.update(c.signal_id for c in cases if c.signal.symbol in symbols and _exit_unknown(c))
 
     def on_tick(self) -> None:
         """Follow each signal's bare time."""
@@ -119,9 +124,11 @@ class CoverInTime(Invariant):
             self._doubted_s[case.signal_id] = now_s
         recovered_s = self.ledger.quiet_since_s + RECOVERY_S
         doubted_s = min(self._doubted_s.get(case.signal_id, 0.0), recovered_s + DOUBT_S)
-        unforeseen = case.signal_id in self._batched or bare <= case.base_fees()
-        if unforeseen and self.court.counter_full(case.signal.symbol, NEW_ORDER):
-            self._short_s[case.signal_id] = now_s
+        if self.court.counter_full(case.signal.symbol, NEW_ORDER):
+            if case.signal_id in self._batched | self._behind or bare <= case.base_fees():
+                self._short_s[case.signal_id] = now_s
+        elif not _exit_unknown(case):
+            self._behind.discard(case.signal_id)  # what that batch had taken has run down
         short_s = self._short_s.get(case.signal_id, 0.0)
         since_s = max(case.bare_since_s or 0.0, recovered_s, doubted_s, short_s)
         if now_s - since_s > CALM_BARE_S + SLACK_S:
@@ -131,6 +138,10 @@ class CoverInTime(Invariant):
         """Tell whether a person has truly taken two of its stops, and the engine says so: the rest goes as it can."""
         gone = (t for t in case.of("stop") if t.cl_ord_id in self.ledger.given_up and not t.leaves)
         return case.why == TAKEN_TWICE and sum(1 for _ in gone) >= MAX_VANISHED
+
+
+def _exit_unknown(case: Case) -> bool:
+    return any(twin.state == "unknown" for twin in case.orders.values() if twin.role != "entry")
 
 
 class CalmIsQuiet(Invariant):

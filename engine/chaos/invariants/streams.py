@@ -10,8 +10,6 @@ from engine.chaos.invariants.base import Court, Invariant
 from engine.chaos.ledger import Twin
 from engine.journal.row import Row
 from engine.orders.events import OrderEvent
-from engine.sim import TIERS
-from engine.values.time import NS
 
 RECOVERY_S = 8.0
 OPINION_S = 5.0 + 5.0 + 3.0
@@ -22,8 +20,6 @@ ASKED_AGAIN_S = 5.0
 READ_S = 25.0 + 5.0
 """A read that is not answered is given up after so long, and asked again; until then our own counter of calls is fuller
 than the venue's, which never counted what was lost on its way."""
-LIST, LEFT = 4, 3
-"""Points: of a list of closed orders as the engine counts it, and those it leaves to tokens."""
 GAP_ENDS_S = 3.0
 """A round trip, and the time that a socket is given to close."""
 _UNANSWERED = (
@@ -108,7 +104,7 @@ class SecondOpinion(Invariant):
     def on_tick(self) -> None:
         """Look for orders that changed, and of which no answer has told since."""
         now_s = self.court.now_s
-        if self._calls_short():
+        if self.court.calls_short():
             self._short_s = now_s
         waits_s = max(self.ledger.quiet_since_s + ASKED_AGAIN_S, self._short_s + RECOVERY_S)
         if not self.ledger.up or now_s <= waits_s or self.ledger.had_since(now_s - READ_S, *_UNANSWERED):
@@ -122,17 +118,6 @@ class SecondOpinion(Invariant):
 
     def _shown(self, twin: Twin) -> float:
         return max(self._unknown_s, *(self._shown_s.get(order_id, -math.inf) for order_id in twin.venue_ids))
-
-    def _calls_short(self) -> bool:
-        """Whether a list of four points would wait, as three are left to those that bring the stream back.
-
-        By the engine's own count, as it notes it down for the next process: it takes a list for dearer than the
-        exchange may, and counts what was lost on its way, too.
-        """
-        world = self.court.world
-        limits = TIERS[world.exchange.settings.tier or "intermediate"]
-        level = (world.nonces.spent_until() - world.clock.now_ns()) / NS * float(limits.rest_decay)
-        return level > limits.rest_max - LIST - LEFT
 
 
 RULES = (GapEndsStream, SecondOpinion)
