@@ -183,13 +183,16 @@ class Order(OrderRecord):
         if fill.exec_id in self.fills:
             return []
         asked = self.pending.order_qty if isinstance(self.pending, AmendOrder) else ZERO
-        alarm = "OVERFILL" if self.cum_qty + fill.last_qty > max(self.order_qty, asked) else ""
+        cum_qty = Qty(self.cum_qty + fill.last_qty)
+        alarm = "OVERFILL" if cum_qty > max(self.most_qty, asked) else ""
         if self.state == "rejected":
             alarm = alarm or "REFUSED_BUT_LIVE"
         if self.role == "close" and made_by_venue(self.spec):
             alarm = alarm or "LIQUIDATED"
         why = "late fill" if self.state in ("canceled", "expired", "rejected") else ""
-        return [self._conclude("trade", report.ts_ns, why=why, fill=fill, alarm=alarm)]
+        filled_before = self.order_qty < cum_qty <= self.most_qty  # an amend cannot set less than what had filled
+        order_qty = cum_qty if filled_before else None
+        return [self._conclude("trade", report.ts_ns, why=why, fill=fill, alarm=alarm, order_qty=order_qty)]
 
     def _is_news(self, report: OrderReport) -> bool:
         """Whether a report says of a settled order what its settlement did not know."""

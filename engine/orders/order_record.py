@@ -24,6 +24,7 @@ class OrderRecord:
         self.state = "new"
         self.order_id: str | None = None
         self.order_qty = spec.order_qty
+        self.most_qty = spec.order_qty  # that it ever had: fills told after an amend may be of the time before it
         self.limit_price, self.trigger_price = spec.limit_price, spec.trigger_price
         self.fills = Fills()
         self.venue_cum: Qty = NO_QTY
@@ -188,6 +189,7 @@ class OrderRecord:
             self.order_id = event.order_id
         if event.order_qty is not None:
             self.order_qty = event.order_qty
+            self.most_qty = max(self.most_qty, event.order_qty)
         if event.limit_price is not None:
             self.limit_price = event.limit_price
         if event.trigger_price is not None:

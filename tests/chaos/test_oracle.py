@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import msgspec
@@ -287,6 +287,21 @@ async def test_what_the_weather_carries_out_late_runs_down_later_there(autojump_
     async with staged() as stage:
         stage.oracle.ledger.strike("late_execution", stage.oracle.court.now_s)
         core = stage.world.exchange._venue.core
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
+        with trio.move_on_after(1):
+            await stage.oracle.watch()
+        assert ("within_own_counters" in stage.broken()) == broken
+        stage.world.kill()
+
+
+@pytest.mark.parametrize(("points", "broken"), [(9, False), (12, True)], ids=["one cancel", "more"])
+async def test_amend_below_what_had_filled_costs_what_a_cancel_does(autojump_clock, points: int, broken: bool):
+    """Squall 1310011: nobody had been told of the fills when it went, so it was counted for an amend here."""
+    async with staged() as stage:
+        core = stage.world.exchange._venue.core
+        (entry,) = [order.venue for order in stage.oracle.ledger.orders.values() if order.role == "entry"]
+        entry.amends[0] = replace(entry.amends[0], order_qty=2 * entry.cum_qty)
+        entry.status, entry.closed_ns = "canceled", core.clock.now_ns()
         core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
         with trio.move_on_after(1):
             await stage.oracle.watch()

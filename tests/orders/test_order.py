@@ -76,6 +76,18 @@ def test_overfill_is_recorded_and_alarmed() -> None:
     assert standing(order) == ("filled", "11", "0")
 
 
+def test_fills_told_after_an_amend_below_them_are_the_whole_order() -> None:
+    """Squall 1310011: the venue had set it to what had filled by then; nothing was filled beyond that."""
+    order = an_open_order()
+    order.ask(amend("5"), 4, "less")
+    order.answered(accepted("amend"))
+    events = order.reported(trade("e1", "3")) + order.reported(trade("e2", "5"))
+    assert alarms(events) == []
+    assert (standing(order), order.order_qty) == (("filled", "8", "0"), 8)
+    assert alarms(order.reported(trade("e3", "3"))) == ["OVERFILL"]
+    assert order.order_qty == 8
+
+
 def test_fill_under_the_terms_of_an_unanswered_amend_is_no_overfill() -> None:
     """While an amend up is in flight the larger quantity is what we asked for."""
     order = an_open_order()

@@ -11,6 +11,7 @@ from engine.orders.commands import NewOrder
 from engine.orders.replay import Requested
 from engine.orders.reports import Answer, Outcome
 from engine.sim import TIERS
+from engine.values.time import NS
 
 FOREIGN_LOAD = ("foreign_order", "foreign_cancel", "slots_taken", "counter_filled")
 LOST_ROWS = ("power_loss", "disk_full", "sync_fails")
@@ -22,6 +23,8 @@ MISCOUNTED = 2.0
 """Points by which the engine's count may be less: a request that was carried out late runs down from then on."""
 CARRIED_OUT_LATE = 8
 """As many more where the weather has held one back for seconds, with no answer in time: the dearest cancel."""
+ENDED_BY_AMEND = 7
+"""As many more for an amend below what had filled, which nobody had been told: the venue takes it for a cancel."""
 COVER_POINTS = 2
 """For each bracket that has no exit yet: its stop and one more."""
 SWAP_POINTS = 10
@@ -62,8 +65,18 @@ class WithinOwnCounters(Invariant):
         ours = {row.symbol: row.level for row in world.engine.services.link.headroom()}
         allowed = MISCOUNTED + (CARRIED_OUT_LATE if self._lately("late_execution") else 0)
         for symbol, level in levels.items():
-            if level > ours.get(symbol, 0.0) + allowed:
+            missing = level - ours.get(symbol, 0.0) - allowed
+            if missing > 0 and missing > ENDED_BY_AMEND * self._ended_by_amend(symbol, now_ns):
                 self.broken(f"the exchange counts {level:.1f} for {symbol}, the engine {ours.get(symbol, 0.0)}", symbol)
+
+    def _ended_by_amend(self, symbol: str, now_ns: int) -> int:
+        """Return how many orders have ended so while their points stand in the counter."""
+        found = [
+            one.venue for one in self.ledger.orders.values() if one.spec.symbol == symbol and one.venue is not None
+        ]
+        since_ns = now_ns - int(RUNS_EMPTY_S * NS)
+        ended = [one for one in found if one.status == "canceled" and (one.closed_ns or 0) > since_ns]
+        return sum(one.order_qty == one.cum_qty > 0 and one.order_qty < one.amends[0].order_qty for one in ended)
 
     def on_answered(self, end: str, data: bytes) -> None:
         """Look for a refusal, and whether the exchange's own counters stand behind it: the weather invents some."""
