@@ -50,8 +50,10 @@ RESERVES = {
 }
 """Points that a read leaves to more urgent ones. Of Starter's fifteen the last page leaves eleven and costs four."""
 AGED_S = 20.0
-"""So long states go before a question, and those of one point before a list of four; then it is its turn, as they come
-again and again while the stream is away."""
+"""So long states go before a question; then it is its turn, as they come again and again while the stream is away."""
+LIST_AGED_S = 8.0
+"""So long a state of one point goes before a list of four as urgent. Whoever is bare waits for the one; but what the
+other tells, the single fills of what is known to have filled, is wanted soon as well."""
 
 
 class _Waiter(NamedTuple):
@@ -61,11 +63,16 @@ class _Waiter(NamedTuple):
     reserve: float
     since_s: float
 
+    @property
+    def aged_s(self) -> float:
+        """When its place in the queue becomes a better one."""
+        return self.since_s + (LIST_AGED_S if self.urgency is Urgency.STATES else AGED_S)
+
     def rank(self, now_s: float) -> tuple[Urgency, bool, int]:
         """Return the place in the queue: the smallest goes first."""
-        aged = now_s >= self.since_s + AGED_S
-        urgency = Urgency.STATES if aged and self.urgency is Urgency.QUESTION else self.urgency
-        return urgency, urgency is Urgency.STATES and self.points > 1 and not aged, self.number
+        if self.urgency in (Urgency.STATES, Urgency.QUESTION) and now_s >= self.aged_s:
+            return Urgency.STATES, False, self.number
+        return self.urgency, self.urgency is Urgency.STATES and self.points > 1, self.number
 
 
 @dataclass
@@ -118,7 +125,7 @@ class CallBudget:
                 first = not any(self._precedes(other, waiter) for other in self._waiting)
                 if first and lack_s <= 0:
                     return
-                now_s, aged_s = trio.current_time(), waiter.since_s + AGED_S
+                now_s, aged_s = trio.current_time(), waiter.aged_s
                 room_s = now_s + max(lack_s, LEAST_WAIT_S) if first else math.inf
                 with trio.move_on_at(min(room_s, aged_s) if now_s < aged_s else room_s):
                     await self._changed.wait()

@@ -128,15 +128,16 @@ class PollTask:
     async def _states_of(self, part: dict[str | None, OrderHandle]) -> list[OrderReport]:
         """Ask once. Who loses a report while the question is out is suspect anew; without an answer all are.
 
-        Who becomes suspect or changes while it waits for room in the venue's counter is asked for with it: it costs the
-        same for fifty, and the next one would wait again.
+        Whoever becomes suspect, changes, or is left by the stream while it waits for room in the venue's counter comes
+        along: it costs the same for fifty, and the next one would wait again.
         """
         for handle in part.values():
             handle.suspect = False
         self.queries += 1
 
         def also(most: int) -> list[str]:
-            late = [h for h in self._desk.live.values() if _can_be_asked(h.view) and (h.suspect or _not_asked_since(h))]
+            askable = [handle for handle in self._desk.live.values() if _can_be_asked(handle.view)]
+            late = [h for h in askable if h.suspect or self._in_haste(h) or _not_asked_since(h)]
             further = [h for h in late if h.view.order_id not in part][:most]
             part.update((h.view.order_id, h) for h in further)
             for handle in late:

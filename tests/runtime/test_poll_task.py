@@ -172,3 +172,21 @@ async def test_order_that_lost_a_report_is_asked_about_again_soon_when_the_quest
         await poll.run()
     assert len(link.states_s) == 2
     assert receive.receive_nowait() == FILLED
+
+
+async def test_who_is_left_by_the_stream_while_a_question_waits_is_asked_for_with_it(autojump_clock: Any) -> None:
+    """Squall 1310391: one changed and is asked for; behind a full counter the others' fills stayed untold."""
+    desk, link = OrderDesk(), Full()
+    await trio.sleep(1)
+    changed, quiet = resting(0), resting(1)
+    desk.open(changed)
+    desk.open(quiet)
+    quiet.asked_s = trio.current_time()  # what it has told last was held against REST
+    up = True
+    poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: up)
+    with trio.move_on_after(16):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(poll.run)
+            await trio.sleep(7)
+            up = False
+    assert link.named[0] == ["O0", "O1"]
