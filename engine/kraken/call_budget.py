@@ -51,9 +51,9 @@ RESERVES = {
 """Points that a read leaves to more urgent ones. Of Starter's fifteen the last page leaves eleven and costs four."""
 AGED_S = 20.0
 """So long states go before a question; then it is its turn, as they come again and again while the stream is away."""
-LIST_AGED_S = 8.0
-"""So long a state of one point goes before a list of four as urgent. Whoever is bare waits for the one; but what the
-other tells, the single fills of what is known to have filled, is wanted soon as well."""
+LIST_AGED_S = 12.0
+"""So long, which is what its points take to come back at the smallest tier, a list of four leaves its turn to states of
+one point. Whoever is bare waits for those; but what a list tells, the fills of what has filled, is wanted soon too."""
 
 
 class _Waiter(NamedTuple):
