@@ -27,28 +27,33 @@ class Urgency(IntEnum):
 
     TOKEN = 0
     """Without it no private stream comes back."""
-    FILLS = 1
+    AMEND = 1
+    """A change of an order: refused it would be late as well, and all else behind it."""
+    FILLS = 2
     """What the stream missed: until it is here the stream is not complete."""
-    STATES = 2
+    STATES = 3
     """How orders stand, fifty for a point, the fills they lack, and what became of an exit in doubt: somebody may be
     bare meanwhile, and it does not wait behind a list of four points that an entry's end hangs on."""
-    QUESTION = 3
-    PAGES = 4
+    QUESTION = 4
+    PAGES = 5
     """The further pages of a long list. They may wait, so that a list never keeps the stream away."""
 
 
+_BATCHES = 2
+"""They wait for nothing, and may count: a halt takes entries back while stop after stop is moved."""
 _TOKENS = 3
 """A handful of reconnects in a row."""
 _HISTORY = 8
 """Two calls for missing fills."""
 RESERVES = {
     Urgency.TOKEN: 0,
+    Urgency.AMEND: _BATCHES,
     Urgency.FILLS: _TOKENS,
     Urgency.STATES: _TOKENS,
     Urgency.QUESTION: _TOKENS,
     Urgency.PAGES: _TOKENS + _HISTORY,
 }
-"""Points that a read leaves to more urgent ones. Of Starter's fifteen the last page leaves eleven and costs four."""
+"""Points that a call leaves to more urgent ones. Of Starter's fifteen the last page leaves eleven and costs four."""
 AGED_S = 20.0
 """So long states go before a question; then it is its turn, as they come again and again while the stream is away."""
 LIST_AGED_S = 12.0

@@ -117,12 +117,15 @@ class RestClient:
 
         ``stands`` is asked before the first byte. The nonce is drawn then: the line is ours, and the connection stands.
         Amends and batches may count on the REST counter (§5.1 leaves it open), so reads leave them room. An amend waits
-        for it, before all reads: refused, it would be late as well, and all else behind it. A batch never waits.
+        for it, before all reads but the stream's token, and leaves batches theirs. A batch never waits.
         """
         key = key or self.trade_key
         until_s = trio.current_time() + within_s
         with trio.move_on_at(until_s) as waiting:
-            held = await key.budget.take(1) if name == _AMEND else key.budget.counter.hold(0 if name in _FREE else 1)
+            if name == _AMEND:
+                held = await key.budget.take(1, Urgency.AMEND)
+            else:
+                held = key.budget.counter.hold(0 if name in _FREE else 1)
         if waiting.cancelled_caught:
             return Reply(
                 sent=False, timed_out=True, detail=f"{name}: no room in the counter of calls in {within_s:g} s"
