@@ -190,9 +190,14 @@ class Bracket:
         self.close_all = True
 
     def unwant_entry(self, why: str) -> None:
-        """Latch: what is left of the entry goes, also after a restart, and no attempt is made any more."""
+        """Latch: what is left of the entry goes, also after a restart, and no attempt is made any more.
+
+        What has filled is covered before that: a batch of cancels may pass the counter, and then nothing goes for long.
+        """
         entries = [o for o in self.orders.values() if o.role == "entry"]
         if self.entry_pending or not self.orders or any(not o.ended for o in entries):
+            if not self.unwanted:
+                self._cover.hurry()
             self.unwanted = self.unwanted or why
 
     def ask_again(self) -> None:

@@ -50,6 +50,11 @@ class CoverWatch:
         """Count the bound from now on: only now may anybody act."""
         self._bare.clear()
 
+    def hurry(self) -> None:
+        """Gather no further fills for what is missing now; the next ones have a window of their own."""
+        if self._missing_since is not None:
+            self._missing_since = 0
+
     def gathered(self, now_ns: int, *, crowded: bool = False) -> bool:
         """Tell whether the window for further fills is over."""
         window_ns = self._crowded_ns if crowded else self._window_ns

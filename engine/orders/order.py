@@ -12,7 +12,7 @@ from engine.orders.order_record import OrderRecord
 from engine.orders.reports import Answer, Fill, OrderReport, Outcome, ReportType
 from engine.orders.specs import made_by_venue
 from engine.orders.steps import NOT_APPLIED, SHRUNK
-from engine.values.money import ZERO, Price, Qty
+from engine.values.money import Price, Qty
 
 _NOT_SENT = "NOT_SENT"
 """Code of every request that certainly never left, whatever kept it: it may be tried again."""
@@ -182,9 +182,11 @@ class Order(OrderRecord):
     def _trade(self, fill: Fill, report: OrderReport) -> list[OrderEvent]:
         if fill.exec_id in self.fills:
             return []
-        asked = self.pending.order_qty if isinstance(self.pending, AmendOrder) else ZERO
-        cum_qty = Qty(self.cum_qty + fill.last_qty)
-        alarm = "OVERFILL" if cum_qty > max(self.most_qty, asked) else ""
+        cum_qty, asked = Qty(self.cum_qty + fill.last_qty), self.pending
+        events: list[OrderEvent] = []
+        if isinstance(asked, AmendOrder) and self.most_qty < cum_qty <= asked.order_qty:
+            events = self._amended_as_asked(report.ts_ns, asked)  # without it so much could not have filled
+        alarm = "OVERFILL" if cum_qty > self.most_qty else ""
         if self.state == "rejected":
             alarm = alarm or "REFUSED_BUT_LIVE"
         if self.role == "close" and made_by_venue(self.spec):
@@ -192,7 +194,7 @@ class Order(OrderRecord):
         why = "late fill" if self.state in ("canceled", "expired", "rejected") else ""
         filled_before = self.order_qty < cum_qty <= self.most_qty  # an amend cannot set less than what had filled
         order_qty = cum_qty if filled_before else None
-        return [self._conclude("trade", report.ts_ns, why=why, fill=fill, alarm=alarm, order_qty=order_qty)]
+        return [*events, self._conclude("trade", report.ts_ns, why=why, fill=fill, alarm=alarm, order_qty=order_qty)]
 
     def _is_news(self, report: OrderReport) -> bool:
         """Whether a report says of a settled order what its settlement did not know."""

@@ -50,6 +50,9 @@ class BracketScopes:
         """Give a bracket a scope; ``loose`` and ``late`` are BracketScope's."""
         scope = BracketScope(self._services, bracket, opened_row, self._progressed, loose=loose, late=late)
         self.active[bracket.signal.signal_id] = scope
+        for view in bracket.orders.values():
+            if view.order_id is not None:  # told again by that id alone, what it has traded is nobody else's
+                self._services.desk.name(view.order_id, view.cl_ord_id)
         self._idle = trio.Event()
         self._nursery.start_soon(self._run, scope, name=f"bracket/{bracket.signal.signal_id[:8]}")
         return scope

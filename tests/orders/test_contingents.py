@@ -51,6 +51,20 @@ def test_a_new_window_opens_for_fills_after_a_stop_was_sent() -> None:
     assert desk.after(0.2) == [PlaceStop(qty("0.5"))]
 
 
+def test_entry_that_is_taken_back_hurries_the_cover_of_what_has_filled() -> None:
+    """Squall 1320885: the batch of cancels passed the counter, and the stop that had gathered fills came behind it."""
+    desk = Desk()
+    desk.market = MarketFacts(usable=True, crowded=True)
+    desk.accept("entry")
+    desk.fill("entry", "0.5")
+    desk.bracket.unwant_entry("a person")
+    assert desk.after(0) == [PlaceStop(qty("0.5"))]
+    desk.accept("x1")
+    desk.fill("entry", "0.5")
+    desk.bracket.unwant_entry("a person")
+    assert desk.after(0.1) == []
+
+
 def test_last_fill_is_covered_at_once() -> None:
     """Nothing more can come: there is nothing to gather."""
     desk = Desk()

@@ -118,7 +118,6 @@ def test_overfilled_order_has_nothing_left() -> None:
     """Never less than nothing."""
     order = an_open_order()
     before = Tally(order)
-    order.ask(amend("12"), 4, "more")
     (event,) = order.reported(trade("e1", "11"))
     assert before.report(event, BUY, 1).leaves_qty == 0
 

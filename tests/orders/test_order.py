@@ -88,12 +88,22 @@ def test_fills_told_after_an_amend_below_them_are_the_whole_order() -> None:
     assert order.order_qty == 8
 
 
-def test_fill_under_the_terms_of_an_unanswered_amend_is_no_overfill() -> None:
-    """While an amend up is in flight the larger quantity is what we asked for."""
+def test_fill_beyond_the_order_proves_an_unanswered_amend() -> None:
+    """Squall 1310436: so much can have filled under its terms alone; its answer and its frame add nothing."""
     order = an_open_order()
     order.ask(amend("12"), 4, "more")
-    assert alarms(order.reported(trade("e1", "11"))) == []
-    assert order.state == "pending_amend"
+    assert [(one.move, one.alarm) for one in order.reported(trade("e1", "11"))] == [("amended", ""), ("trade", "")]
+    assert (standing(order), order.order_qty) == (("partial", "11", "1"), 12)
+    assert order.answered(accepted("amend")) + order.reported(amended("12")) == []
+    assert alarms(order.reported(trade("e2", "2"))) == ["OVERFILL"]
+
+
+def test_fill_within_the_order_says_nothing_of_an_unanswered_amend() -> None:
+    """It may have come before, whatever the amend asks for."""
+    order = an_open_order()
+    order.ask(amend("12"), 4, "more")
+    order.reported(trade("e1", "9"))
+    assert (order.state, order.order_qty) == ("pending_amend", 10)
 
 
 def test_higher_count_by_rest_is_not_settled_until_the_details_come() -> None:

@@ -445,3 +445,29 @@ async def test_fill_of_an_ended_brackets_stop_keeps_no_later_bracket_bare(open_s
         await story.ended(second, within_s=80)
     assert [order.order_type for order in second.sent("close")] == ["market"]
     assert story.truth.balances()["BTC"] == d("2")
+
+
+async def test_stop_of_before_that_sold_keeps_no_later_fill_of_its_entry_bare(open_story, autojump_clock):
+    """Squall 1320725: a bracket had ended with its venue's own stop, and the engine died.
+
+    More of its entry was told then, and the venue had dropped the stop it made of that. What the older stop had sold,
+    told again by its id alone, stood against the proof that no other stop lives, and the coins stood bare for good.
+    """
+    settings = SimSettings(would_trigger_immediately="cancel")
+    async with open_story(sim=settings) as story:
+        story.market()
+        case = await story.submit(qty="0.02", exits="conditional-close", take_profit=None)
+        await story.until(lambda: case.entry_is("open"))
+        story.ask("50000", "0.01")
+        await story.until(lambda: case.covered("0.01"))
+        story.engine.cancel(case.signal_id)
+        await story.until(lambda: case.entry_is("settled"))
+        move(story, "buy", -1100)
+        await story.ended(case)
+        assert case.outcome == "stop"
+        (entry,) = case.sent("entry")
+        kill(story)
+        story.world.exchange.house.late_fill(entry.order_id, d("0.01"), d("48900"))
+        await back(story, case)
+        await story.until(lambda: story.truth.balances()["BTC"] == d("2"))
+    assert [order.order_type for order in case.sent("close")] == ["market"]
