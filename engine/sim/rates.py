@@ -123,9 +123,9 @@ class CallCounter:
         """Return the points of this moment."""
         return self._counter.level(now_ns)
 
-    def full(self, now_ns: int) -> bool:
-        """Tell whether there is no room for one more."""
-        return self._counter.level(now_ns) + 1 > self._max
+    def full(self, now_ns: int, points: int = 1) -> bool:
+        """Tell whether there is no room for so many more."""
+        return self._counter.level(now_ns) + points > self._max
 
     def take(self, method: str, now_ns: int) -> None:
         """Count one call. Raises Refused beyond the tier's bound."""

@@ -61,20 +61,47 @@ async def test_stop_beside_a_target_that_has_sold_may_wait_for_room_alone(autoju
         stage.world.kill()
 
 
-@pytest.mark.parametrize(("taken", "asked", "broken"), [(20, True, False), (18, True, True), (20, False, True)])
+@pytest.mark.parametrize(("taken", "asked", "broken"), [(19, True, False), (17, True, True), (19, False, True)])
+async def test_stop_beside_a_target_that_has_sold_may_wait_for_a_call(autojump_clock, taken, asked, broken):
+    """Squall 1330119: four targets sold by REST alone, and each stop's shrink is a call that leaves two to batches."""
+    async with staged() as stage:
+        deafen(stage)
+        (case,) = stage.oracle.ledger.cases.values()
+        case.signal = msgspec.structs.replace(case.signal, exits="both-rest")
+        decide(stage, "aim", role="target", side="sell", order_type="limit", limit_price="49990")
+        place(stage, "aim", "sell", "49990")
+        stage.oracle.ledger.orders["aim"].cum_qty = Decimal("0.02")  # the journal has heard of it
+        await trio.sleep(3)
+        (stop,) = (twin for twin in stage.oracle.ledger.orders.values() if twin.role == "stop")
+        stop.state = "pending_amend" if asked else "open"
+        core = stage.world.exchange._venue.core
+        fill_calls(stage, taken)
+        core.report(core.orders[stage.ours("stop")], "status")
+        core.finish()
+        assert ("exits_within_position" in stage.broken()) == broken
+        stage.world.kill()
+
+
+def fill_calls(stage: Stage, taken: int) -> None:
+    """Make calls until the exchange counts so many."""
+    exchange = stage.world.exchange
+    calls, now_ns = exchange._venue.keys[exchange.api_key].calls, exchange.clock.now_ns()
+    while calls.level(now_ns) <= taken - 1:
+        calls.take("OpenOrders", now_ns)
+
+
+@pytest.mark.parametrize(("taken", "asked", "broken"), [(19, True, False), (17, True, True), (19, False, True)])
 async def test_stop_above_a_base_fee_may_wait_for_a_call_alone(autojump_clock, taken, asked, broken):
     """Mixed 1201215: its shrink is asked for, goes by REST, and the counter of calls is full."""
     async with staged() as stage:
         deafen(stage)
         await trio.sleep(15)
-        core, exchange = stage.world.exchange._venue.core, stage.world.exchange
+        core = stage.world.exchange._venue.core
         entry = core.orders[stage.ours("entry")]
         entry.fee, entry.fee_asset = Decimal("0.0001"), "BTC"
         (stop,) = (twin for twin in stage.oracle.ledger.orders.values() if twin.role == "stop")
         stop.state = "pending_amend" if asked else "open"
-        calls, now_ns = exchange._venue.keys[exchange.api_key].calls, core.clock.now_ns()
-        while calls.level(now_ns) <= taken - 1:
-            calls.take("OpenOrders", now_ns)
+        fill_calls(stage, taken)
         core.report(entry, "status")
         core.finish()
         assert ("exits_within_position" in stage.broken()) == broken

@@ -25,6 +25,8 @@ DEAREST_ORDER = 9
 """Points: a new order, or the cancel of one that has only just come."""
 LIST, LEFT = 4, 3
 """Points: of a list of closed orders or of fills as the engine counts it, and those it leaves to tokens."""
+AMEND, BATCHES = 1, 2
+"""Points: of an amend by REST, and those it leaves to batches."""
 _MOST = 20
 """Violations kept of one run: the first one matters, the others are its consequences."""
 
@@ -63,9 +65,9 @@ class Court:
         return any(core.rates.level("client", one, now_ns) > bound - points for one in markets)
 
     def calls_full(self) -> bool:
-        """Tell whether the exchange's counter of our REST calls has no room for one more."""
+        """Tell whether the exchange's counter of our REST calls has no room for an amend."""
         exchange = self.world.exchange
-        return exchange._venue.keys[exchange.api_key].calls.full(exchange.clock.now_ns())
+        return exchange._venue.keys[exchange.api_key].calls.full(exchange.clock.now_ns(), AMEND + BATCHES)
 
     def calls_short(self) -> bool:
         """Tell whether a list of four points would wait, as three are left to those that bring the stream back.

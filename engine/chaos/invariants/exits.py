@@ -74,12 +74,15 @@ class ExitsWithinPosition(Invariant):
     def _sibling_just_traded(self, case: Case) -> bool:
         """Both exits rest: what the one has traded the other offers until a shrink or a cancel has come through.
 
-        Four stops cost 32 points to cancel: where the counter has no room for that they go one after the other.
+        Four stops cost 32 points to cancel: where the counter has no room for that they go one after the other. By REST
+        a shrink is a call.
         """
         just = max((twin.filled_s for twin in case.of("stop") + case.of("target")), default=0.0)
         if self.court.counter_full(case.signal.symbol):
             self._full_s[case.signal.symbol] = self.court.now_s
         full_s = self._full_s.get(case.signal.symbol, 0.0)
+        if self._shrink_waits_for_a_call(case):
+            return True
         return self.court.now_s <= max(just, full_s, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S
 
     def _just_taken(self, case: Case) -> Decimal:
