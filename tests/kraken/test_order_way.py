@@ -262,6 +262,77 @@ async def test_exit_goes_ahead_of_entries_over_rest(stage, autojump_clock):
     assert [r[3] for r in stage.exchange.truth.requests] == ["e-1", "x-2", "x-1", "e-2"]
 
 
+def spend_calls(link, points: int) -> None:
+    """Fill the counter of calls so far."""
+    link._rest.trade_key.budget.counter.charge(points, trio.current_time())
+
+
+def calls(link) -> float:
+    """Points in the counter of calls."""
+    return link._rest.trade_key.budget.counter.level(trio.current_time())
+
+
+AMEND = AmendOrder("c-1", "O", BTC, dec("1"))
+
+
+async def test_amends_by_rest_wait_for_a_call_and_leave_two_to_batches(stage, autojump_clock):
+    """Squall 40149, 1320795: stop after stop is moved, and the batch of a halt is not refused for the rate of calls.
+
+    The deadline is stamped once there is room.
+    """
+    async with stage.link(orders_via="rest") as link:
+        spend_calls(link, 20 - round(calls(link)))
+        began = trio.current_time()
+        ticket = await link.admit(Lane.REDUCING, AMEND)
+        assert 3 < trio.current_time() - began < 7
+        assert ticket.stamped_ns == stage.clock.now_ns()
+        assert (await link.amend(ticket, AMEND)).code == "UNKNOWN_ORDER"
+        cancels = [CancelOrder(name, name, BTC) for name in ("O1", "O2")]
+        for _ in range(2):
+            await cancel_batch(link, cancels)
+        assert calls(link) <= 20
+
+
+async def test_amend_that_finds_no_call_in_its_time_holds_nothing(stage, autojump_clock):
+    """Neither points nor a call: nothing was sent."""
+    async with stage.link(orders_via="rest", admit_timeout_s=3) as link:
+        spend_calls(link, 40)
+        with pytest.raises(VenueUnavailable, match="rates left no turn for 3 s"):
+            await link.admit(Lane.REDUCING, AMEND)
+        assert link.headroom()[0].level == 0
+        before = calls(link)
+        await trio.sleep(10)
+        assert calls(link) == pytest.approx(before - 5)
+
+
+@pytest.mark.parametrize("asked", ["taken back while it waits", "given back"])
+async def test_amend_that_is_not_wanted_any_more_frees_its_call(stage, autojump_clock, asked: str):
+    """Squall 1331026: what has traded meanwhile asks for a cancel instead, which is no call."""
+    async with stage.link(orders_via="rest") as link:
+        if asked == "given back":
+            spend_calls(link, 10)
+            link.give_back(await link.admit(Lane.REDUCING, AMEND))
+        else:
+            spend_calls(link, 20)
+            with trio.move_on_after(1):
+                await link.admit(Lane.REDUCING, AMEND)
+        assert link.headroom()[0].level == 0
+        before = calls(link)
+        await trio.sleep(1)
+        assert calls(link) == pytest.approx(before - 0.5)
+
+
+async def test_amend_that_waits_for_a_call_goes_by_the_stream_that_is_back(stage, autojump_clock):
+    """It does not wait for what it needs no more."""
+    async with stage.link() as link:
+        kick(stage)
+        await stage.sink.wait(lambda: not link.private_up)
+        spend_calls(link, 18)
+        began = trio.current_time()
+        assert (await link.admit(Lane.REDUCING, AMEND)).transport == "ws"
+        assert trio.current_time() - began < 3
+
+
 async def test_reads_are_repeated_and_orders_never(stage, autojump_clock):
     """The exchange counts: two failed reads bring a third; a failed order brings nothing."""
     counted: Counter[str] = Counter()

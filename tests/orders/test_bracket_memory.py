@@ -205,6 +205,15 @@ def test_bracket_waits_for_an_attempt_that_is_still_to_be_made() -> None:
     assert desk.bracket.state == "abandoned"
 
 
+def test_attempt_that_is_still_to_be_made_is_taken_back_too() -> None:
+    """The first has ended, and nothing of the entry is left but the wish."""
+    desk = Desk()
+    desk.bracket.entry_pending = True
+    desk.refuse("entry")
+    desk.bracket.unwant_entry("a person")
+    assert desk.bracket.unwanted == "a person"
+
+
 def test_what_has_filled_is_unseen_until_the_venue_was_asked_for_its_stops() -> None:
     """A conditional close makes them; when the last fill was told is known beside it."""
     desk = Desk(msgspec.structs.replace(BUY, exits="conditional-close"))

@@ -81,19 +81,24 @@ def test_fills_told_after_an_amend_below_them_are_the_whole_order() -> None:
     order = an_open_order()
     order.ask(amend("5"), 4, "less")
     order.answered(accepted("amend"))
-    events = order.reported(trade("e1", "3")) + order.reported(trade("e2", "5"))
-    assert alarms(events) == []
+    told = [order.reported(trade(name, amount))[0] for name, amount in (("e1", "3"), ("e2", "2"), ("e3", "3"))]
+    assert [(one.order_qty, one.alarm) for one in told] == [(None, ""), (None, ""), (8, "")]
     assert (standing(order), order.order_qty) == (("filled", "8", "0"), 8)
-    assert alarms(order.reported(trade("e3", "3"))) == ["OVERFILL"]
-    assert order.order_qty == 8
+    assert alarms(order.reported(trade("e4", "2"))) == []
+    assert (standing(order), order.order_qty) == (("filled", "10", "0"), 10)
+    assert alarms(order.reported(trade("e5", "1"))) == ["OVERFILL"]
+    assert order.order_qty == 10
 
 
-def test_fill_beyond_the_order_proves_an_unanswered_amend() -> None:
+@pytest.mark.parametrize("amount", ["11", "12"])
+def test_fill_beyond_the_order_proves_an_unanswered_amend(amount: str) -> None:
     """Squall 1310436: so much can have filled under its terms alone; its answer and its frame add nothing."""
     order = an_open_order()
     order.ask(amend("12"), 4, "more")
-    assert [(one.move, one.alarm) for one in order.reported(trade("e1", "11"))] == [("amended", ""), ("trade", "")]
-    assert (standing(order), order.order_qty) == (("partial", "11", "1"), 12)
+    filled_up = trade("e1", amount)
+    told = [(one.move, one.ts_ns, one.alarm) for one in order.reported(filled_up)]
+    assert told == [("amended", filled_up.ts_ns, ""), ("trade", filled_up.ts_ns, "")]
+    assert order.order_qty == 12
     assert order.answered(accepted("amend")) + order.reported(amended("12")) == []
     assert alarms(order.reported(trade("e2", "2"))) == ["OVERFILL"]
 

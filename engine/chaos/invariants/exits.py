@@ -101,19 +101,27 @@ class ExitsWithinPosition(Invariant):
 
     def _shrink_waits_for_a_call(self, case: Case) -> bool:
         full = self.court.calls_full() or self.court.now_s <= self._calls_full_s + SHRINK_S
-        return full and any(twin.state == "pending_amend" for twin in case.of("stop"))
+        return full and any(twin.state == "pending_amend" or self._waits(twin) for twin in case.of("stop"))
+
+    def _waits(self, twin: Twin) -> bool:
+        """Whether a change of it has been decided, and has not been let go."""
+        if not (self.ledger.up and self.court.world.running):
+            return False
+        live = self.court.world.engine.services.desk.live.get(twin.cl_ord_id)
+        return live is not None and live.view.waits
 
     def _unheard(self, case: Case) -> Decimal:
         """What such targets have traded and the journal has not heard of, or only just: the stop shrinks again then.
 
-        A stop that came about meanwhile goes once it is known to rest.
+        A stop that came about meanwhile goes once it is known to rest, and the weather leaves its change a way.
         """
         bound_s, now_s = self.court.world.settings.policy.swap_bound_s, self.court.now_s
         total = ZERO
         for twin in case.of("target"):
             if twin.venue is None or now_s < twin.decided_s + bound_s:
                 continue
-            known_s = max(twin.state_since_s, self._unproven_s.get(case.signal_id, 0.0))
+            unproven_s, recovered_s = self._unproven_s.get(case.signal_id, 0.0), self.ledger.quiet_since_s + RECOVERY_S
+            known_s = max(twin.state_since_s, unproven_s, recovered_s)
             just = twin.state_since_s >= twin.decided_s + bound_s and now_s <= known_s + SHRINK_S
             total += twin.venue.cum_qty if just else twin.venue.cum_qty - twin.cum_qty
         return total
