@@ -87,6 +87,11 @@ class OpenOrders:
         """Tell whether an order of ours rests, or may be on its way."""
         return cl_ord_id in self._coming or self._ours[cl_ord_id] > 0
 
+    def stands(self, cl_ord_id: str) -> bool:
+        """Tell whether the venue has said of an order of ours that it took it, and not that it ended."""
+        coming = self._coming.get(cl_ord_id)
+        return self._ours[cl_ord_id] > 0 or (coming is not None and coming.accepted)
+
     def filled(self, order_id: str) -> Decimal | None:
         """Return how much of a resting order has filled, as far as the stream has told."""
         known = self._resting.get(order_id)

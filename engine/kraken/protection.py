@@ -38,7 +38,7 @@ class Protection:
     """The brackets that are open, and which of them have booked their protection.
 
     A bracket books with its first entry that goes, or at once when it is resumed. What its cover needs is free again
-    when it is covered for good, unless it was resumed: then its entry is not known here. One swap a pair stays kept: it
+    when it is covered for good, by an exit that the venue has taken, unless it was resumed: then its entry is not known. One swap a pair stays kept: it
     may come at any moment of a bracket's life, and then its stop is young again.
     """
 
@@ -119,7 +119,7 @@ class Protection:
     def _covered(self, bracket: _Bracket, now_s: float) -> bool:
         rests = self._open_orders.rests
         entered = not bracket.entries or any(rests(name) for name in bracket.entries)
-        if entered or not any(rests(name) for name in bracket.exits):
+        if entered or not any(self._open_orders.stands(name) for name in bracket.exits):
             bracket.resting_since_s = None
             return False
         if bracket.resting_since_s is None:

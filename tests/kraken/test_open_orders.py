@@ -116,10 +116,28 @@ def test_covered_bracket_gives_back_what_its_cover_kept():
         note("a", name)
     assert (kept.points(BTC, "b", 0), kept.slots(BTC, "b", 0)) == (14, 3)
     orders.drop("entry")
+    orders.accepted("stop")
     assert (kept.points(BTC, "b", 10), kept.slots(BTC, "b", 10)) == (14, 3)
     assert (kept.points(BTC, "b", 15), kept.slots(BTC, "b", 15)) == (12, 2)
     orders.drop("stop")  # a swap: its slot is not an entry's to take, and the cover is to be made anew
     assert (kept.points(BTC, "b", 16), kept.slots(BTC, "b", 16)) == (14, 4)
+
+
+def test_exit_that_nobody_has_answered_for_covers_nothing():
+    """Squall 1331413: five stops in doubt were taken for covers, and entries took the points of the ones to come."""
+    orders = OpenOrders()
+    kept = Protection(orders)
+    kept.open("a", BTC, booked=False)
+    kept.book("a")
+    orders.expect("entry", BTC, trigger=False)
+    kept.entered_by("a", "entry")
+    orders.drop("entry")
+    orders.expect("stop", BTC, trigger=True)
+    kept.covered_by("a", "stop")
+    orders.doubtful("stop", 60)
+    assert [kept.points(BTC, "b", now_s) for now_s in (0, 10, 50)] == [14, 14, 14]
+    orders.accepted("stop")
+    assert [kept.points(BTC, "b", now_s) for now_s in (50, 56)] == [14, 12]
 
 
 def test_resumed_bracket_keeps_its_booking():
