@@ -38,8 +38,8 @@ class Protection:
     """The brackets that are open, and which of them have booked their protection.
 
     A bracket books with its first entry that goes, or at once when it is resumed. What its cover needs is free again
-    when it is covered for good, by an exit that the venue has taken, unless it was resumed: then its entry is not known. One swap a pair stays kept: it
-    may come at any moment of a bracket's life, and then its stop is young again.
+    when an exit that the venue has taken covers it for good, unless it was resumed: then its entry is not known here.
+    One swap a pair stays kept: it may come at any moment of a bracket's life, and then its stop is young again.
     """
 
     def __init__(self, open_orders: OpenOrders) -> None:
