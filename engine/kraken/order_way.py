@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -28,8 +27,6 @@ from engine.venue.protocol import Lane, Ticket
 
 REST_REST_S = 5.0
 """How long REST counts as closed after a connection failed there."""
-LOOK_ROUND_S = 0.5
-"""An amend that waits for a call looks this often whether the stream takes it by now."""
 
 
 class OrderWay:
@@ -53,7 +50,6 @@ class OrderWay:
         self._settings, self._admission, self._private = settings, admission, private
         self._rest, self._rest_orders, self._symbols = rest, rest_orders, symbols
         self._clock, self._venue_time = clock, venue_time
-        self._calls: dict[int, int] = {}  # by leave: the room that an amend by REST holds in the counter of calls
 
     async def admit(self, lane: Lane, requests: Sequence[Request], bracket: str, *, batch: bool = False) -> Ticket:
         """Return leave for one request, or for one batch. Raises VenueUnavailable: nothing was sent."""
@@ -62,9 +58,9 @@ class OrderWay:
         self._way(requests)
         leave = await self._admission.enter(lane, requests, bracket, batch=batch)
         try:
-            transport = await self._way_in_turn(lane, requests, leave)
+            transport = await self._way_in_turn(lane, requests)
         except BaseException:
-            self._free(leave)
+            self._admission.withdraw(leave)
             raise
         lead_s = self._lead_s(lane)
         if transport == "rest":
@@ -74,14 +70,13 @@ class OrderWay:
 
     def give_back(self, ticket: Ticket) -> None:
         """Let what a leave holds be free: its requests were not sent, and will not be."""
-        self._free(ticket.leave)
+        self._admission.withdraw(ticket.leave)
 
     async def send(self, ticket: Ticket, request: Request) -> Answer:
         """Send one request and return its end, whatever it is."""
         request = msgspec.structs.replace(request, deadline_ns=ticket.deadline_ns)
         if ticket.transport == "rest":
-            held = self._calls.pop(ticket.leave, None)
-            answer = await self._rest_orders.send(request, ticket.lane, ticket.stands, held)
+            answer = await self._rest_orders.send(request, ticket.lane, ticket.stands)
         else:
             answer = await self._by_ws(request, ticket.stands)
         self._admission.settle(ticket.leave, [answer])
@@ -147,41 +142,17 @@ class OrderWay:
             transport="none" if verdict.outcome is Outcome.NOT_SENT else transport,
         )
 
-    async def _way_in_turn(self, lane: Lane, requests: Sequence[Request], leave: int) -> Literal["ws", "rest"]:
-        """Choose the way, and wait on it until the venue's rates let one more go: the deadline is stamped then.
+    async def _way_in_turn(self, lane: Lane, requests: Sequence[Request]) -> Literal["ws", "rest"]:
+        """Choose the way, and wait on it until the venue's message rate lets one more go: the deadline is stamped then.
 
-        Behind a burst of others a protective order would else pass its deadline before it leaves. What waits can still
-        be withdrawn: an amend by REST is a call, and what a bracket wants may have changed before there is room for it.
+        Behind a burst of others a protective order would else pass its deadline before it leaves.
         """
         with trio.move_on_after(self._settings.admit_timeout_s):
-            while True:
-                way = self._way(requests)
-                if way == "ws" and await self._private.turn(lane):
+            while (way := self._way(requests)) == "ws":
+                if await self._private.turn(lane):
                     return way
-                if way == "rest" and (
-                    not isinstance(requests[0], AmendOrder) or await self._holds_call(requests, leave)
-                ):
-                    return way
-        raise VenueUnavailable(f"the venue's rates left no turn for {self._settings.admit_timeout_s:g} s")
-
-    async def _holds_call(self, requests: Sequence[Request], leave: int) -> bool:
-        """Wait for room for an amend in the counter of calls, and hold it; False when there is another way by then."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch_way, requests, nursery.cancel_scope)
-            self._calls[leave] = await self._rest.room_for_amend()
-            nursery.cancel_scope.cancel("there is room")
-        return leave in self._calls
-
-    async def _watch_way(self, requests: Sequence[Request], waiting: trio.CancelScope) -> None:
-        with contextlib.suppress(VenueUnavailable):
-            while self._way(requests) == "rest":  # noqa: ASYNC110 - no one event makes another way
-                await trio.sleep(LOOK_ROUND_S)
-        waiting.cancel("there is another way, or none")
-
-    def _free(self, leave: int) -> None:
-        self._admission.withdraw(leave)
-        if (held := self._calls.pop(leave, None)) is not None:
-            self._rest.give_back(held)
+            return way
+        raise VenueUnavailable(f"the venue's message rate left no turn for {self._settings.admit_timeout_s:g} s")
 
     def _way(self, requests: Sequence[Request]) -> Literal["ws", "rest"]:
         via = self._settings.orders_via

@@ -112,34 +112,31 @@ class RestClient:
         as_json: bool = False,
         key: RestKey | None = None,
         stands: Callable[[], bool] = always,
-        held: int | None = None,
     ) -> Reply:
         """Make one private call without any repeating, by the trading key. Never raises for what happens to it.
 
         ``stands`` is asked before the first byte. The nonce is drawn then: the line is ours, and the connection stands.
-        Amends and batches may count on the REST counter (§5.1 leaves it open), so reads leave them room. An amend has
-        waited for it (``held``, from ``room_for_amend``); a batch never waits.
+        Amends and batches may count on the REST counter (§5.1 leaves it open), so reads leave them room. An amend waits
+        for it, before all reads but the stream's token, and leaves batches theirs. A batch never waits.
         """
         key = key or self.trade_key
-        if held is None:
-            held = key.budget.counter.hold(0 if name in _FREE else 1)
+        until_s = trio.current_time() + within_s
+        with trio.move_on_at(until_s) as waiting:
+            if name == _AMEND:
+                held = await key.budget.take(1, Urgency.AMEND)
+            else:
+                held = key.budget.counter.hold(0 if name in _FREE else 1)
+        if waiting.cancelled_caught:
+            return Reply(
+                sent=False, timed_out=True, detail=f"{name}: no room in the counter of calls in {within_s:g} s"
+            )
+        within_s = until_s - trio.current_time()
         reply = Reply(sent=True)
         try:
             reply = await self._in_turn(key, name, fields, lane, within_s, as_json=as_json, stands=stands)
         finally:
             key.budget.settle(held, charged=reply.sent)
         return reply
-
-    async def room_for_amend(self) -> int:
-        """Wait until the counter of calls has room for an amend, and hold it.
-
-        Refused it would be late as well, and all else behind it: it goes before all reads but the stream's token.
-        """
-        return await self.trade_key.budget.take(1, Urgency.AMEND)
-
-    def give_back(self, held: int) -> None:
-        """Let the room of a call that was not made be free."""
-        self.trade_key.budget.settle(held, charged=False)
 
     async def _in_turn(
         self,
@@ -312,6 +309,7 @@ def _log_alarm(code: str, text: str) -> None:
     log.error("link.alarm", code=code, text=text)
 
 
+_AMEND = "AmendOrder"
 _FREE = frozenset(("AddOrder", "CancelOrder"))
 """Calls that certainly do not count on the REST counter."""
 _AGAIN = frozenset(("INVALID_NONCE", "REST_RATE_LIMIT", "THROTTLED"))

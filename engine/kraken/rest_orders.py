@@ -40,25 +40,20 @@ class RestOrders:
         self._settings, self._rest, self._symbols = settings, rest, symbols
         self._clock, self._venue_time = clock, venue_time
 
-    async def send(
-        self, request: Request, lane: Lane, stands: Callable[[], bool] = always, held: int | None = None
-    ) -> Answer:
+    async def send(self, request: Request, lane: Lane, stands: Callable[[], bool] = always) -> Answer:
         """Send an order-bearing request, deadline stamped; ``lane`` is its place in the nonce line.
 
         ``stands`` is asked before the first byte, behind that line; so is whether the deadline has passed meanwhile.
-        ``held`` is its room in the counter of calls where it has waited for that.
 
         Never raises for what happens to it.
         """
         left_s = self._left_s(request)
         if left_s <= 0:
-            if held is not None:
-                self._rest.give_back(held)
             return self._answer(request, Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"), "")
         name, fields = self._form(request)
         within_s = min(self._settings.total_timeout_s, left_s + self._settings.answer_grace_s)
         reply = await self._rest.call(
-            name, fields, lane, within_s, stands=lambda: self._left_s(request) > 0 and stands(), held=held
+            name, fields, lane, within_s, stands=lambda: self._left_s(request) > 0 and stands()
         )
         if reply.withdrawn and self._left_s(request) <= 0:
             return self._answer(request, Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"), "")

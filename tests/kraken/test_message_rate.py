@@ -77,7 +77,7 @@ async def test_wait_for_a_turn_costs_nothing_of_the_deadline(stages, autojump_cl
                 nursery.start_soon(try_to_send, number)
         assert [answer.outcome for _, answer, _ in told] == [Outcome.ACCEPTED] * len(told)
         assert max(at_s for _, _, at_s in told) > 7
-        assert unsent == ["the venue's rates left no turn for 10 s"] * (12 - len(told))
+        assert unsent == ["the venue's message rate left no turn for 10 s"] * (12 - len(told))
         assert len(told) == len(stage.exchange.truth.orders) < 12
 
 

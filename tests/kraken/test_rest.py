@@ -178,15 +178,39 @@ async def test_concurrent_reads_keep_within_the_rest_counter(scripted, autojump_
     assert 16 <= served[-1][1] < 20  # 25 points, 17 at once, the rest at half a point a second
 
 
-async def test_orders_and_batches_never_wait_for_the_counter_of_calls(scripted, autojump_clock):
-    """Kraken leaves open whether batches count: they go at once."""
+async def test_orders_and_batches_never_wait_for_the_counter_of_calls_and_amends_do(scripted, autojump_clock):
+    """Squall 40149: twenty amends by REST in a row; Kraken leaves open whether they count: reads leave them room."""
     _, rest, _ = scripted
-    for _ in range(20):
+    for _ in range(18):
         await rest.ask("Balance", {}, dict[str, str], urgency=Urgency.TOKEN)
     began = trio.current_time()
     for name in ("AddOrder", "CancelOrder", "CancelOrderBatch"):
         assert (await rest.call(name, FORM, Lane.REDUCING, 5)).answered
     assert trio.current_time() - began < 1
+    assert (await rest.call("AmendOrder", FORM, Lane.REDUCING, 5)).answered
+    assert 2 < trio.current_time() - began < 5
+    assert rest.trade_key.budget.counter.level(trio.current_time()) <= 20
+
+
+async def test_amends_leave_batches_their_room_in_the_counter_of_calls(scripted, autojump_clock):
+    """Squall 1320795: stop after stop was moved by REST, and a halt's batch was refused for the rate of calls."""
+    _, rest, _ = scripted
+    for _ in range(30):
+        assert (await rest.call("AmendOrder", FORM, Lane.REDUCING, 5)).answered
+    for _ in range(2):
+        assert (await rest.call("CancelOrderBatch", FORM, Lane.EMERGENCY, 5)).answered
+    assert rest.trade_key.budget.counter.level(trio.current_time()) <= 20
+
+
+async def test_amend_that_finds_no_room_in_its_time_is_certainly_not_sent(scripted, autojump_clock):
+    """Its bytes never left, and its points are nobody's."""
+    server, rest, _ = scripted
+    rest.trade_key.budget.counter.correct(24, trio.current_time())
+    reply = await rest.call("AmendOrder", FORM, Lane.REDUCING, 2)
+    assert (reply.sent, reply.timed_out) == (False, True)
+    assert "no room in the counter of calls" in reply.detail
+    assert server.requests == []
+    assert rest.trade_key.budget.counter.level(trio.current_time()) < 24
 
 
 async def test_read_over_the_rate_is_repeated_after_a_rest(scripted, autojump_clock):

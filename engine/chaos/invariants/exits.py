@@ -101,14 +101,7 @@ class ExitsWithinPosition(Invariant):
 
     def _shrink_waits_for_a_call(self, case: Case) -> bool:
         full = self.court.calls_full() or self.court.now_s <= self._calls_full_s + SHRINK_S
-        return full and any(twin.state == "pending_amend" or self._waits(twin) for twin in case.of("stop"))
-
-    def _waits(self, twin: Twin) -> bool:
-        """Whether a change of it has been decided, and has not been let go."""
-        if not (self.ledger.up and self.court.world.running):
-            return False
-        live = self.court.world.engine.services.desk.live.get(twin.cl_ord_id)
-        return live is not None and live.view.waits
+        return full and any(twin.state == "pending_amend" for twin in case.of("stop"))
 
     def _unheard(self, case: Case) -> Decimal:
         """What such targets have traded and the journal has not heard of, or only just: the stop shrinks again then.
