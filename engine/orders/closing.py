@@ -36,7 +36,8 @@ class Closing:
         if any(o.triggered for o in stops) and stands.orderable(stands.want - stands.spoken_for):
             return "quantity beyond the fired stop"  # dust beside it is another stop's
         ready = s.cover_ready or s.signal.protect_from == "full_fill"
-        if s.signal.stop_loss and s.trigger_passed and stands.want > stands.spoken_for and ready:
+        beyond = stands.orderable(stands.want - stands.spoken_for)  # dust goes to a stop that rests
+        if s.signal.stop_loss and s.trigger_passed and beyond and ready:
             return THROUGH_STOP
         return ""
 
@@ -63,7 +64,10 @@ class Closing:
         self._draft.cancel(self._stands.exits, "taken over")
 
     def close(self) -> None:
-        """What no stop will sell is sold at market; stops that still rest keep their quantity, unless all is to go."""
+        """What no stop will sell is sold at market; stops that still rest keep their quantity, unless all is to go.
+
+        Dust, which cannot be sold by itself, goes to one of them.
+        """
         stands, s, draft = self._stands, self._s, self._draft
         draft.end_entry(self.why or "stop fired")
         draft.cancel(stands.resting, self.why or "stop fired")
@@ -73,11 +77,14 @@ class Closing:
             return
         if s.close_all:
             draft.cancel(stands.stops, self.why)
-        need = stands.orderable(stands.want - stands.spoken_for - sum((o.most for o in stands.resting), ZERO))
+        left = stands.want - stands.spoken_for - sum((o.most for o in stands.resting), ZERO)
+        need = stands.orderable(left)
         if self.why and need and s.close_ready:
             draft.add(PlaceClose(need, other_side(s.signal.side), self.why))
         elif stands.exit_most > stands.want and not s.close_all:
             self._cover.reduce(stands.want - (stands.exit_most - stands.stop_most))
+        elif left > 0 and not need and not s.close_all:
+            self._cover.add(left)
 
     def _close_slice(self, terms: SliceTerms) -> None:
         """Free one slice from the stops, then trade it; the stops keep the rest. One slice at a time."""

@@ -38,8 +38,21 @@ class Cover:
             self.reduce(stands.want - (stands.exit_most - stands.stop_most))
         elif deficit > 0 and (s.cover_ready or s.swap is not None) and (stands.both_rest or not stands.resting):
             self.add(deficit)  # what a swap leaves over gets its stop back in the very plan that ends the swap
-        self._move()
+        if not self._owed(deficit):
+            self._move()
         self._targets.fit()
+
+    def _owed(self, deficit: Decimal) -> bool:
+        """Whether what is bare, or will be once a cancel has come through, still needs its cover: moves wait for that.
+
+        Each costs up to four points, and many that went first would leave none for the one that covers.
+        """
+        if any(isinstance(step, AmendStop) for step in self._draft.steps):
+            return True
+        if any(stop.waits and stop.most > stop.leaves_qty for stop in self._stands.stops):
+            return True
+        leaving = any(stop.cl_ord_id in self._s.asked and not stop.ended for stop in self._stands.stops)
+        return leaving or (deficit > 0 and not self._s.cover_ready and self._s.signal.protect_from == "first_fill")
 
     def _move(self) -> None:
         """Take stops that rest where the signal's stop stood before to where it stands now, in place.

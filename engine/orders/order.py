@@ -35,6 +35,10 @@ class Order(OrderRecord):
         """The new-order request is durable and about to be written."""
         return [self._conclude("dispatch", ts_ns)]
 
+    def sent_before(self, now_ns: int) -> None:
+        """Whoever sent it is gone: our clock may have been stepped back since. Its bounds run from now at latest."""
+        self.dispatched_ns = min(self.dispatched_ns, now_ns)
+
     def deny(self, why: str, code: str, ts_ns: int, numbers: Numbers | None = None) -> list[OrderEvent]:
         """We refuse it before anything was sent. ``numbers`` are what a check of ours compared."""
         event = self._conclude("deny", ts_ns, why=why, code=code)

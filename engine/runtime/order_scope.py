@@ -158,6 +158,7 @@ class OrderScope:
         if self._order.pending is not None:
             self.handle.change_deadline_ns = self._order.pending.deadline_ns
         self._order.outgoing = None  # whoever sent it is gone: evidence must tell
+        self._order.sent_before(self._now())
         if loose.request is not None:
             self.handle.requested(loose.request.request.deadline_ns, loose.request.stamped_ns)
         if self._order.role == "entry" and self._signal.entry_timeout_s is not None and self._order.dispatched_ns:

@@ -118,18 +118,19 @@ class PollTask:
     async def _ask_states(self, handles: list[OrderHandle]) -> None:
         for start in range(0, len(handles), 50):
             part = {h.view.order_id: h for h in handles[start : start + 50]}
-            conclusive = {order_id for order_id, handle in part.items() if self._may_conclude(handle)}
-            for report in await self._states_of(part):
+            conclusive = set[str | None]()
+            for report in await self._states_of(part, conclusive):
                 if report.order_id in conclusive:
                     await part[report.order_id].deliver(Shown(report))
                 else:
                     await self._desk.deliver(report)
 
-    async def _states_of(self, part: dict[str | None, OrderHandle]) -> list[OrderReport]:
+    async def _states_of(self, part: dict[str | None, OrderHandle], conclusive: set[str | None]) -> list[OrderReport]:
         """Ask once. Who loses a report while the question is out is suspect anew; without an answer all are.
 
         Whoever becomes suspect, changes, or is left by the stream while it waits for room in the venue's counter comes
-        along: it costs the same for fifty, and the next one would wait again.
+        along: it costs the same for fifty, and the next one would wait again. ``conclusive`` are those whose amend or
+        cancel the answer decides, as of when the question goes: it may have waited until the stream was back.
         """
         for handle in part.values():
             handle.suspect = False
@@ -144,6 +145,8 @@ class PollTask:
                 if handle.view.order_id in part:
                     self._asks(handle)
                     handle.suspect = False
+            conclusive.clear()  # a question that failed is put again
+            conclusive.update(order_id for order_id, handle in part.items() if self._may_conclude(handle))
             return [h.view.order_id for h in further if h.view.order_id]
 
         try:

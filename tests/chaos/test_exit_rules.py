@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import trio
 
+from engine.values.time import NS
 from tests.chaos.test_oracle import Stage, _say, staged
 from tests.chaos.test_oracle_sees import deafen, decide, lose, place, taken_over_by_nobody, watch
 
@@ -76,6 +77,29 @@ async def test_stop_beside_a_target_that_has_sold_may_wait_for_a_call(autojump_c
         stop.state = "pending_amend" if asked else "open"
         core = stage.world.exchange._venue.core
         fill_calls(stage, taken)
+        core.report(core.orders[stage.ours("stop")], "status")
+        core.finish()
+        assert ("exits_within_position" in stage.broken()) == broken
+        stage.world.kill()
+
+
+@pytest.mark.parametrize(
+    ("waits_s", "state", "broken"), [(60, "pending_cancel", False), (0, "pending_cancel", True), (60, "open", True)]
+)
+async def test_exit_beside_one_that_has_sold_may_wait_for_word_of_its_cancel(autojump_clock, waits_s, state, broken):
+    """Squall 1340241: nobody has answered it, and the question what became of it finds no room by our own count."""
+    async with staged() as stage:
+        deafen(stage)
+        (case,) = stage.oracle.ledger.cases.values()
+        case.signal = msgspec.structs.replace(case.signal, exits="both-rest")
+        decide(stage, "aim", role="target", side="sell", order_type="limit", limit_price="49990")
+        place(stage, "aim", "sell", "49990")
+        stage.oracle.ledger.orders["aim"].cum_qty = Decimal("0.02")  # the journal has heard of it
+        (stop,) = (twin for twin in stage.oracle.ledger.orders.values() if twin.role == "stop")
+        stop.state, stop.state_since_s = state, stage.oracle.court.now_s
+        stage.world.nonces.spend(stage.world.clock.now_ns() + waits_s * NS)
+        await watch(stage, 4)
+        core = stage.world.exchange._venue.core
         core.report(core.orders[stage.ours("stop")], "status")
         core.finish()
         assert ("exits_within_position" in stage.broken()) == broken

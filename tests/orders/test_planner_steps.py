@@ -167,6 +167,18 @@ def test_stop_below_the_minimum_stays_where_it_is_when_the_others_move() -> None
     assert desk.think() == [AmendStop("s1", qty(1), px(92))]
 
 
+def test_stops_move_behind_the_cover_that_a_given_up_swap_still_owes() -> None:
+    """Squall 1340656: two dozen moves took every point, and what two canceled stops had covered stood bare."""
+    desk = stops(entered(), 4)
+    desk.now += 60 * NS
+    assert CancelExit("x1", "quantity goes elsewhere") in desk.sees(touched("1"))
+    desk.bracket.move_exits(px(92), None)
+    assert desk.sees(QUIET) == []
+    assert desk.end("x1", "User requested") == []
+    moves = [AmendStop(name, qty(1), px(92)) for name in ("x3", "x4")]
+    assert desk.after(0.2) == [AmendStop("x2", qty(2), px(92)), *moves]
+
+
 def test_price_through_a_stop_that_rests_is_its_own_business() -> None:
     """It fires by itself: nothing is closed beside it."""
     desk = covered_desk()
@@ -186,6 +198,33 @@ def test_close_for_the_price_lasts_while_the_price_is_through() -> None:
     assert desk.bracket.closing == "price is through the stop"
     desk.sees(QUIET)
     assert desk.bracket.closing == ""
+
+
+def test_dust_beyond_a_stop_whose_price_is_passed_goes_to_it() -> None:
+    """Squall 1340057: it cannot be sold by itself, and to close for it kept the stop that rests from growing."""
+    desk = stops(entered(), 1)
+    desk.now += 60 * NS
+    desk.market = THROUGH
+    desk.fill("entry", "0.05")
+    assert desk.after(0.2) == [AmendStop("x1", qty("1.05"))]
+    desk.accept("x1")
+    assert (desk.bracket.closing, desk.bracket.state, desk.bracket.uncovered) == ("", "covered", 0)
+
+
+def test_dust_that_a_close_for_the_price_leaves_goes_to_the_stop_that_rests() -> None:
+    """Nothing else would take it, and the close could not end while it stands bare."""
+    desk = stops(entered(), 1)
+    desk.now += 60 * NS
+    desk.market = THROUGH
+    desk.fill("entry", "0.5")
+    assert desk.after(0.2)[-1] == PlaceClose(qty("0.5"), "sell", "price is through the stop")
+    desk.accept("x2")
+    desk.fill("x2", "0.45")
+    assert desk.end("x2") == [AmendStop("x1", qty("1.05"))]
+    desk.accept("x1")
+    assert desk.bracket.uncovered == 0
+    desk.sees(QUIET)
+    assert (desk.bracket.closing, desk.bracket.state) == ("", "covered")
 
 
 # --- after a stop has fired -------------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ import msgspec
 import trio
 
 from engine.errors import VenueUnavailable
-from engine.orders.commands import NewOrder
+from engine.orders.commands import CancelOrder, NewOrder
 from engine.orders.order import Order
 from engine.orders.reports import OrderReport, ReportType
-from engine.runtime.messages import OrderMessage
+from engine.runtime.messages import OrderMessage, Shown
 from engine.runtime.order_desk import OrderDesk, OrderHandle
 from engine.runtime.poll_task import PollTask
 from engine.runtime.settings import EngineSettings
@@ -52,17 +52,18 @@ class Lagging:
 class Full(Lagging):
     """A venue whose counter of calls is full: a question goes out eight seconds after it was put."""
 
-    def __init__(self) -> None:
+    def __init__(self, *shown: OrderReport) -> None:
         super().__init__()
+        self._shown = list(shown)
         self.named: list[list[str]] = []
 
     async def query_orders(
         self, order_ids: Sequence[str], also: Callable[[int], Sequence[str]] = lambda _most: ()
     ) -> list[OrderReport]:
-        """Nothing new of any."""
+        """Nothing new of any, or what it shows."""
         await trio.sleep(8)
         self.named.append([*order_ids, *also(50 - len(order_ids))])
-        return []
+        return self._shown
 
 
 def resting(number: int) -> OrderHandle:
@@ -190,3 +191,27 @@ async def test_who_is_left_by_the_stream_while_a_question_waits_is_asked_for_wit
             await trio.sleep(7)
             up = False
     assert link.named[0] == ["O0", "O1"]
+
+
+async def test_question_that_waited_until_the_stream_was_back_decides_a_cancel_whose_answer_is_lost(
+    autojump_clock: Any,
+) -> None:
+    """Squall 1340241: judged by when it was put, it told nothing, and the next one waited for a call of its own."""
+    order = Order(NewOrder("x", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "target")
+    order.dispatched(1)
+    rests = msgspec.structs.replace(FILLED, ord_status="new", cum_qty=None)
+    order.reported(rests)
+    order.ask(CancelOrder("x", "O1", "BTC/USD"), 2, "stop fired")
+    send, receive = trio.open_memory_channel[OrderMessage](10)
+    desk, link = OrderDesk(), Full(rests)
+    handle = OrderHandle(order.view(), "s", send)
+    handle.cancel_lost_s = trio.current_time()
+    desk.open(handle)
+    up = False
+    poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: up)
+    with trio.move_on_after(12):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(poll.run)
+            await trio.sleep(5)
+            up = True
+    assert receive.receive_nowait() == Shown(rests)

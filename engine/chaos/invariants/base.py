@@ -69,15 +69,16 @@ class Court:
         exchange = self.world.exchange
         return exchange._venue.keys[exchange.api_key].calls.full(exchange.clock.now_ns(), AMEND + BATCHES)
 
-    def calls_short(self) -> bool:
-        """Tell whether a list of four points would wait, as three are left to those that bring the stream back.
+    def calls_short(self, points: int = LIST) -> bool:
+        """Tell whether a list of four points would wait, or what costs so many: three are left to those that bring the
+        stream back.
 
         By the engine's own count, as it notes it down for the next process: it takes a list for dearer than the
         exchange may, and counts what was lost on its way, too.
         """
         limits = TIERS[self.world.exchange.settings.tier or "intermediate"]
         level = (self.world.nonces.spent_until() - self.world.clock.now_ns()) / NS * float(limits.rest_decay)
-        return level > limits.rest_max - LIST - LEFT
+        return level > limits.rest_max - points - LEFT
 
     def broken(self, invariant: str, text: str, *subjects: str) -> None:
         """Note a violation, once for the same orders."""

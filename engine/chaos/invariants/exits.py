@@ -26,6 +26,8 @@ TURN_S = 0.5
 """From its intent to the limiter: a turn of the loop, and a slow sync at worst."""
 SHRINK_S = 2.0
 """An amend's wire deadline and a round trip."""
+STATES = 1
+"""Points of the question how orders stand."""
 UNPROVEN = frozenset({"pending", "unknown"})
 """What is not known to rest cannot be canceled."""
 
@@ -41,12 +43,16 @@ class ExitsWithinPosition(Invariant):
         self._full_s: dict[str, float] = {}
         self._unproven_s: dict[str, float] = {}
         self._calls_full_s = -math.inf
+        self._unanswered_s: dict[str, float] = {}
 
     def on_tick(self) -> None:
-        """Note when our REST calls had no room, and whose stops are not known to rest."""
+        """Note when our REST calls had no room, who waited for one then, and whose stops are not known to rest."""
         if self.court.calls_full():
             self._calls_full_s = self.court.now_s
+        states_wait = self.court.calls_short(STATES)
         for case in self.ledger.cases.values():
+            if states_wait and any(self._unanswered(twin) for twin in case.of("stop") + case.of("target")):
+                self._unanswered_s[case.signal_id] = self.court.now_s
             if any(twin.state in UNPROVEN for twin in case.of("stop")):
                 self._unproven_s[case.signal_id] = self.court.now_s
 
@@ -75,7 +81,7 @@ class ExitsWithinPosition(Invariant):
         """Both exits rest: what the one has traded the other offers until a shrink or a cancel has come through.
 
         Four stops cost 32 points to cancel: where the counter has no room for that they go one after the other. By REST
-        a shrink is a call.
+        a shrink is a call, and so is the question what became of a cancel that nobody has answered.
         """
         just = max((twin.filled_s for twin in case.of("stop") + case.of("target")), default=0.0)
         if self.court.counter_full(case.signal.symbol):
@@ -83,7 +89,11 @@ class ExitsWithinPosition(Invariant):
         full_s = self._full_s.get(case.signal.symbol, 0.0)
         if self._shrink_waits_for_a_call(case):
             return True
-        return self.court.now_s <= max(just, full_s, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S
+        asked_s = self._unanswered_s.get(case.signal_id, 0.0)
+        return self.court.now_s <= max(just, full_s, asked_s, self.ledger.quiet_since_s + RECOVERY_S) + SHRINK_S
+
+    def _unanswered(self, twin: Twin) -> bool:
+        return twin.state == "pending_cancel" and self.court.now_s > twin.state_since_s + SHRINK_S
 
     def _just_taken(self, case: Case) -> Decimal:
         """Base fees that a stop cannot have left out yet: until a shrink has come through it is for all that filled.

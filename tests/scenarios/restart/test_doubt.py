@@ -7,8 +7,9 @@ import pytest
 from engine.runtime.attempts import read_attempts
 from engine.sim import ScriptedFaults, SimSettings
 from engine.sim.faults import Action, http_error, lose_answer, lose_request
+from engine.values.time import NS
 from tests.scenarios.honesty import BROKEN_LAG_S, SETTLES_S, arrived, come, covered_or_flat, safe
-from tests.scenarios.restart.lives import at_market, back, by_a_person, kill, to_the_end
+from tests.scenarios.restart.lives import at_market, back, by_a_person, kill, open_cut_story, to_the_end
 from tests.scenarios.story import Case, Story, d
 
 TAKEN = pytest.mark.parametrize("taken", [True, False], ids=["taken", "not_taken"])
@@ -220,6 +221,21 @@ async def test_target_unanswered_at_the_kill_sells_once(open_story, autojump_clo
         await back(story, case)
         await to_the_end(story, case)
     assert story.truth.balances()["BTC"] == d("2")
+
+
+async def test_target_of_before_has_no_longer_because_our_clock_was_stepped_back(seed, autojump_clock):
+    """Squall 1340256: its bound ran from a send in the future, and what had been freed for it stood bare until then."""
+    async with open_cut_story(seed, clock_skew_bound_s=7200) as story:
+        story.market()
+        case = await story.bought("0.02")
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, lose_request())
+        story.market("51000", "51010")
+        await story.until(lambda: arrived(story, "new") == 3)
+        kill(story)
+        story.world.clock.skew_ns -= 3600 * NS
+        story.market()
+        await story.boot()
+        await story.until(lambda: bool(case.resting("stop")), within_s=3)
 
 
 async def test_entry_whose_time_ran_out_while_the_engine_was_off_is_canceled(open_story, autojump_clock):
