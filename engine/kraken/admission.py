@@ -318,7 +318,7 @@ class Admission:
             if outcome is Outcome.ACCEPTED:
                 rests.accepted(request.cl_ord_id)
                 if answer.order_id is not None:
-                    self._counters.touch(answer.order_id, now_s)
+                    self._counters.born(answer.order_id, now_s)
             elif outcome is Outcome.UNKNOWN:
                 rests.doubtful(request.cl_ord_id, now_s + LATE_S)
             else:

@@ -146,6 +146,10 @@ class CallBudget:
     def _lack_s(self, waiter: _Waiter) -> float:
         return self.counter.wait_s(waiter.points, trio.current_time(), waiter.reserve)
 
+    def has_room(self, points: float, urgency: Urgency) -> bool:
+        """Tell whether the counter has room now, with what such a call leaves to more urgent ones."""
+        return self.counter.wait_s(points, trio.current_time(), RESERVES[urgency]) <= 0
+
     def settle(self, held: int, *, charged: bool = True) -> None:
         """Let held points decay from now on, or give them back."""
         self.counter.settle(held, trio.current_time(), charged=charged)

@@ -31,9 +31,14 @@ class Executions:
     """
 
     def __init__(
-        self, queries: Queries, sink: VenueSink, counters: EngineCounters, venue_now_ns: Callable[[], int]
+        self,
+        queries: Queries,
+        sink: VenueSink,
+        counters: EngineCounters,
+        venue_now_ns: Callable[[], int],
+        certain_ns: Callable[[float], int],
     ) -> None:
-        self._counters, self._venue_now_ns = counters, venue_now_ns
+        self._counters, self._venue_now_ns, self._certain_ns = counters, venue_now_ns, certain_ns
         self._fills = FillMemory()
         self._gap_fill = GapFill(queries, sink, self._fills, lambda order_id: self.session.name_of(order_id))
         self._backlog = Backlog(sink)
@@ -58,7 +63,8 @@ class Executions:
             self._open(rows, now_s)
         else:
             for report in self.session.update(rows, now_s):
-                self._counters.note(report, now_s)
+                least_ns = self._certain_ns(now_s) - report.ts_ns if report.ts_ns else 0
+                self._counters.note(report, now_s, max(0, least_ns) / NS)
                 if report.fill is not None:
                     self._fills.hear(report.fill)
                 self._backlog.on_report(report)

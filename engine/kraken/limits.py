@@ -52,7 +52,7 @@ _SAME_S = 1e-3
 _CHARGES_KEPT = 1_000
 """Of one pair: more than any tier lets go while a report is on its way."""
 _ROUNDING = 1e-9
-_AGED = frozenset((ReportType.PENDING_NEW, ReportType.NEW, ReportType.AMENDED))
+_BORN = frozenset((ReportType.PENDING_NEW, ReportType.NEW))
 _ENDED = frozenset(("filled", "canceled", "expired"))
 
 
@@ -195,6 +195,7 @@ class EngineCounters:
         self._limits = TIERS[tier]
         self._counters: dict[str, Counter] = {}
         self._born_s: OrderedDict[str, float] = OrderedDict()
+        self._amended_s: OrderedDict[str, float] = OrderedDict()
         self._symbols: OrderedDict[str, str] = OrderedDict()
         self._adds: dict[str, tuple[str, int]] = {}
         self._changes: dict[str, _Change] = {}  # by order id
@@ -273,8 +274,8 @@ class EngineCounters:
             self.touch(report.order_id, now_s - max(0.0, (venue_now_ns - report.ts_ns) / NS))
         self.changed(None)
 
-    def note(self, report: OrderReport, now_s: float) -> None:
-        """Take one report of the private stream."""
+    def note(self, report: OrderReport, now_s: float, age_s: float = 0.0) -> None:
+        """Take one report of the private stream, which the venue wrote ``age_s`` ago at least."""
         self._name(report)
         self.open_orders.report(report)
         held = self._adds.get(report.cl_ord_id or "")
@@ -284,7 +285,9 @@ class EngineCounters:
         if change is not None and change.is_proved_by(report):
             del self._changes[report.order_id]
             self.of(change.symbol).settle_part(change.number, change.points, now_s)
-        if report.report_type in _AGED:
+        if report.report_type in _BORN:
+            self.born(report.order_id, now_s - age_s)
+        elif report.report_type is ReportType.AMENDED:
             self.touch(report.order_id, now_s)
         elif report.ord_status in _ENDED:
             self.forget(report.order_id)
@@ -294,20 +297,29 @@ class EngineCounters:
         """Return the pair of an order the stream has named: later frames leave it out."""
         return self._symbols.get(order_id)
 
+    def born(self, order_id: str, at_s: float) -> None:
+        """Note that an order was there by then. The earliest holds: an answer may come seconds after its order."""
+        self._put(self._born_s, order_id, min(at_s, self._born_s.get(order_id, at_s)))
+
     def touch(self, order_id: str, now_s: float) -> None:
-        """Note that an order was created or amended: its age starts again."""
-        self._born_s[order_id] = now_s
-        self._born_s.move_to_end(order_id)
-        if len(self._born_s) > _ORDERS_KEPT:
-            self._born_s.popitem(last=False)
+        """Note that an order was amended: its age starts again."""
+        self._put(self._amended_s, order_id, now_s)
+
+    def _put(self, times_s: OrderedDict[str, float], order_id: str, at_s: float) -> None:
+        times_s[order_id] = at_s
+        times_s.move_to_end(order_id)
+        if len(times_s) > _ORDERS_KEPT:
+            times_s.popitem(last=False)
 
     def forget(self, order_id: str) -> None:
         """Drop an order that has ended."""
         self._born_s.pop(order_id, None)
+        self._amended_s.pop(order_id, None)
 
     def age_s(self, order_id: str, now_s: float) -> float:
         """Return an order's age for the table of costs. One of unknown age is taken for a young one, the dearest."""
-        return now_s - self._born_s.get(order_id, now_s)
+        known_s = [times_s[order_id] for times_s in (self._born_s, self._amended_s) if order_id in times_s]
+        return now_s - max(known_s, default=now_s)
 
     def points(self, transaction: Transaction, order_id: str, now_s: float) -> int:
         """Return what a transaction costs now."""

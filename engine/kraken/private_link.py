@@ -81,7 +81,7 @@ class PrivateLink:
         self._orders = WsOrders(
             settings, clock, venue_time, counters=counters, token=self._token, req_ids=self._stream.req_ids
         )
-        self._executions = Executions(queries, sink, counters, self._venue_now_ns)
+        self._executions = Executions(queries, sink, counters, self._venue_now_ns, venue_time.certain_ns)
         self._socket: ws.Socket | None = None
         self._beat_s, self._beats = -math.inf, False  # the last heartbeat, and whether two have come close together
         self._unshown = 0  # subscriptions in a row whose snapshot did not come in time

@@ -8,6 +8,7 @@ import msgspec
 
 from engine.kraken import encode, errors
 from engine.kraken.batches import Judged, judge_adds, judge_cancels
+from engine.kraken.call_budget import Urgency
 from engine.kraken.decode import UNREADABLE
 from engine.kraken.encode import Form
 from engine.kraken.errors import Verdict
@@ -61,12 +62,18 @@ class RestOrders:
         return self._answer(request, verdict, reply.detail, order_id)
 
     async def send_batch(self, requests: Sequence[Request], lane: Lane) -> list[Judged]:
-        """Send one batch (all new orders, or all cancels), deadlines stamped, and judge each member."""
+        """Send one batch (all new orders, or all cancels), deadlines stamped, and judge each member.
+
+        A batch may count on the REST counter, and single cancels do not. Where that is nearly full they go one by one,
+        but for an emergency: the counter of points lets that pass as a batch alone, and the last calls are kept for it.
+        """
         left_s = self._left_s(requests[0])
         if left_s <= 0:
             return [Judged(Verdict(Outcome.NOT_SENT, "DEADLINE_PASSED"))] * len(requests)
         orders = [request for request in requests if isinstance(request, NewOrder)]
         cancels = [request for request in requests if isinstance(request, CancelOrder)]
+        if cancels and lane is not Lane.EMERGENCY and not self._rest.trade_key.budget.has_room(1, Urgency.AMEND):
+            return [await self._cancel_alone(one, lane) for one in cancels]
         if orders:
             pair = self._symbols.rest_name(orders[0].symbol) or orders[0].symbol
             name, body = "AddOrderBatch", encode.add_batch_body([self._listed(one) for one in orders], pair)
@@ -83,6 +90,10 @@ class RestOrders:
         if orders:
             return judge_adds(orders, reply.errors, result.orders)
         return [judge_cancels(len(cancels), reply.errors, result.count)] * len(cancels)
+
+    async def _cancel_alone(self, cancel: CancelOrder, lane: Lane) -> Judged:
+        answer = await self.send(cancel, lane)
+        return Judged(Verdict(answer.outcome, answer.code), None, answer.text)
 
     def _left_s(self, request: Request) -> float:
         return (request.deadline_ns - self._venue_time.now_ns(self._clock.now_ns())) / NS

@@ -106,7 +106,8 @@ class WsOrders:
         if response.success:
             order_id = response.result.order_id if response.result is not None else None
             if order_id is not None and kind != "cancel":
-                self._counters.touch(order_id, trio.current_time())
+                learn = self._counters.born if kind == "new" else self._counters.touch
+                learn(order_id, trio.current_time())
             return self.answer(kind, cl_ord_id, errors.Verdict(Outcome.ACCEPTED, ""), "", order_id)
         text = response.error or "no reason given"
         return self.answer(kind, cl_ord_id, errors.of_errors(kind, [text]), text)

@@ -19,6 +19,7 @@ import trio
 from engine.errors import JournalError, VenueUnavailable
 from engine.journal.journal import Journal
 from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request, kind_of
+from engine.orders.machine import ENDED
 from engine.orders.replay import Requested
 from engine.orders.reports import Answer, Outcome
 from engine.orders.view import OrderView
@@ -247,9 +248,14 @@ class Sender:
         await self._conclude(answer, job, row)
 
     def _fallen(self, job: _Job) -> Denial | None:
-        """Ask right before the bytes. A standstill is seen first, and has halted entries before the latch is asked."""
+        """Ask right before the bytes. A standstill is seen first, and has halted entries before the latch is asked.
+
+        By REST an amend waits for a call; that of an order which has ended meanwhile leaves it to those behind it.
+        """
         if not self._fence.passes():
             return Denial("LEASE_LOST", self._fence.why)
+        if isinstance(job.request, AmendOrder) and job.handle.view.state in ENDED:
+            return Denial("NOT_RESTING", f"it is {job.handle.view.state}, not resting")
         return self._checks.still(job.request, job.handle.view, job.signal_id)
 
     async def _deny(self, denial: Denial, job: _Job) -> None:

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from engine.orders.signal import parse_signal
+from engine.values.time import NS
 from tests.chaos.test_oracle import Stage, _say, staged
 from tests.chaos.test_oracle_sees import deafen, decide, lose, place, tell, watch
 
@@ -148,6 +149,24 @@ async def test_base_fee_of_an_exit_is_bought_back_when_the_counter_has_room(auto
         stop.fee, stop.fee_asset = Decimal("0.01"), "BTC"
         core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
         lose(stage)
+        await watch(stage, 5)
+        assert ("cover_or_flat_in_time" in stage.broken()) == broken
+        stage.world.kill()
+
+
+@pytest.mark.parametrize(("alone", "full", "broken"), [(True, True, False), (True, False, True), (False, True, True)])
+async def test_fill_that_nothing_can_tell_of_has_its_time_from_the_next_call(
+    autojump_clock, alone: bool, full: bool, broken: bool
+):
+    """Squall 1341434: the stream was away, and tokens and amends had taken the calls of half a minute."""
+    async with staged() as stage:
+        deafen(stage)
+        if alone:
+            stage.world.exchange._venue.sockets.clear()
+        decide(stage, "second")
+        place(stage, "second", price="60000")
+        if full:
+            stage.world.nonces.spend(stage.world.clock.now_ns() + 60 * NS)
         await watch(stage, 5)
         assert ("cover_or_flat_in_time" in stage.broken()) == broken
         stage.world.kill()

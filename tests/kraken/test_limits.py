@@ -177,6 +177,19 @@ def test_reports_teach_age_symbol_and_slots():
     assert counters.points("cancel", "O2", 500) == 1
 
 
+def test_age_counts_from_when_the_venue_wrote_whatever_comes_after_it():
+    """Squall 1341330: news that came three seconds late made orders young, and a batch was taken for ten too dear."""
+    counters = EngineCounters("starter")
+    born = OrderReport(ReportType.NEW, "stream", "O1", "new", 0, "c-1", "BTC/USD")
+    counters.born("O1", 12)
+    counters.note(born, 13, 3)
+    counters.born("O1", 14)
+    assert counters.points("cancel", "O1", 15) == 6
+    counters.touch("O1", 15)
+    counters.note(born, 16, 6)
+    assert counters.points("cancel", "O1", 16) == 8
+
+
 class ReferenceVenue:
     """Kraken's counter by the book: charged at arrival, decaying always, refusing what would pass the threshold."""
 

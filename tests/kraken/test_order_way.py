@@ -204,6 +204,20 @@ async def test_emergency_batch_cancel_is_taken_above_the_threshold(stages, autoj
         assert link.headroom()[0].level > 300
 
 
+@pytest.mark.parametrize(("lane", "calls"), [(Lane.CANCEL, 0), (Lane.EMERGENCY, 1)])
+async def test_cancels_by_rest_go_one_by_one_where_calls_run_short(stage, autojump_clock, lane, calls):
+    """Squall 1341511: parts of a close of everything each took a call, and one was refused for the rate of calls."""
+    async with stage.link(orders_via="rest") as link:
+        placed = [await place(link, limit(f"c-{n}")) for n in range(3)]
+        counter = link._rest.trade_key.budget.counter
+        counter.correct(counter.threshold - 2, trio.current_time())
+        before = counter.level(trio.current_time())
+        answers = await cancel_batch(link, [CancelOrder(a.cl_ord_id, a.order_id, BTC) for a in placed], lane)
+        assert [a.outcome for a in answers] == [Outcome.ACCEPTED] * 3
+        assert round(counter.level(trio.current_time()) - before) == calls
+        assert await link.open_orders() == []
+
+
 async def test_storm_of_requests_never_overruns_the_exchange(stages, autojump_clock):
     """Adds, amends and cancels as fast as the limiter lets them: the exchange refuses none for its rate."""
     rng = random.Random(11)

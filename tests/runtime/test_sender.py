@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager, closing
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.testing
 
 from engine.errors import VenueUnavailable
 from engine.journal.journal import Journal
-from engine.orders.commands import CancelOrder, NewOrder, Request
+from engine.orders.commands import AmendOrder, CancelOrder, NewOrder, Request
 from engine.orders.order import Order
 from engine.orders.replay import Requested
 from engine.orders.reports import Answer, Outcome
@@ -75,6 +76,12 @@ class SlowVenue:
         """Note what is cancelled alone."""
         self.batches.append([cancel.cl_ord_id])
         return Answer("cancel", cancel.cl_ord_id, Outcome.ACCEPTED, 1, transport="ws")
+
+    async def amend(self, ticket: Ticket, amend: AmendOrder) -> Answer:
+        """Wait as for a call, until the test says, and ask then whether the amend stands."""
+        await self.answer.wait()
+        outcome = Outcome.ACCEPTED if ticket.stands() else Outcome.NOT_SENT
+        return Answer("amend", amend.cl_ord_id, outcome, 1, transport="rest")
 
     async def submit(self, ticket: Ticket, order: NewOrder) -> Answer:
         """Note the order and wait for the test's answer."""
@@ -265,6 +272,23 @@ async def test_halt_that_falls_while_the_row_is_synced_keeps_the_bytes_back(open
         assert (answered.answer.outcome, answered.answer.code) == (Outcome.NOT_SENT, "WITHDRAWN")
         assert "TRADING_HALTED" in answered.answer.text
         assert (desk.kinds(), desk.link.sent) == (["request", "answer"], [])
+
+
+@pytest.mark.parametrize(("state", "outcome"), [("pending_amend", Outcome.ACCEPTED), ("settled", Outcome.NOT_SENT)])
+async def test_amend_of_an_order_that_ends_while_it_waits_for_a_call_does_not_go(
+    open_place, autojump_clock, state, outcome
+):
+    """Squall 1341292: a sold target's amend took the call that the shrink of the stop beside it waited for."""
+    async with open_desk(open_place) as desk:
+        desk.link.leave.set()
+        desk.sender.start(Lane.REDUCING, AmendOrder("c1", "O1", "BTC/USD", SPEC.order_qty), desk.handle, "s1", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        desk.handle.view = msgspec.structs.replace(desk.handle.view, state=state)
+        desk.link.answer.set()
+        await desk.inbox.receive()
+        answered = await desk.inbox.receive()
+        assert isinstance(answered, Answered)
+        assert answered.answer.outcome is outcome
 
 
 @pytest.mark.parametrize("stopped", ["by the checks", "right before the bytes", "as its leave came"])

@@ -25,6 +25,8 @@ DEAREST_ORDER = 9
 """Points: a new order, or the cancel of one that has only just come."""
 LIST, LEFT = 4, 3
 """Points: of a list of closed orders or of fills as the engine counts it, and those it leaves to tokens."""
+STATES = 1
+"""Points of the question how orders stand."""
 AMEND, BATCHES = 1, 2
 """Points: of an amend by REST, and those it leaves to batches."""
 _MOST = 20
@@ -79,6 +81,10 @@ class Court:
         limits = TIERS[self.world.exchange.settings.tier or "intermediate"]
         level = (self.world.nonces.spent_until() - self.world.clock.now_ns()) / NS * float(limits.rest_decay)
         return level > limits.rest_max - points - LEFT
+
+    def deaf(self) -> bool:
+        """Tell whether nothing can tell the engine what fills: nobody is on a private stream, and REST has no room."""
+        return self.calls_short(STATES) and not self.world.exchange._sockets(private=True)
 
     def broken(self, invariant: str, text: str, *subjects: str) -> None:
         """Note a violation, once for the same orders."""

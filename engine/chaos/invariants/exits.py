@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from engine.chaos.invariants.base import Invariant
+from engine.chaos.invariants.base import STATES, Invariant
 from engine.chaos.ledger import ZERO, Case, Twin
 from engine.chaos.tap import Asked
 from engine.journal.row import Row
@@ -26,8 +26,6 @@ TURN_S = 0.5
 """From its intent to the limiter: a turn of the loop, and a slow sync at worst."""
 SHRINK_S = 2.0
 """An amend's wire deadline and a round trip."""
-STATES = 1
-"""Points of the question how orders stand."""
 UNPROVEN = frozenset({"pending", "unknown"})
 """What is not known to rest cannot be canceled."""
 

@@ -148,20 +148,23 @@ class PositionEqualsFills(Invariant):
 class FillsFound(Invariant):
     """A fill that the stream has not told stands in the journal within ten seconds of quiet, and so does every one.
 
-    What is known to have filled covers nobody any more; its single fills come with a list, which waits for room.
+    What is known to have filled covers nobody any more; its single fills come with a list, which waits for room. While
+    no private stream is there so does the question that tells what has filled: one call.
     """
 
     name = "gaps_filled"
 
     def __init__(self, court: Court) -> None:
         super().__init__(court)
-        self._short_s = -math.inf
+        self._short_s = self._deaf_s = -math.inf
 
     def on_tick(self) -> None:
         """Compare each order's sums once they have had their time."""
         if self.court.calls_short():
             self._short_s = self.court.now_s
-        if self.court.now_s > self.ledger.quiet_since_s + GAP_S:
+        if self.court.deaf():
+            self._deaf_s = self.court.now_s
+        if self.court.now_s > max(self.ledger.quiet_since_s, self._deaf_s) + GAP_S:
             self._judge(GAP_S, listed=self.court.now_s > self._short_s + GAP_S)
 
     def on_moment(self, moment: Moment) -> None:

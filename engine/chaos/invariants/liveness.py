@@ -83,7 +83,8 @@ class CoverInTime(Invariant):
     Who cannot know whether an exit lives may not send a second one: that takes its proof, and two seconds more. Nor may
     who has passed the counter with a batch of entries that were to go at once, before it has run down to its threshold;
     nor a bracket of that market whose exit was in doubt then, so that nothing could go before the batch. And nobody
-    keeps points for the base fee of an exit, which that exit's own end leaves bare.
+    keeps points for the base fee of an exit, which that exit's own end leaves bare, nor covers a fill that neither a
+    stream can tell of nor a call.
     """
 
     name = "cover_or_flat_in_time"
@@ -129,6 +130,8 @@ class CoverInTime(Invariant):
                 self._short_s[case.signal_id] = now_s
         elif not _exit_unknown(case):
             self._behind.discard(case.signal_id)  # what that batch had taken has run down
+        if self.court.deaf() and any(_untold(twin) for twin in case.of("entry")):
+            self._short_s[case.signal_id] = now_s
         short_s = self._short_s.get(case.signal_id, 0.0)
         since_s = max(case.bare_since_s or 0.0, recovered_s, doubted_s, short_s)
         if now_s - since_s > CALM_BARE_S + SLACK_S:
@@ -138,6 +141,10 @@ class CoverInTime(Invariant):
         """Tell whether a person has truly taken two of its stops, and the engine says so: the rest goes as it can."""
         gone = (t for t in case.of("stop") if t.cl_ord_id in self.ledger.given_up and not t.leaves)
         return case.why == TAKEN_TWICE and sum(1 for _ in gone) >= MAX_VANISHED
+
+
+def _untold(twin: Twin) -> bool:
+    return twin.venue is not None and twin.venue.cum_qty > max(twin.cum_qty, twin.counted)
 
 
 def _exit_unknown(case: Case) -> bool:
