@@ -170,3 +170,18 @@ async def test_fill_that_nothing_can_tell_of_has_its_time_from_the_next_call(
         await watch(stage, 5)
         assert ("cover_or_flat_in_time" in stage.broken()) == broken
         stage.world.kill()
+
+
+@pytest.mark.parametrize(
+    ("via", "everything", "broken"), [("rest", True, False), ("auto", True, True), ("rest", False, True)]
+)
+async def test_close_of_everything_by_rest_alone_takes_its_turns(autojump_clock, via, everything, broken):
+    """Calm 1400207: ten calls, one at a time, each a sixth of a second on its way."""
+    async with staged() as stage:
+        stage.world._venue_changes["orders_via"] = via
+        (signal_id,) = stage.oracle.ledger.cases
+        body = {"move": "bare", "from_state": "exiting", "to_state": "naked", "ts_ns": 1, "alarm": "NAKED"}
+        body |= {"exposure": "0.02", "uncovered": "0.02", "uncovered_qty_s": "0", "close_all": everything}
+        stage.world.journal.append("bracket", body, ts_ns=1, signal_id=signal_id)
+        assert ("calm_is_quiet" in stage.broken()) == broken
+        stage.world.kill()

@@ -66,6 +66,10 @@ class Court:
         markets = (symbol,) if symbol else core.markets
         return any(core.rates.level("client", one, now_ns) > bound - points for one in markets)
 
+    def by_rest_alone(self) -> bool:
+        """Tell whether this world's orders go by REST however its streams are."""
+        return self.world._venue_changes.get("orders_via") == "rest"
+
     def calls_full(self) -> bool:
         """Tell whether the exchange's counter of our REST calls has no room for an amend."""
         exchange = self.world.exchange

@@ -152,7 +152,10 @@ def _exit_unknown(case: Case) -> bool:
 
 
 class CalmIsQuiet(Invariant):
-    """Where nothing has disturbed anything for long, and the counter has room, no bracket comes to stand naked."""
+    """Where nothing has disturbed anything for long, and the counter has room, no bracket comes to stand naked.
+
+    A close of everything by REST alone takes each cancel and each sale in its turn, one call at a time.
+    """
 
     name = "calm_is_quiet"
 
@@ -161,7 +164,8 @@ class CalmIsQuiet(Invariant):
         if not isinstance(fact, BracketEvent) or fact.alarm != "NAKED":
             return
         quiet = self.court.now_s > self.ledger.quiet_since_s + RECOVERY_S + DOUBT_S
-        if quiet and not self.court.counter_full():
+        in_turn = fact.close_all and self.court.by_rest_alone()
+        if quiet and not in_turn and not self.court.counter_full():
             self.broken(f"{fact.uncovered} naked in quiet weather: {fact.why}", row.signal_id)
 
 
