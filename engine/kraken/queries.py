@@ -171,13 +171,16 @@ class Queries:
     async def closed_orders(
         self, cl_ord_id: str | None = None, since_ns: int | None = None, *, most: int = PAGE, urgent: bool = False
     ) -> list[OrderReport]:
-        """Return closed orders, newest first: the newest page, or all since a moment. Raises TooMany past ``most``."""
+        """Return closed orders, newest first: the newest page, or all since a moment. Raises TooMany past ``most``.
+
+        All since a moment are a proof, and no page of it may wait for an empty counter: Starter's never is in time.
+        """
         fields = {"without_count": "true"}
         if cl_ord_id is not None:
             fields["cl_ord_id"] = cl_ord_id
         if since_ns is not None:
             fields["start"] = _before(since_ns)
-        urgency = Urgency.STATES if urgent else None
+        urgency = Urgency.STATES if urgent else Urgency.QUESTION
         found: dict[str, OrderObject] = {}
         for page in range(-(-most // PAGE)):
             closed = (await self._page("ClosedOrders", fields, page, _Closed, urgency)).closed

@@ -384,6 +384,19 @@ async def test_step_of_our_clock_leaves_deadlines_in_venue_time(stage, autojump_
         assert (await place(link, limit())).outcome is Outcome.ACCEPTED
 
 
+async def test_list_that_proves_needs_no_empty_counter_for_its_second_page(stages, autojump_clock):
+    """Squall 1400564: at the smallest tier it waited for one, in vain each time, and orders stayed unknown for good."""
+    async with stages(tier="starter") as stage, stage.link(tier="starter") as link:
+        began_ns = stage.clock.now_ns()
+        for number in range(60):
+            await place(link, limit(f"c-{number}", price="51000.0", qty="0.0001", time_in_force="ioc"))
+            await trio.sleep(2)
+        await trio.sleep(60)
+        began_s = trio.current_time()
+        assert len(await link.closed_orders(since_ns=began_ns, most=100)) == 60
+        assert trio.current_time() - began_s < 10
+
+
 @pytest.mark.parametrize("step_s", [0, 0.9, 3600, -3600])
 async def test_step_of_our_clock_runs_no_earlier_points_down(stage, autojump_clock, step_s: float):
     """Squall 1300370: stepped while the next engine comes up; what was left in the counter was taken for less."""
