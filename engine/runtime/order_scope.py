@@ -157,6 +157,8 @@ class OrderScope:
             self.handle.missed()
         if self._order.pending is not None:
             self.handle.change_deadline_ns = self._order.pending.deadline_ns
+        if self._order.state == "pending_cancel":
+            self.handle.cancel_lost_s = trio.current_time()  # nobody is left who could hear its answer
         self._order.outgoing = None  # whoever sent it is gone: evidence must tell
         self._order.sent_before(self._now())
         if loose.request is not None:

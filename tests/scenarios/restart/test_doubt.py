@@ -89,6 +89,21 @@ async def test_cancel_unanswered_at_the_kill_is_finished(open_story, autojump_cl
     assert (case.outcome, case.sent("entry")[0].status) == ("abandoned", "canceled")
 
 
+async def test_cancel_lost_with_the_killed_engine_is_asked_again_as_soon_as_the_order_shows(open_story, autojump_clock):
+    """Mixed 1401596: nobody could hear its answer any more, and its deadline and REST's lag were waited out first."""
+    async with open_story() as story:
+        story.world.exchange.faults = ScriptedFaults().at("cancel_order", 1, lose_request())
+        story.market()
+        case = await story.submit()
+        await story.until(lambda: case.entry_is("open"))
+        story.engine.cancel(case.signal_id, "changed my mind")
+        await story.until(lambda: arrived(story, "cancel") == 1)
+        kill(story)
+        await story.boot()
+        await come(story, lambda: case.sent("entry")[0].status == "canceled", within_s=4)
+        await come(story, lambda: case.outcome)
+
+
 @TAKEN
 async def test_amend_unanswered_at_the_kill_ends_covered(open_story, autojump_clock, taken):
     """The stop's new total may stand or not: in the end exactly what is held rests under stops."""
