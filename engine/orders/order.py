@@ -273,10 +273,14 @@ class Order(OrderRecord):
         # the venue's own last word, after all its trades: less than we booked means a trade was taken back
         alarm = "CUM_SHRANK" if report.cum_qty is not None and report.cum_qty < self.cum_qty else ""
         total = self.order_qty if move == "fill_out" and report.cum_qty is None else None
+        told_qty = report.cum_qty if move == "fill_out" else None
+        # less than we took it for: an amend that was held for not applied had lowered it
+        lowered = told_qty is not None and self.done_qty <= told_qty < self.order_qty
         why = report.reason
         if move == "cancel" and self.state == "pending_cancel" and self.reason:
             why = f"{self.reason} ({why})" if why else self.reason  # the venue's "User requested" was us: say why
-        return [self._conclude(move, report.ts_ns, why=why, alarm=alarm, venue_cum=total)]
+        order_qty = told_qty if lowered else None
+        return [self._conclude(move, report.ts_ns, why=why, alarm=alarm, venue_cum=total, order_qty=order_qty)]
 
     def _note(
         self,

@@ -90,6 +90,15 @@ def test_fills_told_after_an_amend_below_them_are_the_whole_order() -> None:
     assert order.order_qty == 10
 
 
+def test_filled_with_less_than_we_took_it_for_is_all_of_it() -> None:
+    """Lag 1510032: an amend down was held for not applied, and the rest of the old quantity was waited for for good."""
+    order = an_open_order()
+    order.reported(filled(cum_qty="6", source="rest"))
+    assert (order.state, order.order_qty, order.settle(5)) == ("filled", 6, [])
+    order.reported(trade("e1", "6"))
+    assert [event.move for event in order.settle(6)] == ["settle"]
+
+
 @pytest.mark.parametrize("amount", ["11", "12"])
 def test_fill_beyond_the_order_proves_an_unanswered_amend(amount: str) -> None:
     """Squall 1310436: so much can have filled under its terms alone; its answer and its frame add nothing."""
