@@ -42,17 +42,22 @@ async def test_stop_that_had_gone_before_we_asked_for_its_end_was_taken(autojump
         stage.world.kill()
 
 
+def sell_at_the_target(stage: Stage) -> None:
+    """Stop and target both rest, and the target sells all: that alone breaks nothing. The journal has heard of it."""
+    deafen(stage)
+    (case,) = stage.oracle.ledger.cases.values()
+    case.signal = msgspec.structs.replace(case.signal, exits="both-rest")
+    decide(stage, "aim", role="target", side="sell", order_type="limit", limit_price="49990")
+    place(stage, "aim", "sell", "49990")
+    assert "exits_within_position" not in stage.broken()
+    stage.oracle.ledger.orders["aim"].cum_qty = Decimal("0.02")
+
+
 @pytest.mark.parametrize(("points", "broken"), [("0", True), ("124", False)])
 async def test_stop_beside_a_target_that_has_sold_may_wait_for_room_alone(autojump_clock, points, broken):
     """Mixed 700042: three seconds after the sale it is too much, unless the counter takes no cancel."""
     async with staged() as stage:
-        deafen(stage)
-        (case,) = stage.oracle.ledger.cases.values()
-        case.signal = msgspec.structs.replace(case.signal, exits="both-rest")
-        decide(stage, "aim", role="target", side="sell", order_type="limit", limit_price="49990")
-        place(stage, "aim", "sell", "49990")
-        assert "exits_within_position" not in stage.broken()
-        stage.oracle.ledger.orders["aim"].cum_qty = Decimal("0.02")  # the journal has heard of it
+        sell_at_the_target(stage)
         await trio.sleep(3)
         core = stage.world.exchange._venue.core
         core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
@@ -66,12 +71,7 @@ async def test_stop_beside_a_target_that_has_sold_may_wait_for_room_alone(autoju
 async def test_stop_beside_a_target_that_has_sold_may_wait_for_a_call(autojump_clock, taken, asked, broken):
     """Squall 1330119: four targets sold by REST alone, and each stop's shrink is a call that leaves two to batches."""
     async with staged() as stage:
-        deafen(stage)
-        (case,) = stage.oracle.ledger.cases.values()
-        case.signal = msgspec.structs.replace(case.signal, exits="both-rest")
-        decide(stage, "aim", role="target", side="sell", order_type="limit", limit_price="49990")
-        place(stage, "aim", "sell", "49990")
-        stage.oracle.ledger.orders["aim"].cum_qty = Decimal("0.02")  # the journal has heard of it
+        sell_at_the_target(stage)
         await trio.sleep(3)
         (stop,) = (twin for twin in stage.oracle.ledger.orders.values() if twin.role == "stop")
         stop.state = "pending_amend" if asked else "open"
@@ -89,12 +89,7 @@ async def test_stop_beside_a_target_that_has_sold_may_wait_for_a_call(autojump_c
 async def test_exit_beside_one_that_has_sold_may_wait_for_word_of_its_cancel(autojump_clock, waits_s, state, broken):
     """Squall 1340241: nobody has answered it, and the question what became of it finds no room by our own count."""
     async with staged() as stage:
-        deafen(stage)
-        (case,) = stage.oracle.ledger.cases.values()
-        case.signal = msgspec.structs.replace(case.signal, exits="both-rest")
-        decide(stage, "aim", role="target", side="sell", order_type="limit", limit_price="49990")
-        place(stage, "aim", "sell", "49990")
-        stage.oracle.ledger.orders["aim"].cum_qty = Decimal("0.02")  # the journal has heard of it
+        sell_at_the_target(stage)
         (stop,) = (twin for twin in stage.oracle.ledger.orders.values() if twin.role == "stop")
         stop.state, stop.state_since_s = state, stage.oracle.court.now_s
         stage.world.nonces.spend(stage.world.clock.now_ns() + waits_s * NS)

@@ -10,6 +10,16 @@ from tests.scenarios.restart.lives import back, kill
 from tests.scenarios.story import Case, Story, d
 
 
+async def half_entered(story: Story) -> Case:
+    """Half of an entry has filled and is covered; the other half was taken back when its time was over."""
+    story.market()
+    case = await story.submit(qty="0.02", entry_timeout_s=5)
+    await story.until(lambda: case.resting("entry"))
+    story.ask("50000", "0.01")
+    await story.until(lambda: case.entry_is("settled") and case.covered("0.01"))
+    return case
+
+
 async def test_late_fill_reopens_an_abandoned_bracket_and_is_covered(open_story, autojump_clock):
     """A fill told after cancel and settlement is booked on the canceled entry and gets its stop."""
     async with open_story() as story:
@@ -50,12 +60,7 @@ async def test_late_fill_whose_stop_is_lost_with_the_engine_is_not_left_bare_by_
 async def test_late_fill_of_a_live_bracket_is_added_to_its_cover(open_story, autojump_clock):
     """A fill told after the entry's time-out widens the protection of what had filled before."""
     async with open_story() as story:
-        story.market()
-        case = await story.submit(qty="0.02", entry_timeout_s=5)
-        await story.until(lambda: case.resting("entry"))
-        story.ask("50000", "0.01")
-        await story.until(lambda: case.entry_is("settled"))
-        await story.until(lambda: case.covered("0.01"))
+        case = await half_entered(story)
         await story.wait(20)
         story.fill_late(case.sent("entry")[0], "0.005", "50000")
         await story.until(lambda: case.covered("0.015"), within_s=2)
@@ -96,11 +101,7 @@ def hold_back(story: Story) -> None:
 async def test_late_fill_told_while_its_bracket_writes_its_end_is_not_lost(open_story, autojump_clock):
     """Squall 1200485: its bracket has looked at its inbox for the last time, and is not gone yet."""
     async with open_story() as story:
-        story.market()
-        case = await story.submit(qty="0.02", entry_timeout_s=5)
-        await story.until(lambda: case.resting("entry"))
-        story.ask("50000", "0.01")
-        await story.until(lambda: case.entry_is("settled") and case.covered("0.01"))
+        case = await half_entered(story)
         hold_back(story)
         story.fill_late(case.sent("entry")[0], "0.005", "50000")
         await story.wait(1)
@@ -114,11 +115,7 @@ async def test_late_fill_told_while_its_bracket_writes_its_end_is_not_lost(open_
 async def test_late_fill_told_to_a_full_inbox_is_not_lost(open_story, autojump_clock):
     """Everything that a bracket must hear comes in one turn, and more than it has room for."""
     async with open_story() as story:
-        story.market()
-        case = await story.submit(qty="0.02", entry_timeout_s=5)
-        await story.until(lambda: case.resting("entry"))
-        story.ask("50000", "0.01")
-        await story.until(lambda: case.entry_is("settled") and case.covered("0.01"))
+        case = await half_entered(story)
         reopen, scope = story.engine.brackets.reopen, story.engine.brackets.active[case.signal_id]
 
         def drowned(*news: Any) -> None:
