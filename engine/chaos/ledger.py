@@ -50,6 +50,8 @@ class Twin:
     alarmed: bool = False
     child: bool = False
     """The venue made it, of a conditional close: it has an intent only once the engine has learnt of it."""
+    misled: bool = False
+    """It was proved dead while it lived, and REST lagged further than it may: that is damage."""
     intended: bool = True
     """Its intent stands in the journal: a loss of power may take one back that was never sent."""
 

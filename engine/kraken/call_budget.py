@@ -59,6 +59,9 @@ AGED_S = 20.0
 LIST_AGED_S = 12.0
 """So long, which is what its points take to come back at the smallest tier, a list of four leaves its turn to states of
 one point. Whoever is bare waits for those; but what a list tells, the fills of what has filled, is wanted soon too."""
+BESIDE_S = 3.0
+"""States that came so soon after a list, which is what a point takes to come back, have waited about as long: they
+keep their place when its turn comes. Behind it they would wait for four points, and have nearly got their own."""
 
 
 class _Waiter(NamedTuple):
@@ -73,11 +76,11 @@ class _Waiter(NamedTuple):
         """When its place in the queue becomes a better one."""
         return self.since_s + (LIST_AGED_S if self.urgency is Urgency.STATES else AGED_S)
 
-    def rank(self, now_s: float) -> tuple[Urgency, bool, int]:
+    def rank(self, now_s: float) -> tuple[Urgency, bool, float, int]:
         """Return the place in the queue: the smallest goes first."""
-        if self.urgency in (Urgency.STATES, Urgency.QUESTION) and now_s >= self.aged_s:
-            return Urgency.STATES, False, self.number
-        return self.urgency, self.urgency is Urgency.STATES and self.points > 1, self.number
+        if now_s < self.aged_s or self.urgency not in (Urgency.STATES, Urgency.QUESTION):
+            return self.urgency, self.urgency is Urgency.STATES and self.points > 1, self.since_s, self.number
+        return Urgency.STATES, False, self.since_s + (BESIDE_S if self.points > 1 else 0.0), self.number
 
 
 @dataclass

@@ -87,7 +87,7 @@ class Executions:
         if self.fills_since_ns > since_ns:
             await self._gap_fill.close(Hole(since_ns, None, self._oldest_shown))
             if session is self.session:  # else another stream has begun, and nobody knows what lies between
-                self.fills_since_ns = self._known_since_ns = since_ns
+                self.fills_since_ns = self._known_since_ns = min(since_ns, self.fills_since_ns)
 
     def lose(self, silent_s: float) -> None:
         """Note that the stream, complete until then, went away; it was last heard ``silent_s`` ago."""

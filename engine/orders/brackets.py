@@ -363,6 +363,7 @@ class Bracket:
             stuck=self._watchdogs.stuck(self.orders, now_ns),
             past_triggers=self._exits.past_triggers,
             unseen=self.unseen,
+            bare_long=self._cover.too_long(now_ns),
         )
 
     def _watch_cover(self, result: Plan, now_ns: int) -> None:

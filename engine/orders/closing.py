@@ -9,7 +9,7 @@ from engine.orders.slices import SliceTerms
 from engine.orders.standing import Standing
 from engine.orders.steps import PlaceClose
 from engine.orders.view import OrderView
-from engine.values.money import ZERO, other_side
+from engine.values.money import other_side
 
 
 class Closing:
@@ -77,7 +77,7 @@ class Closing:
             return
         if s.close_all:
             draft.cancel(stands.stops, self.why)
-        left = stands.want - stands.spoken_for - sum((o.most for o in stands.resting), ZERO)
+        left = stands.want - stands.spoken_for - stands.resting_most
         need = stands.orderable(left)
         if self.why and need and s.close_ready:
             draft.add(PlaceClose(need, other_side(s.signal.side), self.why))
@@ -89,7 +89,11 @@ class Closing:
     def _close_slice(self, terms: SliceTerms) -> None:
         """Free one slice from the stops, then trade it; the stops keep the rest. One slice at a time."""
         stands, s = self._stands, self._s
-        if stands.immediate or stands.resting:
+        if stands.immediate:
+            return
+        if stands.resting:
+            if s.bare_long:
+                self._close_freed(terms)
             return
         size = stands.orderable(min(terms.qty, stands.want))
         if not size:
@@ -108,6 +112,13 @@ class Closing:
             self._draft.cancel(stands.stops, self.why)
         elif not free and not any(key[:2] == ("amend", o.cl_ord_id) for o in stands.stops for key in s.deferred):
             self._cover.reduce(stands.want - size)
+
+    def _close_freed(self, terms: SliceTerms) -> None:
+        """Trade what canceled targets have left bare, while the cancels of others wait for room in the counter."""
+        stands = self._stands
+        freed = stands.orderable(min(terms.qty, stands.want - stands.spoken_for - stands.resting_most))
+        if freed and self._s.close_ready:
+            self._draft.add(PlaceClose(freed, other_side(self._s.signal.side), self.why, terms.limit_price))
 
 
 def would_fire(stop: OrderView) -> bool:

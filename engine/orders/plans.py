@@ -32,6 +32,7 @@ class Situation(msgspec.Struct, frozen=True):
     protection away and meant it. ``stuck`` are stops that triggered and stand unfilled past their watchdog. ``signal``
     has the exits as they stand now; ``past_triggers`` are where its stop stood before: one that rests there moves.
     ``unseen`` is entered quantity whose stop the venue may have made unseen: no cover, and yet no exit goes beside it.
+    ``bare_long``: something has been bare past its bound.
     """
 
     signal: Signal
@@ -56,6 +57,7 @@ class Situation(msgspec.Struct, frozen=True):
     stuck: frozenset[str] = frozenset()
     past_triggers: frozenset[Price] = frozenset()
     unseen: Qty = NO_QTY
+    bare_long: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True):

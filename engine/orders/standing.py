@@ -79,6 +79,11 @@ class Standing:
         return self.stop_most + sum((o.most for o in self.immediate), ZERO)
 
     @property
+    def resting_most(self) -> Decimal:
+        """What targets at rest may trade at most."""
+        return sum((o.most for o in self.resting), ZERO)
+
+    @property
     def spoken_for(self) -> Decimal:
         """What exits may trade at most, those included that nobody has seen."""
         return self.exit_most + self.situation.unseen

@@ -49,6 +49,8 @@ MOST_SUSPECTS = 50
 """Orders that one question may name."""
 MOST_CLOSED = 100
 """So many closed orders may be read for several in doubt: two pages, which cost what the names of two cost."""
+UNTOLD_S = 2.0
+"""A frame that tells of an end comes within this of the refusal that gives it away, or it is lost."""
 FAILED_PAUSE_S = 2.0
 """A question without an answer is asked again this soon."""
 
@@ -61,14 +63,30 @@ class Investigator:
         self.queries = 0
 
     async def run(self) -> None:
-        """Go round until cancelled, exits first: they are what somebody is bare of. A failed query is asked again."""
+        """Go round until cancelled. What the doubtful are asked for may wait long for room: the disowned do not."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_doubtful, name="investigator/doubtful")
+            nursery.start_soon(self._watch_disowned, name="investigator/disowned")
+
+    async def _watch_doubtful(self) -> None:
+        """Exits go first: they are what somebody is bare of. A failed query is asked again."""
         while True:
             await trio.sleep(self._settings.poll_every_s / 2)
             doubtful = [h for h in self._desk.live.values() if h.view.in_doubt]
             await self._look([handle for handle in doubtful if self._is_due(handle)])
             await self._decide()
-            for handle in [h for h in self._desk.live.values() if h.disowned and not (h.view.ended or h.dropped)]:
+
+    async def _watch_disowned(self) -> None:
+        while True:
+            await trio.sleep(self._settings.poll_every_s / 2)
+            living = [handle for handle in self._desk.live.values() if not handle.view.ended]
+            for handle in [handle for handle in living if handle.disowned and not handle.dropped]:
                 await self._conclude_disowned(handle)
+            strange = [handle for handle in living if self._wants_snapshot(handle)]
+            if strange:
+                for handle in strange:
+                    handle.snapshots.asked(MOST_PAUSE_S)
+                self._link.refresh()
 
     async def _decide(self) -> None:
         """Ask for all that are ripe, in one question; where more has closed than is to be read, each by its name."""
@@ -177,6 +195,14 @@ class Investigator:
         if whole and await self._has_heard_which_end(handle) and handle.disowned:
             log.warning("order.proved_ended", cl_ord_id=handle.view.cl_ord_id)
             handle.put(ProvenEnded("the venue knows it no more: not in its snapshot, nothing to cancel, no other fill"))
+
+    @staticmethod
+    def _wants_snapshot(handle: OrderHandle) -> bool:
+        """Whether its cancels are refused as of an unknown order, and for too long no frame has told of its end."""
+        now_s = trio.current_time()
+        if handle.absent_s is not None or handle.foreign_s is None:
+            return False
+        return now_s >= max(handle.foreign_s + UNTOLD_S, handle.snapshots.ask_s)
 
     async def _has_heard_which_end(self, handle: OrderHandle) -> bool:
         """Ask how an order with a time to live has ended, for as long as REST may lag. Whether nothing is left to ask.

@@ -241,8 +241,10 @@ class OrderScope:
             self.handle.suspect |= lost
 
     def _note_disowned(self, answer: Answer) -> None:
-        if (answer.request, answer.code) == ("cancel", UNKNOWN_ORDER) and self.handle.absent_s is not None:
-            self.handle.disowned = True
+        if (answer.request, answer.code) != ("cancel", UNKNOWN_ORDER):
+            return
+        self.handle.disown()
+        if self.handle.disowned:
             self._order.disown()
 
     def _sent(self, message: Sent, now: int) -> list[OrderEvent]:

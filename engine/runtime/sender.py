@@ -227,7 +227,7 @@ class Sender:
         if isinstance(ticket, Answer):
             await self._conclude(ticket, job, job.cause)
             return
-        denial = self._checks.last_look(job.request, job.handle.view, job.signal_id)
+        denial = _needless(job) or self._checks.last_look(job.request, job.handle.view, job.signal_id)
         if denial is not None:
             self._link.give_back(ticket)
             await self._deny(denial, job)
@@ -250,13 +250,11 @@ class Sender:
     def _fallen(self, job: _Job) -> Denial | None:
         """Ask right before the bytes. A standstill is seen first, and has halted entries before the latch is asked.
 
-        By REST an amend waits for a call; that of an order which has ended meanwhile leaves it to those behind it.
+        By REST a change waits for a call; that of an order which has ended meanwhile leaves it to those behind it.
         """
         if not self._fence.passes():
             return Denial("LEASE_LOST", self._fence.why)
-        if isinstance(job.request, AmendOrder) and job.handle.view.state in ENDED:
-            return Denial("NOT_RESTING", f"it is {job.handle.view.state}, not resting")
-        return self._checks.still(job.request, job.handle.view, job.signal_id)
+        return _needless(job) or self._checks.still(job.request, job.handle.view, job.signal_id)
 
     async def _deny(self, denial: Denial, job: _Job) -> None:
         """Tell the order that its request was denied before anything of it was written."""
@@ -395,3 +393,11 @@ class Sender:
             text=text,
             transport=transport,
         )
+
+
+def _needless(job: _Job) -> Denial | None:
+    """Tell why a change that waited for room is not wanted any more: its order has ended."""
+    state = job.handle.view.state
+    if isinstance(job.request, NewOrder) or state not in ENDED:
+        return None
+    return Denial("NOT_RESTING", f"it is {state}, not resting")

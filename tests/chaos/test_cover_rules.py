@@ -154,6 +154,34 @@ async def test_base_fee_of_an_exit_is_bought_back_when_the_counter_has_room(auto
         stage.world.kill()
 
 
+@pytest.mark.parametrize(
+    ("counted", "fee", "full", "broken"),
+    [
+        ("0.02", "0.01", True, False),
+        ("0.02", "0.01", False, True),
+        ("0.02", "0.009", True, True),
+        ("0", "0.01", True, True),
+    ],
+    ids=["waits", "room", "more than the fee", "not known"],
+)
+async def test_base_fee_is_known_with_the_single_fills(
+    autojump_clock, counted: str, fee: str, full: bool, broken: bool
+):
+    """Storm 1600157: REST told that a stop had bought back, and its fills waited half a minute for calls."""
+    async with staged() as stage:
+        deafen(stage)
+        core = stage.world.exchange._venue.core
+        stop = core.orders[stage.ours("stop")]
+        core.cancel(stop)
+        stop.fee, stop.fee_asset = Decimal(fee), "BTC"
+        tell(stage, "stop", "", "open", "open", venue_cum=counted)
+        if full:
+            stage.world.nonces.spend(stage.world.clock.now_ns() + 60 * NS)
+        await watch(stage, 5)
+        assert ("cover_or_flat_in_time" in stage.broken()) == broken
+        stage.world.kill()
+
+
 @pytest.mark.parametrize(("alone", "full", "broken"), [(True, True, False), (True, False, True), (False, True, True)])
 async def test_fill_that_nothing_can_tell_of_has_its_time_from_the_next_call(
     autojump_clock, alone: bool, full: bool, broken: bool

@@ -488,6 +488,25 @@ async def test_what_swaps_cost_between_an_entrys_leave_and_its_first_byte_is_not
         stage.world.kill()
 
 
+@pytest.mark.parametrize(
+    ("lag_s", "alarm", "rules"),
+    [(4.0, "", {"terminal_agrees"}), (6.0, "", {"damage_is_alarmed"}), (6.0, "REFUSED_BUT_LIVE", set[str]())],
+    ids=["as far as it may", "further", "further, and alarmed"],
+)
+async def test_order_proved_dead_while_rest_lags_further_than_it_may_is_alarmed(
+    autojump_clock, lag_s: float, alarm: str, rules: set[str]
+):
+    """Lag 1400437: both frames that told of an order were lost, none came after them, and REST was further behind."""
+    async with staged() as stage:
+        deafen(stage)
+        stage.world.exchange.lag_rest(lag_s)
+        tell(stage, "stop", "prove_dead", "unknown", "rejected", why="nobody shows it")
+        tell(stage, "stop", "accept", "rejected", "open", alarm=alarm)
+        stage.oracle.moment("settled")
+        assert stage.broken() & {"terminal_agrees", "damage_is_alarmed"} == rules
+        stage.world.kill()
+
+
 def test_every_rule_has_a_mistake_that_breaks_it():
     """A rule that nothing has ever broken might ask nothing."""
     shown = {rule for _, rule in (*AT_ONCE.values(), *MISTAKES.values())}

@@ -105,6 +105,21 @@ async def test_state_of_an_order_waits_behind_no_dear_list(autojump_clock, dear:
     assert told[0][1] == pytest.approx(1 / 0.33, abs=0.01)
 
 
+async def test_list_that_has_aged_passes_no_state_that_has_waited_as_long(autojump_clock):
+    """Storm 1700136: tokens took what both waited for; the list was next, a twentieth of a second before the state."""
+    budget, told = CallBudget(15, 0.33), []
+    await spend(budget)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call, budget, Urgency.STATES, 4, told)
+        await trio.sleep(0.01)
+        nursery.start_soon(call, budget, Urgency.STATES, 1, told)
+        while trio.current_time() < LIST_AGED_S - 1:
+            await spend(budget, Urgency.TOKEN)
+            await trio.sleep(1)
+        assert told == []
+    assert told[1][1] - told[0][1] == pytest.approx(4 / 0.33, abs=0.01)
+
+
 @pytest.mark.parametrize(("dear", "aged_s"), [(Urgency.QUESTION, AGED_S), (Urgency.STATES, LIST_AGED_S)])
 async def test_dear_list_is_not_starved_by_states(autojump_clock, dear: Urgency, aged_s: float):
     """They are asked again with every point that comes back: some time later the list is next."""

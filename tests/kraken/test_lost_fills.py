@@ -214,3 +214,22 @@ async def test_storm_of_faults_loses_nothing(stages, autojump_clock, seed):
         fill(stage, 1)
         await settle(stage, link)
     assert check(stage) > 100
+
+
+async def test_shorter_reach_that_ends_later_takes_nothing_back(stage, autojump_clock):
+    """Two may read the fills back at once: what the longer one has found stays known."""
+    moments = []
+    async with stage.link() as link:
+        await rest_an_order(link)
+        for _ in range(60):
+            moments.append(stage.exchange.clock.now_ns())
+            fill(stage, 1)
+            await trio.sleep(0.1)
+    async with stage.link() as link:
+        await settle(stage, link)
+        assert link.standing.fills_since_ns > moments[5]
+        async with trio.open_nursery() as nursery:
+            for since_ns in (moments[0], moments[5]):
+                nursery.start_soon(link.reach_back, since_ns)
+                await trio.sleep(0.001)
+        assert link.standing.fills_since_ns == moments[0]

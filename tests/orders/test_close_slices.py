@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from engine.orders.commands import NewOrder
 from engine.orders.events import OrderEvent
 from engine.orders.reports import Fill, OrderReport, Outcome, ReportType
-from engine.orders.signal import Signal
+from engine.orders.signal import Signal, TakeProfit
 from engine.orders.slices import SliceTerms
 from engine.orders.specs import close_order, stop_order
 from engine.orders.steps import AmendStop, CancelEntry, CancelExit, PlaceClose, PlaceStop, PlaceTarget
@@ -165,6 +167,23 @@ def test_resting_target_goes_before_any_slice() -> None:
     assert desk.think() == [CancelExit("x2", WHY)]
     assert desk.after(0.5) == []
     assert desk.end("x2") == [AmendStop("x1", qty(1))]
+
+
+def test_what_a_canceled_target_leaves_bare_does_not_wait_for_the_cancels_of_others() -> None:
+    """Squall 1600084: the stop is gone, one target's cancel waits for room; past the bound what is free is sold."""
+    first, last = (TakeProfit(px(price), share=Decimal("0.5")) for price in (110, 120))
+    desk = Desk(msgspec.structs.replace(BUY, exits="both-rest", take_profit=first, more_targets=(last,)))
+    desk.accept("entry")
+    desk.fill("entry", "2")
+    for name in ("x1", "x2", "x3"):
+        desk.accept(name)
+    closing(desk, "2")
+    assert desk.end("x1") == [CancelExit("x2", WHY), CancelExit("x3", WHY)]
+    assert desk.end("x2") == []
+    assert desk.after(1.9) == []
+    assert desk.after(0.1) == [PlaceClose(qty(1), "sell", WHY)]
+    assert desk.fill("x4", "1") == []
+    assert desk.end("x3") == [PlaceClose(qty(1), "sell", WHY)]
 
 
 def test_close_of_all_takes_a_fired_stops_sibling_too() -> None:

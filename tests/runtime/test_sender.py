@@ -291,6 +291,20 @@ async def test_amend_of_an_order_that_ends_while_it_waits_for_a_call_does_not_go
         assert answered.answer.outcome is outcome
 
 
+@pytest.mark.parametrize(("state", "kinds"), [("open", ["request"]), ("settled", ["answer"])])
+async def test_cancel_of_an_order_that_ends_while_it_waits_for_room_does_not_go(
+    open_place, autojump_clock, state, kinds
+):
+    """Squall 1600084: nine seconds after a stop had sold its cancel took the points that the close after it needed."""
+    async with open_desk(open_place) as desk:
+        desk.sender.start(Lane.CANCEL, CancelOrder("c1", "O1", "BTC/USD"), desk.handle, "s1", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        desk.handle.view = msgspec.structs.replace(desk.handle.view, state=state)
+        desk.link.leave.set()
+        await desk.inbox.receive()
+        assert desk.kinds() == kinds
+
+
 @pytest.mark.parametrize("stopped", ["by the checks", "right before the bytes", "as its leave came"])
 async def test_leave_that_nothing_was_sent_with_is_given_back(open_place, autojump_clock, stopped):
     """What is denied or taken back behind the limiter holds none of the venue's budgets."""

@@ -70,6 +70,11 @@ class Court:
         """Tell whether this world's orders go by REST however its streams are."""
         return self.world._venue_changes.get("orders_via") == "rest"
 
+    def rest_lags_beyond(self) -> bool:
+        """Tell whether REST is behind by more now than the engine allows for."""
+        replica = self.world.exchange._venue.replica
+        return replica is not None and replica.lag_ns > self.world.settings.visibility_lag_s * NS
+
     def calls_full(self) -> bool:
         """Tell whether the exchange's counter of our REST calls has no room for an amend."""
         exchange = self.world.exchange

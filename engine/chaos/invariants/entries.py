@@ -47,7 +47,8 @@ class LimitsHold(Invariant):
         value = spec.order_qty * (spec.limit_price or ZERO)
         if limits.order_value_most is not None and value > limits.order_value_most:
             self.broken(f"worth {value}, at most {limits.order_value_most}", row.cl_ord_id)
-        living = sum(t.venue is not None and t.venue.is_open and not t.child for t in self.ledger.orders.values())
+        told = [t for t in self.ledger.orders.values() if not (t.child or t.misled)]
+        living = sum(t.venue is not None and t.venue.is_open for t in told)
         if limits.open_orders_most is not None and living + 1 > limits.open_orders_most:
             self.broken(f"{living} orders live, at most {limits.open_orders_most} with this one", row.cl_ord_id)
 
@@ -185,7 +186,12 @@ def _at_worst(case: Case, twin: Twin) -> Decimal:
 
 
 def _to_come(twin: Twin) -> Decimal:
-    """What an entry may still fill: what rests, and all of one whose request is out and not told of."""
+    """What an entry may still fill: what rests, and all of one whose request is out and not told of.
+
+    Nobody knows of one that lives for all proofs of its death.
+    """
+    if twin.misled:
+        return ZERO
     if twin.venue is None and twin.requests and twin.state not in ENDED:
         return twin.spec.order_qty
     return twin.leaves

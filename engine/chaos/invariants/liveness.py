@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import trio
@@ -14,6 +15,7 @@ from engine.chaos.tap import Asked
 from engine.journal.row import Row
 from engine.orders.bracket_events import BracketEvent
 from engine.orders.endings import TAKEN_TWICE
+from engine.orders.events import OrderEvent
 from engine.orders.losses import MAX_VANISHED
 from engine.risk.trading_state import TradingEvent
 
@@ -84,7 +86,7 @@ class CoverInTime(Invariant):
     who has passed the counter with a batch of entries that were to go at once, before it has run down to its threshold;
     nor a bracket of that market whose exit was in doubt then, so that nothing could go before the batch. And nobody
     keeps points for the base fee of an exit, which that exit's own end leaves bare, nor covers a fill that neither a
-    stream can tell of nor a call.
+    stream can tell of nor a call; nor such a fee while the single fills, which tell it, wait for the room of a list.
     """
 
     name = "cover_or_flat_in_time"
@@ -132,6 +134,8 @@ class CoverInTime(Invariant):
             self._behind.discard(case.signal_id)  # what that batch had taken has run down
         if self.court.deaf() and any(_untold(twin) for twin in case.of("entry")):
             self._short_s[case.signal_id] = now_s
+        if bare <= _untold_base_fees(case) and self.court.calls_short():
+            self._short_s[case.signal_id] = now_s
         short_s = self._short_s.get(case.signal_id, 0.0)
         since_s = max(case.bare_since_s or 0.0, recovered_s, doubted_s, short_s)
         if now_s - since_s > CALM_BARE_S + SLACK_S:
@@ -145,6 +149,16 @@ class CoverInTime(Invariant):
 
 def _untold(twin: Twin) -> bool:
     return twin.venue is not None and twin.venue.cum_qty > max(twin.cum_qty, twin.counted)
+
+
+def _untold_base_fees(case: Case) -> Decimal:
+    """Return what exits have paid in base by fills that the journal lacks, though it knows how much has filled."""
+    base, paid = case.instrument.base, ZERO
+    for twin in case.orders.values():
+        lacks = twin.role != "entry" and twin.counted > twin.cum_qty
+        if lacks and twin.venue is not None and twin.venue.fee_asset == base:
+            paid += twin.venue.fee - twin.told_fees.get(base, ZERO)
+    return paid
 
 
 def _exit_unknown(case: Case) -> bool:
@@ -274,10 +288,22 @@ class DamageIsAlarmed(Invariant):
 
     name = "damage_is_alarmed"
 
+    def __init__(self, court: Court) -> None:
+        super().__init__(court)
+        self._told: set[str] = set()
+
+    def on_row(self, row: Row, fact: Any) -> None:
+        """Note which order is told to live after all."""
+        if isinstance(fact, OrderEvent) and fact.alarm == "REFUSED_BUT_LIVE":
+            self._told.add(row.cl_ord_id)
+
     def on_moment(self, moment: Moment) -> None:
-        """More filled than asked for, and nobody has said so."""
+        """More filled than asked for, or an order lived that was proved dead, and nobody has said so."""
         if moment != "settled":
             return
+        for twin in self.ledger.orders.values():
+            if twin.misled and twin.cl_ord_id not in self._told:
+                self.broken("proved dead, it lived, and no alarm", twin.cl_ord_id)
         for case in self.ledger.cases.values():
             entries = [t.venue for t in case.of("entry") if t.venue is not None]
             filled = sum((v.cum_qty for v in entries), ZERO)

@@ -44,7 +44,8 @@ class OneLiveForOneIntent(Invariant):
         if twin is None or twin.role != "entry" or report.exec_type not in ("pending_new", "new"):
             return
         case = self.ledger.cases[twin.signal_id]
-        living = [t.cl_ord_id for t in case.of("entry") if t.venue is not None and t.venue.is_open]
+        entries = [t for t in case.of("entry") if not t.misled]
+        living = [t.cl_ord_id for t in entries if t.venue is not None and t.venue.is_open]
         if len(living) > 1:
             self.broken(f"{len(living)} entries of signal {case.signal_id} are live", *living)
 
@@ -59,7 +60,7 @@ class IntentNotExceeded(Invariant):
         if twin is None or twin.role != "entry":
             return
         case = self.ledger.cases[twin.signal_id]
-        entries = [t.venue for t in case.of("entry") if t.venue is not None]
+        entries = [t.venue for t in case.of("entry") if t.venue is not None and not t.misled]
         total = sum((v.cum_qty + v.leaves_qty for v in entries), ZERO)
         if total > case.signal.order_qty and case.signal.order_qty:
             names = [t.cl_ord_id for t in case.of("entry")]
@@ -78,7 +79,7 @@ class RetryAfterDeath(Invariant):
         case = self.ledger.cases.get(row.signal_id)
         for twin in case.of("entry") if case is not None else ():
             lives = twin.venue is not None and (twin.venue.is_open or twin.venue.cum_qty)
-            if twin.state not in ENDED or lives:
+            if twin.state not in ENDED or (lives and not twin.misled):
                 self.broken(
                     f"the earlier attempt stands in {twin.state}, on the exchange: {twin.venue}",
                     twin.cl_ord_id,
@@ -114,7 +115,11 @@ def _declared(rows: Rows, before: str, move: str, after: str) -> bool:
 
 
 class TerminalAgrees(Invariant):
-    """A state told as final is final on the exchange, too; what was denied or rejected has never been there."""
+    """A state told as final is final on the exchange, too; what was denied or rejected has never been there.
+
+    While REST lags further than it may, an order of which no frame has told may be proved dead and live: that is
+    damage, and is judged by whether it is alarmed.
+    """
 
     name = "terminal_agrees"
 
@@ -123,9 +128,14 @@ class TerminalAgrees(Invariant):
         twin = self.ledger.orders.get(row.cl_ord_id)
         if not isinstance(fact, OrderEvent) or fact.to_state not in ENDED or twin is None or not fact.move:
             return
+        if twin.misled and fact.from_state == "rejected":
+            return
         venue = twin.venue
         if fact.to_state in ("denied", "rejected"):
-            if venue is not None and (venue.is_open or venue.cum_qty):
+            if venue is None or not (venue.is_open or venue.cum_qty):
+                return
+            twin.misled = fact.move == "prove_dead" and self.court.rest_lags_beyond()
+            if not twin.misled:
                 self.broken(f"told {fact.to_state} ({fact.why}), the exchange has {venue}", row.cl_ord_id)
         elif venue is None:
             if fact.from_state not in ("denied", "rejected"):

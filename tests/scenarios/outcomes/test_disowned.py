@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.sim import ScriptedFaults
-from engine.sim.faults import http_error
+from engine.sim.faults import http_error, lose_request, stall_before
 from tests.scenarios.honesty import come, said
 from tests.scenarios.restart.lives import at_market, kill
 from tests.scenarios.story import Case, Story, d
@@ -31,6 +31,30 @@ async def test_stop_that_snapshot_and_cancel_deny_holds_up_no_close(open_story, 
         assert case.phase == "covered"
         await come(story, lambda: case.outcome, within_s=10)
     assert [order.cum_qty for order in case.sent("close")] == [d("0.02")]
+    assert case.outcome == "flattened"
+
+
+async def test_stop_whose_end_no_frame_has_told_is_held_against_a_fresh_snapshot(open_story, autojump_clock):
+    """Lag 1600010: the frame of its cancel is lost, no other shows the gap, and REST has the stop for minutes yet."""
+    async with open_story() as story:
+        story.market()
+        case = await story.bought("0.02", take_profit=None, exit_after_s=8)
+        story.world.exchange.lag_rest(300)
+        story.world.exchange.faults = ScriptedFaults().at_frame("executions", 1, "drop")
+        await come(story, lambda: case.outcome, within_s=35)
+    assert case.outcome == "flattened"
+    assert len(story.of(case, "ask_cancel", "stop")) < 10
+
+
+async def test_stop_that_snapshot_and_cancel_deny_waits_for_no_list_about_another_order(open_story, autojump_clock):
+    """Storm 1700136: an order of another bracket was in doubt, and the list about it came 20 s later."""
+    async with open_story() as story:
+        case = await gone_behind_our_back(story, 300, take_profit=None, exit_after_s=16)
+        story.world.exchange.faults = (
+            ScriptedFaults().at("add_order", 1, lose_request()).during("OpenOrders", 0, 120, stall_before())
+        )
+        await story.submit(qty="0.01", limit="40000", stop="39000", target=None)
+        await come(story, lambda: case.outcome, within_s=16)
     assert case.outcome == "flattened"
 
 
