@@ -83,7 +83,7 @@ class Investigator:
             for handle in [handle for handle in living if handle.disowned and not handle.dropped]:
                 await self._conclude_disowned(handle)
             strange = [handle for handle in living if self._wants_snapshot(handle)]
-            if strange:
+            if strange and self._link.standing is not None:  # one that is on its way brings a snapshot itself
                 for handle in strange:
                     handle.snapshots.asked(MOST_PAUSE_S)
                 self._link.refresh()
