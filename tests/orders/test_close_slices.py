@@ -169,21 +169,38 @@ def test_resting_target_goes_before_any_slice() -> None:
     assert desk.end("x2") == [AmendStop("x1", qty(1))]
 
 
-def test_what_a_canceled_target_leaves_bare_does_not_wait_for_the_cancels_of_others() -> None:
-    """Squall 1600084: the stop is gone, one target's cancel waits for room; past the bound what is free is sold."""
+def two_targets_beside_a_stop(signal: Signal) -> Desk:
+    """Two are held; x1 is their stop, and x2 and x3 are targets of one each."""
     first, last = (TakeProfit(px(price), share=Decimal("0.5")) for price in (110, 120))
-    desk = Desk(msgspec.structs.replace(BUY, exits="both-rest", take_profit=first, more_targets=(last,)))
+    desk = Desk(msgspec.structs.replace(signal, exits="both-rest", take_profit=first, more_targets=(last,)))
     desk.accept("entry")
     desk.fill("entry", "2")
+    desk.after(0.2)
     for name in ("x1", "x2", "x3"):
         desk.accept(name)
-    closing(desk, "2")
+    return desk
+
+
+def test_what_a_canceled_target_leaves_bare_does_not_wait_for_the_cancels_of_others() -> None:
+    """Squall 1600084: the stop is gone, one target's cancel waits for room; past the bound what is free is sold."""
+    desk = closing(two_targets_beside_a_stop(BUY), "2", "99")
     assert desk.end("x1") == [CancelExit("x2", WHY), CancelExit("x3", WHY)]
     assert desk.end("x2") == []
     assert desk.after(1.9) == []
-    assert desk.after(0.1) == [PlaceClose(qty(1), "sell", WHY)]
+    assert desk.after(0.1) == [PlaceClose(qty(1), "sell", WHY, px(99))]
     assert desk.fill("x4", "1") == []
-    assert desk.end("x3") == [PlaceClose(qty(1), "sell", WHY)]
+    assert desk.end("x3") == [PlaceClose(qty(1), "sell", WHY, px(99))]
+
+
+def test_what_stop_and_targets_may_still_sell_is_not_sold_beside_them() -> None:
+    """The stop does not follow what fills: past the bound only what no exit has is sold."""
+    desk = two_targets_beside_a_stop(msgspec.structs.replace(BUY, order_qty=qty(4)))
+    desk.fill("entry", "2")
+    for name in ("x4", "x1"):  # a stop for that, and the first one's amend
+        desk.refuse(name, "RATE_LIMIT")
+    assert closing(desk, "4").think() == [CancelExit("x2", WHY), CancelExit("x3", WHY)]
+    assert desk.end("x2") == []
+    assert desk.after(2) == [PlaceClose(qty(1), "sell", WHY)]
 
 
 def test_close_of_all_takes_a_fired_stops_sibling_too() -> None:
