@@ -14,7 +14,8 @@ a fill, which is dead as well. So such a snapshot counts as an unbroken stream d
 An order that the venue had shown may be disowned by it: the stream's newest snapshot lacks it, and a cancel after that
 was refused as one of an unknown order. It does not rest; once every fill since its send is known it has ended, whatever
 REST, which may lag, still shows. One with a time to live has been canceled or has expired: the list of closed orders
-tells which. One whose inbox had no room for a report has not heard all that is known: REST tells its end.
+tells which. One whose inbox had no room for a report has not heard all that is known: REST tells its end. Where cancels
+are refused so, and neither a snapshot nor a frame has told of the end, a fresh snapshot is asked for.
 """
 
 from __future__ import annotations
@@ -200,9 +201,9 @@ class Investigator:
     def _wants_snapshot(handle: OrderHandle) -> bool:
         """Whether its cancels are refused as of an unknown order, and for too long no frame has told of its end."""
         now_s = trio.current_time()
-        if handle.absent_s is not None or handle.foreign_s is None:
+        if handle.absent_s is not None or handle.strange_s is None:
             return False
-        return now_s >= max(handle.foreign_s + UNTOLD_S, handle.snapshots.ask_s)
+        return now_s >= max(handle.strange_s + UNTOLD_S, handle.snapshots.ask_s)
 
     async def _has_heard_which_end(self, handle: OrderHandle) -> bool:
         """Ask how an order with a time to live has ended, for as long as REST may lag. Whether nothing is left to ask.

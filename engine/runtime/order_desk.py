@@ -91,7 +91,7 @@ class OrderHandle:
         self.change_deadline_ns = NEVER_NS  # of the last amend or cancel
         self.absent_s: float | None = None  # since when the stream's newest snapshot lacks it, though it should rest
         self.disowned = False  # its cancel was refused since then as one of an unknown order
-        self.foreign_s: float | None = None  # since when cancels are refused so, and no snapshot has told
+        self.strange_s: float | None = None  # since when cancels are refused so, and no snapshot has told
         self.snapshots = Repeated()  # the fresh snapshot that is asked for then
 
     def requested(self, deadline_ns: int, stamped_ns: int) -> None:
@@ -105,14 +105,14 @@ class OrderHandle:
 
     def found(self) -> None:
         """Note that the stream has shown it."""
-        self.absent_s = self.foreign_s = None
+        self.absent_s = self.strange_s = None
         self.disowned = False
 
     def disown(self) -> None:
         """Note that the venue has refused its cancel as one of an unknown order; what was told of it may be lost."""
         self.disowned = self.absent_s is not None
-        if self.foreign_s is None:
-            self.foreign_s, self.suspect = trio.current_time(), True
+        if self.strange_s is None:
+            self.strange_s, self.suspect = trio.current_time(), True
 
     def put(self, message: OrderMessage) -> bool:
         """Queue a message; a full inbox marks the order suspect and returns False."""
