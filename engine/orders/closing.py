@@ -92,8 +92,7 @@ class Closing:
         if stands.immediate:
             return
         if stands.resting:
-            if s.bare_long:
-                self._close_freed(terms)
+            self._wait_for_targets(terms)
             return
         size = stands.orderable(min(terms.qty, stands.want))
         if not size:
@@ -110,15 +109,24 @@ class Closing:
                 self._cover.add(free - qty)
         elif not free and size == stands.want:
             self._draft.cancel(stands.stops, self.why)
-        elif not free and not any(key[:2] == ("amend", o.cl_ord_id) for o in stands.stops for key in s.deferred):
+        elif not free and not self._amend_deferred():
             self._cover.reduce(stands.want - size)
 
-    def _close_freed(self, terms: SliceTerms) -> None:
-        """Trade what canceled targets have left bare, while the cancels of others wait for room in the counter."""
-        stands = self._stands
+    def _wait_for_targets(self, terms: SliceTerms) -> None:
+        """Trade what canceled targets have left bare, while the cancels of others wait for room in the counter.
+
+        One in doubt may take a minute: until then the stops still are for no more than what is held.
+        """
+        stands, s = self._stands, self._s
         freed = stands.orderable(min(terms.qty, stands.want - stands.spoken_for - stands.resting_most))
-        if freed and self._s.close_ready:
-            self._draft.add(PlaceClose(freed, other_side(self._s.signal.side), self.why, terms.limit_price))
+        if freed and s.bare_long and s.close_ready:
+            self._draft.add(PlaceClose(freed, other_side(s.signal.side), self.why, terms.limit_price))
+        elif stands.exit_most > stands.want and not self._amend_deferred():
+            self._cover.reduce(stands.want - (stands.exit_most - stands.stop_most))
+
+    def _amend_deferred(self) -> bool:
+        """Whether a stop's amend is tried again later: until then it is not canceled in its place."""
+        return any(key[:2] == ("amend", o.cl_ord_id) for o in self._stands.stops for key in self._s.deferred)
 
 
 def would_fire(stop: OrderView) -> bool:

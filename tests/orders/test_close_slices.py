@@ -203,6 +203,17 @@ def test_what_stop_and_targets_may_still_sell_is_not_sold_beside_them() -> None:
     assert desk.after(2) == [PlaceClose(qty(1), "sell", WHY)]
 
 
+def test_stop_shrinks_while_a_target_in_doubt_holds_the_close_up() -> None:
+    """Storm 1800107: its shrink was not applied, and the doubt about a target lasted for a minute."""
+    desk = two_targets_beside_a_stop(BUY)
+    assert desk.fill("x2", "0.5") == [AmendStop("x1", qty("1.5"))]
+    assert closing(desk, "1.5").think() == [CancelExit("x2", WHY), CancelExit("x3", WHY)]
+    assert desk.refuse("x1", "NOT_APPLIED") == []
+    assert desk.after(0.9) == []
+    assert desk.after(0.1) == [AmendStop("x1", qty("1.5"))]
+    assert desk.accept("x1") == []
+
+
 def test_close_of_all_takes_a_fired_stops_sibling_too() -> None:
     """One of two stops has fired: the other gives way, its quantity is sold at market."""
     desk = Desk(msgspec.structs.replace(BUY, order_qty=qty(4)))
