@@ -127,6 +127,26 @@ async def test_stop_above_a_base_fee_may_wait_for_a_call_alone(autojump_clock, t
         stage.world.kill()
 
 
+@pytest.mark.parametrize(
+    ("points", "fee", "broken"), [("120", "0.0001", True), ("124", "0.0001", False), ("124", "0", True)]
+)
+async def test_stop_above_a_base_fee_may_wait_for_room_in_its_pairs_counter(autojump_clock, points, fee, broken):
+    """Squall 1800217: a crowd's stops shrank in turn and kept the counter full; what no fee explains is too much."""
+    async with staged() as stage:
+        deafen(stage)
+        await trio.sleep(15)
+        core = stage.world.exchange._venue.core
+        entry = core.orders[stage.ours("entry")]
+        entry.fee, entry.fee_asset = Decimal(fee), "BTC"
+        core.orders[stage.ours("stop")].order_qty += 0 if Decimal(fee) else Decimal("0.0001")
+        core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
+        await watch(stage, 0.6)
+        core.report(entry, "status")
+        core.finish()
+        assert ("exits_within_position" in stage.broken()) == broken
+        stage.world.kill()
+
+
 async def test_stop_beside_a_sold_target_goes_once_it_is_known_to_rest(autojump_clock):
     """Storm 1300578: it came back as the target's end was not told in time, and nobody answered for it."""
     async with staged() as stage:

@@ -26,6 +26,8 @@ TURN_S = 0.5
 """From its intent to the limiter: a turn of the loop, and a slow sync at worst."""
 SHRINK_S = 2.0
 """An amend's wire deadline and a round trip."""
+DEAREST_AMEND = 4
+"""Points of a pair's counter: the amend of an order that has only just come."""
 UNPROVEN = frozenset({"pending", "unknown"})
 """What is not known to rest cannot be canceled."""
 
@@ -39,14 +41,18 @@ class ExitsWithinPosition(Invariant):
         super().__init__(court)
         self._touched: set[str] = set()
         self._full_s: dict[str, float] = {}
+        self._no_amend_s: dict[str, float] = {}
         self._unproven_s: dict[str, float] = {}
         self._calls_full_s = -math.inf
         self._unanswered_s: dict[str, float] = {}
 
     def on_tick(self) -> None:
-        """Note when our REST calls had no room, who waited for one then, and whose stops are not known to rest."""
+        """Note when requests or REST calls had no room, who waited then, and whose stops are not known to rest."""
         if self.court.calls_full():
             self._calls_full_s = self.court.now_s
+        for symbol in {case.signal.symbol for case in self.ledger.cases.values()}:
+            if self.court.counter_full(symbol, DEAREST_AMEND):
+                self._no_amend_s[symbol] = self.court.now_s
         states_wait = self.court.calls_short(STATES)
         for case in self.ledger.cases.values():
             if states_wait and any(self._unanswered(twin) for twin in case.of("stop") + case.of("target")):
@@ -97,11 +103,13 @@ class ExitsWithinPosition(Invariant):
         """Base fees that a stop cannot have left out yet: until a shrink has come through it is for all that filled.
 
         A conditional close's stop is the venue's own, and an order that REST tells of has a quantity before it has
-        fills with their fees. By REST a shrink is one call, and waits while there is room for none.
+        fills with their fees. By REST a shrink is one call, and waits while there is room for none; and any shrink waits
+        while the counter of its pair takes none, which a crowd keeps full for as long as its stops shrink in turn.
         """
         entries = [twin for twin in case.of("entry") if twin.venue is not None and twin.venue.cum_qty]
         filled_s = max((twin.filled_s for twin in entries), default=0.0)
-        until_s = max(self.ledger.quiet_since_s + RECOVERY_S, filled_s) + SHRINK_S
+        full_s = self._no_amend_s.get(case.signal.symbol, 0.0)
+        until_s = max(self.ledger.quiet_since_s + RECOVERY_S, filled_s, full_s) + SHRINK_S
         if self.court.now_s > until_s and not self._shrink_waits_for_a_call(case):
             return ZERO
         fees = [t.venue.fee for t in entries if t.venue is not None and t.venue.fee_asset == case.instrument.base]
