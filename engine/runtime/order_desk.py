@@ -80,6 +80,7 @@ class OrderHandle:
         self.dropped = False  # one was, for want of room: what the link knows of its fills is more than it has heard
         self.last_news_s = trio.current_time()
         self.changed_s = trio.current_time()  # when news last said something new
+        self.unasked_s = trio.current_time()  # when it did first since REST was asked
         self.asked_s = 0.0
         self.sent_s = -math.inf  # of the new-order request; -inf: by a process before this one
         self.deadline_ns = NEVER_NS  # its wire deadline in venue time
@@ -176,6 +177,8 @@ class OrderDesk:
         handle = self.live[view.cl_ord_id]
         if view != handle.view:
             handle.states.begin()
+            if handle.asked_s >= handle.changed_s:
+                handle.unasked_s = trio.current_time()
             handle.changed_s = trio.current_time()
         handle.view, handle.last_news_s = view, trio.current_time()
         self.framed_s.pop(view.cl_ord_id, None)

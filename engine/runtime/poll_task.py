@@ -32,6 +32,9 @@ FILLS_MARGIN_NS = 60 * NS
 SOON_EVERY_S = 5.0
 """However many orders change: this often at most a question about them goes out, a point for fifty of them, where
 the smallest tier refills a point in three seconds."""
+MOST_UNASKED_S = 60.0
+"""An order that changes all the time, so that each change puts the question off, is asked for this often: a point a
+minute, for all of them. Its news may come of nothing but refusals, and its end be lost behind them."""
 MOST_STATES_PAUSE_S = 3.0
 """A state that brings no news is asked for again after one, two, then three seconds: a point each, which is what
 Starter's counter refills, so that there is room for fills and tokens however long the stream stays away."""
@@ -96,7 +99,7 @@ class PollTask:
 
     def _is_due(self, handle: OrderHandle) -> bool:
         now_s, settings = trio.current_time(), self._settings
-        if handle.suspect:
+        if handle.suspect or (_not_asked_since(handle) and now_s >= handle.unasked_s + MOST_UNASKED_S):
             return True
         if self._in_haste(handle):
             silent = now_s >= handle.last_news_s + settings.silent_immediate_s

@@ -156,6 +156,23 @@ async def test_orders_that_change_all_the_time_are_asked_for_within_starters_cou
     assert 10 <= len(link.states_s) <= 120 / 5 + 1
 
 
+async def test_order_whose_changes_put_each_question_off_is_asked_for_all_the_same(autojump_clock: Any) -> None:
+    """Lag 1600010: a cancel each second, refused each time, and nobody asked how the order stood."""
+    desk, link = OrderDesk(), Lagging()
+    handle = resting(1)
+    desk.open(handle)
+    view = handle.view
+    poll = PollTask(EngineSettings(), desk, cast("VenueLink", link), lambda: True)
+    with trio.move_on_after(190):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(poll.run)
+            while True:
+                for state in ("pending_cancel", "open"):
+                    desk.update(msgspec.structs.replace(view, state=state))
+                    await trio.sleep(0.5)
+    assert len(link.states_s) == 3
+
+
 async def test_order_that_lost_a_report_is_asked_about_again_soon_when_the_question_fails(autojump_clock: Any) -> None:
     """Its inbox was full: until REST has answered it stays in doubt, and waits out no resting order's silence."""
     order = Order(NewOrder("x", "BTC/USD", "buy", "limit", QTY, Price(Decimal(50000))), "entry")

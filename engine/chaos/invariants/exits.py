@@ -103,8 +103,8 @@ class ExitsWithinPosition(Invariant):
         """Base fees that a stop cannot have left out yet: until a shrink has come through it is for all that filled.
 
         A conditional close's stop is the venue's own, and an order that REST tells of has a quantity before it has
-        fills with their fees. By REST a shrink is one call, and waits while there is room for none; and any shrink waits
-        while the counter of its pair takes none, which a crowd keeps full for as long as its stops shrink in turn.
+        fills with their fees. By REST a shrink is one call, and waits while there is room for none; and any waits while
+        its pair's counter takes none, which a crowd keeps full for as long as its stops shrink in turn.
         """
         entries = [twin for twin in case.of("entry") if twin.venue is not None and twin.venue.cum_qty]
         filled_s = max((twin.filled_s for twin in entries), default=0.0)
