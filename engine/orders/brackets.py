@@ -364,6 +364,7 @@ class Bracket:
             past_triggers=self._exits.past_triggers,
             unseen=self.unseen,
             bare_long=self._cover.too_long(now_ns),
+            trim_ready=self._entry.over(self._all) or self._cover.trims(now_ns, crowded=market.crowded),
         )
 
     def _watch_cover(self, result: Plan, now_ns: int) -> None:
@@ -374,7 +375,8 @@ class Bracket:
         chosen = self.signal.protect_from == "full_fill" and filling
         uncovered = Qty(max(ZERO, result.uncovered - self._still_resting()))
         bare = uncovered > 0 and result.phase in ("covering", "exiting") and not targeting and not chosen
-        self._cover.see(uncovered, Qty(result.exposure), now_ns, bare=bare, missing=missing)
+        surplus = result.surplus > 0
+        self._cover.see(uncovered, Qty(result.exposure), now_ns, bare=bare, missing=missing, surplus=surplus)
 
     def _still_resting(self) -> Decimal:
         """Return what a change will take from stops that has not been let go: it rests until then."""

@@ -81,7 +81,7 @@ class Closing:
         need = stands.orderable(left)
         if self.why and need and s.close_ready:
             draft.add(PlaceClose(need, other_side(s.signal.side), self.why))
-        elif stands.exit_most > stands.want and not s.close_all:
+        elif stands.surplus and not s.close_all:
             self._cover.reduce(stands.want - (stands.exit_most - stands.stop_most))
         elif left > 0 and not need and not s.close_all:
             self._cover.add(left)
@@ -121,7 +121,7 @@ class Closing:
         freed = stands.orderable(min(terms.qty, stands.want - stands.spoken_for - stands.resting_most))
         if freed and s.bare_long and s.close_ready:
             self._draft.add(PlaceClose(freed, other_side(s.signal.side), self.why, terms.limit_price))
-        elif stands.exit_most > stands.want and not self._amend_deferred():
+        elif stands.surplus and not self._amend_deferred():
             self._cover.reduce(stands.want - (stands.exit_most - stands.stop_most))
 
     def _amend_deferred(self) -> bool:

@@ -54,6 +54,7 @@ class _Planner:
             swap=self.swap,
             closing=self.closing.why,
             missing=stands.missing,
+            surplus=stands.surplus,
             refused=refused,
         )
 

@@ -34,8 +34,9 @@ class Cover:
         if s.signal.stop_loss is None:
             return
         deficit = stands.want - stands.spoken_for
-        if stands.exit_most > stands.want:
-            self.reduce(stands.want - (stands.exit_most - stands.stop_most))
+        if stands.surplus:
+            if s.trim_ready or stands.orderable(stands.surplus):
+                self.reduce(stands.want - (stands.exit_most - stands.stop_most))
         elif deficit > 0 and (s.cover_ready or s.swap is not None) and (stands.both_rest or not stands.resting):
             self.add(deficit)  # what a swap leaves over gets its stop back in the very plan that ends the swap
         if not self._owed(deficit):

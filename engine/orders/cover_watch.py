@@ -29,11 +29,13 @@ class CoverWatch:
         self._bare: deque[tuple[Decimal, int]] = deque()
         """What was held, and since when: what lies above the covered part. Stops cover what came first."""
         self._missing_since: int | None = None  # fills are gathered for the window before they are covered
+        self._surplus_since: int | None = None  # and so is the dust by which stops are for more than is held
 
-    def see(self, uncovered: Qty, held: Qty, now_ns: int, *, bare: bool, missing: bool) -> None:
+    def see(self, uncovered: Qty, held: Qty, now_ns: int, *, bare: bool, missing: bool, surplus: bool) -> None:
         """Take a plan's sum. ``bare``: nothing excuses it; ``missing``: its cover may wait for further fills.
 
-        Each quantity has the bound for itself: while fills trickle in and stops follow, something is always bare.
+        ``surplus``: stops are for more than is held. Each quantity has the bound for itself: while fills trickle in and
+        stops follow, something is always bare.
         """
         self.qty = uncovered
         while self._bare and (not bare or self._bare[0][0] <= held - uncovered):
@@ -41,6 +43,7 @@ class CoverWatch:
         if bare and (not self._bare or held > self._bare[-1][0]):
             self._bare.append((held, now_ns))
         self._missing_since = _since(self._missing_since, now_ns) if missing else None
+        self._surplus_since = _since(self._surplus_since, now_ns) if surplus else None
 
     @property
     def _bare_since(self) -> int | None:
@@ -57,8 +60,14 @@ class CoverWatch:
 
     def gathered(self, now_ns: int, *, crowded: bool = False) -> bool:
         """Tell whether the window for further fills is over."""
-        window_ns = self._crowded_ns if crowded else self._window_ns
-        return self._missing_since is not None and now_ns >= self._missing_since + window_ns
+        return self._over(self._missing_since, now_ns, crowded=crowded)
+
+    def trims(self, now_ns: int, *, crowded: bool = False) -> bool:
+        """Tell whether stops have been for more than is held for as long as further fills may change that."""
+        return self._over(self._surplus_since, now_ns, crowded=crowded)
+
+    def _over(self, since: int | None, now_ns: int, *, crowded: bool) -> bool:
+        return since is not None and now_ns >= since + (self._crowded_ns if crowded else self._window_ns)
 
     def too_long(self, now_ns: int) -> bool:
         """Tell whether quantity has been bare past the bound."""
@@ -66,7 +75,8 @@ class CoverWatch:
 
     def moments(self) -> list[int]:
         """Return when the window and the bound end."""
-        windows = ((self._missing_since, self._window_ns), (self._missing_since, self._crowded_ns))
+        gathered = (self._missing_since, self._surplus_since)
+        windows = [(since, length_ns) for since in gathered for length_ns in (self._window_ns, self._crowded_ns)]
         ends = (*windows, (self._bare_since, self._bound_ns))
         return [since + length_ns for since, length_ns in ends if since is not None]
 

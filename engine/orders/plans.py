@@ -32,7 +32,8 @@ class Situation(msgspec.Struct, frozen=True):
     protection away and meant it. ``stuck`` are stops that triggered and stand unfilled past their watchdog. ``signal``
     has the exits as they stand now; ``past_triggers`` are where its stop stood before: one that rests there moves.
     ``unseen`` is entered quantity whose stop the venue may have made unseen: no cover, and yet no exit goes beside it.
-    ``bare_long``: something has been bare past its bound.
+    ``bare_long``: something has been bare past its bound. ``trim_ready`` is False while further fills may still change
+    the dust by which stops are for more than is held: a base fee, of which each fill brings one.
     """
 
     signal: Signal
@@ -58,12 +59,14 @@ class Situation(msgspec.Struct, frozen=True):
     past_triggers: frozenset[Price] = frozenset()
     unseen: Qty = NO_QTY
     bare_long: bool = False
+    trim_ready: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True):
     """What to do now and where the bracket stands; ``swap`` is what stands after it.
 
-    In base units: ``uncovered`` is held without a sure stop, ``missing`` has not even an exit on its way. ``refused``
+    In base units: ``uncovered`` is held without a sure stop, ``missing`` has not even an exit on its way, ``surplus`` is
+    what stops and immediate exits may trade more than is held. ``refused``
     are the steps for exits that are missing as well, and were refused for good: nobody will take them but a person.
     """
 
@@ -74,4 +77,5 @@ class Plan(msgspec.Struct, frozen=True):
     swap: Swap | None = None
     closing: str = ""
     missing: Qty = NO_QTY
+    surplus: Qty = NO_QTY
     refused: tuple[ExitStep, ...] = ()

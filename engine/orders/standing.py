@@ -104,6 +104,11 @@ class Standing:
         return Qty(max(ZERO, self.want - self.spoken_for))
 
     @property
+    def surplus(self) -> Qty:
+        """What stops and immediate exits may trade more than is held."""
+        return Qty(max(ZERO, self.exit_most - self.want))
+
+    @property
     def fired(self) -> bool:
         """Whether a stop that may still trade has triggered."""
         return any(o.triggered for o in self.stops)

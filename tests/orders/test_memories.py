@@ -150,52 +150,59 @@ def test_bound_and_window_run_from_when_they_were_first_seen() -> None:
     """Seen again they go on; gone they begin anew."""
     watch = CoverWatch(Policy())
     assert (watch.gathered(0), watch.too_long(0), watch.moments()) == (False, False, [])
-    watch.see(qty(2), qty(2), 10, bare=True, missing=True)
-    watch.see(qty(2), qty(2), 20, bare=True, missing=True)
+    watch.see(qty(2), qty(2), 10, bare=True, missing=True, surplus=False)
+    watch.see(qty(2), qty(2), 20, bare=True, missing=True, surplus=False)
     assert watch.moments() == [10 + NS // 5, 10 + NS, 10 + 2 * NS]
     assert (watch.gathered(9 + NS // 5), watch.gathered(10 + NS // 5)) == (False, True)
     assert (watch.gathered(9 + NS, crowded=True), watch.gathered(10 + NS, crowded=True)) == (False, True)
     assert (watch.too_long(9 + 2 * NS), watch.too_long(10 + 2 * NS)) == (False, True)
-    watch.see(qty(2), qty(2), 30, bare=True, missing=False)
+    watch.see(qty(2), qty(2), 30, bare=True, missing=False, surplus=False)
     assert watch.moments() == [10 + 2 * NS]
     watch.begin_anew()
     assert (watch.moments(), watch.too_long(10**12)) == ([], False)
-    watch.see(qty(0), qty(2), 40, bare=False, missing=True)
+    watch.see(qty(0), qty(2), 40, bare=False, missing=True, surplus=False)
     assert watch.moments() == [40 + NS // 5, 40 + NS]
+    watch.see(qty(0), qty(2), 50, bare=False, missing=False, surplus=True)
+    watch.see(qty(0), qty(2), 60, bare=False, missing=False, surplus=True)
+    assert watch.moments() == [50 + NS // 5, 50 + NS]
+    assert (watch.trims(49 + NS // 5), watch.trims(50 + NS // 5)) == (False, True)
+    assert (watch.trims(49 + NS, crowded=True), watch.trims(50 + NS, crowded=True)) == (False, True)
+    watch.see(qty(0), qty(2), 70, bare=False, missing=False, surplus=False)
+    assert (watch.moments(), watch.trims(10**12)) == ([], False)
 
 
 def test_each_quantity_has_the_bound_for_itself() -> None:
     """Fills trickle in and stops follow: something is always bare, and nothing for long. What lost its cover begins."""
     watch = CoverWatch(Policy())
     for number in range(40):  # of what is held one unit is always without a stop
-        watch.see(qty(1), qty(number + 1), number * NS // 10, bare=True, missing=True)
+        watch.see(qty(1), qty(number + 1), number * NS // 10, bare=True, missing=True, surplus=False)
         assert not watch.too_long(number * NS // 10)
-    watch.see(qty(3), qty(40), 4 * NS, bare=True, missing=False)
+    watch.see(qty(3), qty(40), 4 * NS, bare=True, missing=False, surplus=False)
     assert not watch.too_long(5 * NS)
-    watch.see(qty(1), qty(40), 5 * NS, bare=True, missing=False)
+    watch.see(qty(1), qty(40), 5 * NS, bare=True, missing=False, surplus=False)
     assert watch.too_long(6 * NS)
-    watch.see(qty(0), qty(40), 6 * NS, bare=False, missing=False)
-    watch.see(qty(40), qty(40), 7 * NS, bare=True, missing=False)
+    watch.see(qty(0), qty(40), 6 * NS, bare=False, missing=False, surplus=False)
+    watch.see(qty(40), qty(40), 7 * NS, bare=True, missing=False, surplus=False)
     assert (watch.too_long(8 * NS), watch.too_long(9 * NS)) == (False, True)
 
 
 def test_quantity_that_is_covered_to_the_last_unit_is_bare_no_more() -> None:
     """The stop covers just what came first; the bound is that of what came then."""
     watch = CoverWatch(Policy())
-    watch.see(qty(1), qty(1), 10, bare=True, missing=False)
-    watch.see(qty(1), qty(2), 20, bare=True, missing=False)
+    watch.see(qty(1), qty(1), 10, bare=True, missing=False, surplus=False)
+    watch.see(qty(1), qty(2), 20, bare=True, missing=False, surplus=False)
     assert watch.moments() == [20 + 2 * NS]
 
 
 def test_gauge_counts_from_the_first_look() -> None:
     """Quantity times seconds, nine digits fine; time does not run backwards."""
     watch = CoverWatch(Policy())
-    watch.see(qty(2), qty(2), 0, bare=True, missing=False)
+    watch.see(qty(2), qty(2), 0, bare=True, missing=False, surplus=False)
     assert watch.gauge(5 * NS) == 0
     watch.run(5 * NS)
     assert (watch.gauge(6 * NS), watch.gauge(4 * NS)) == (2, 0)
     watch.run(6 * NS)
-    watch.see(qty("0.5"), qty(2), 6 * NS, bare=True, missing=False)
+    watch.see(qty("0.5"), qty(2), 6 * NS, bare=True, missing=False, surplus=False)
     watch.run(7 * NS)
     assert watch.qty_s == Decimal("2.5")
     assert str(watch.gauge(7 * NS)) == "2.500000000"

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from engine.orders.bracket_events import MarketFacts
 from engine.orders.commands import AmendOrder, CancelOrder, kind_of
 from engine.orders.reports import Answer, Fee, OrderReport, Outcome, ReportType
 from engine.orders.signal import Signal, StopLoss, TakeProfit
@@ -146,7 +147,19 @@ def children(*amounts: str, fee: str) -> Desk:
 def test_base_fee_is_taken_from_a_stop_that_can_stay() -> None:
     """The least stop cannot be cut: canceled for the sake of a fee it would leave bare what the fee left over."""
     desk = children("1", "0.1", fee="0.05")
-    assert desk.steps == [AmendStop("s1", qty("0.95"))]
+    assert desk.after(0.2) == [AmendStop("s1", qty("0.95"))]
+
+
+def test_base_fees_of_fills_that_trickle_in_are_gathered() -> None:
+    """Mixed 1800757: sixteen had an amend each, four points a time, and the counter was full. What is no dust goes."""
+    desk = children("1", "0.5", fee="0.05")
+    assert desk.steps == []
+    desk.market = MarketFacts(usable=True, crowded=True)
+    assert desk.after(0.9) == []
+    assert desk.after(0.1) == [AmendStop("s2", qty("0.45"))]
+    assert children("1", fee="0.1").steps == [AmendStop("s1", qty("0.9"))]
+    over = children("1", fee="0.05")
+    assert over.end("entry") == [AmendStop("s1", qty("0.95"))]
 
 
 def test_shrink_under_way_is_waited_for_before_a_lesser_stop_gives_way() -> None:
