@@ -65,9 +65,9 @@ class Situation(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What to do now and where the bracket stands; ``swap`` is what stands after it.
 
-    In base units: ``uncovered`` is held without a sure stop, ``missing`` has not even an exit on its way, ``surplus`` is
-    what stops and immediate exits may trade more than is held. ``refused``
-    are the steps for exits that are missing as well, and were refused for good: nobody will take them but a person.
+    In base units: ``uncovered`` is held without a sure stop, ``missing`` has not even an exit on its way, ``surplus``
+    is what stops and immediate exits may trade more than is held. ``refused`` are the steps for exits that are missing
+    as well, and were refused for good: nobody will take them but a person.
     """
 
     phase: Phase
