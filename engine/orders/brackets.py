@@ -151,6 +151,8 @@ class Bracket:
                 self._losses.placed(view.cl_ord_id)
             if event.move in ("cancel", "expire") and view.role == "close":
                 self._close_ready_at = now_ns + round(self.policy.retry_pause_s * NS)  # the book was empty
+            elif event.move == "cancel" and view.role == "stop" and now_ns >= self._close_ready_at:
+                self._gather_freed(view, now_ns)
         if view.role == "entry" and view.done_qty:
             self._entry.note(self._all, now_ns)
         self._watchdogs.note(view, now_ns)
@@ -225,6 +227,12 @@ class Bracket:
     def keep(self) -> None:
         """Take a close back: the next plan protects what is held."""
         self.closing, self.close_all, self.slice_terms = "", False, None
+
+    def _gather_freed(self, freed: OrderView, now_ns: int) -> None:
+        """Let a close wait a moment for further stops whose cancels are on the wire: one for each costs a point."""
+        others = (order for order in self.orders.values() if order.cl_ord_id != freed.cl_ord_id)
+        if any(order.role == "stop" and order.state == "pending_cancel" for order in others):
+            self._close_ready_at = now_ns + round(self.policy.cover_window_s * NS)
 
     def _unasked(self, view: OrderView) -> bool:
         taken_back = self._steps.may_have_ended(view.cl_ord_id)

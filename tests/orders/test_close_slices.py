@@ -226,7 +226,8 @@ def test_close_of_all_takes_a_fired_stops_sibling_too() -> None:
     desk.trigger("x1")
     desk.bracket.close(WHY)
     assert CancelExit("x2", WHY) in desk.think()
-    assert desk.end("x2") == [PlaceClose(qty(1), "sell", WHY)]
+    desk.end("x2")
+    assert desk.after(0.2) == [PlaceClose(qty(1), "sell", WHY)]  # the fired one's cancel is on the wire, too
 
 
 # --- reasons that steps carry -----------------------------------------------------------------------------------------

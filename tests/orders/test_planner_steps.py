@@ -162,6 +162,20 @@ def test_base_fees_of_fills_that_trickle_in_are_gathered() -> None:
     assert over.end("entry") == [AmendStop("s1", qty("0.95"))]
 
 
+def test_what_stops_leave_that_are_canceled_together_is_sold_together() -> None:
+    """Mixed 1900081: twenty stops of a conditional close were left behind, and a close for each filled the counter."""
+    desk = children("1", "0.5", "0.5", fee="0")
+    desk.bracket.prove_childless(qty(2))
+    desk.bracket.close("by command")
+    assert sum(isinstance(step, CancelExit) for step in desk.think()) == 3
+    assert desk.end("s1") == []
+    assert desk.after(0.1) == []
+    assert desk.end("s2") == []
+    assert desk.after(0.1) == [PlaceClose(qty("1.5"), "sell", "by command")]
+    desk.fill(next(name for name, order in desk.orders.items() if order.role == "close"), "1.5")
+    assert desk.end("s3") == [PlaceClose(qty("0.5"), "sell", "by command")]
+
+
 def test_shrink_under_way_is_waited_for_before_a_lesser_stop_gives_way() -> None:
     """Fill upon fill has its fee: the stop that pays for all of them is asked once more, none is canceled."""
     desk = children("1", "0.1", fee="0.05")
