@@ -159,11 +159,12 @@ def test_everything_is_reached_by_keyboard_and_named_for_readers(running: Runnin
     browser.check_clean()
 
 
+@pytest.mark.timeout(420)  # half a minute alone; on a slow machine, beside three other workers, several
 def test_a_thousand_live_orders_cost_only_the_rows_that_are_seen(place: Path, browser: Browser):
     """With a thousand orders that come and go, some dozens of rows are drawn, and only cells that differ change."""
     with open_crowd(place, TOKEN) as base:
         browser.open(base)
-        browser.wait("boardFigures().orders >= 1000", limit_s=60)
+        browser.wait("boardFigures().orders >= 1000", limit_s=180)
         before = browser.tell("boardFigures()")
         browser.tell(
             """(() => { heard.tasks = []; heard.began = performance.now(); heard.changes = 0;
@@ -171,7 +172,7 @@ def test_a_thousand_live_orders_cost_only_the_rows_that_are_seen(place: Path, br
               { subtree: true, childList: true, characterData: true, attributes: true });
             setInterval(() => { document.querySelector('#orders').scrollTop += 40; }, 50); })()"""
         )
-        browser.wait(f"boardFigures().frames >= {before['frames'] + 30}", limit_s=60)
+        browser.wait(f"boardFigures().frames >= {before['frames'] + 30}", limit_s=180)
         after = browser.tell("boardFigures()")
         heard = browser.tell("({ ...heard, took: performance.now() - heard.began })")
         busy = sum(heard["tasks"]) / heard["took"]
