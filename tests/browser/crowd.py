@@ -60,11 +60,15 @@ async def run(place: Path, token: str) -> None:
 
 
 async def _submit(engine: Engine, pair: int) -> str:
-    signal = parse_signal(signal_line(pair))
-    submitted = await engine.submit(signal)
-    if submitted.status != "accepted":
-        raise RuntimeError(f"{submitted.code}: {submitted.reason}")
-    return signal.signal_id
+    """Hand one in. On a slow machine an answer may come too late: until its order is no longer in doubt, wait."""
+    while True:
+        signal = parse_signal(signal_line(pair))
+        submitted = await engine.submit(signal)
+        if submitted.status == "accepted":
+            return signal.signal_id
+        if submitted.code != "SYMBOL_IN_DOUBT":
+            raise RuntimeError(f"{submitted.code}: {submitted.reason}")
+        await trio.sleep(0.1)
 
 
 async def _resting(engine: Engine, orders: int) -> None:

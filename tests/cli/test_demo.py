@@ -30,7 +30,7 @@ def check_words(ended: Ended) -> None:
     assert ended.out.count("covering → covered") >= 3
     assert "python -m engine journal verify --data-dir" in ended.out
     assert "\x1b" not in ended.out
-    assert ended.err == ""
+    assert [line for line in ended.err.splitlines() if "JOURNAL_SLOW" not in line] == [], "a slow disk may be told"
 
 
 def unpacked_wheel(place: Path) -> Path:
