@@ -55,4 +55,4 @@ class RestingTargets:
             self._draft.add(amend)
 
     def _most(self) -> Decimal:
-        return sum((o.most for o in self._stands.resting), ZERO) + self._growing()
+        return self._stands.resting_most + self._growing()
