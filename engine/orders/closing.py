@@ -82,7 +82,7 @@ class Closing:
         if self.why and need and s.close_ready:
             draft.add(PlaceClose(need, other_side(s.signal.side), self.why))
         elif stands.surplus and not s.close_all:
-            self._cover.reduce(stands.want - (stands.exit_most - stands.stop_most))
+            self._cover.trim()
         elif left > 0 and not need and not s.close_all:
             self._cover.add(left)
 
@@ -122,7 +122,7 @@ class Closing:
         if freed and s.bare_long and s.close_ready:
             self._draft.add(PlaceClose(freed, other_side(s.signal.side), self.why, terms.limit_price))
         elif stands.surplus and not self._amend_deferred():
-            self._cover.reduce(stands.want - (stands.exit_most - stands.stop_most))
+            self._cover.trim()
 
     def _amend_deferred(self) -> bool:
         """Whether a stop's amend is tried again later: until then it is not canceled in its place."""

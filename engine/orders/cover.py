@@ -36,7 +36,7 @@ class Cover:
         deficit = stands.want - stands.spoken_for
         if stands.surplus:
             if s.trim_ready or stands.orderable(stands.surplus):
-                self.reduce(stands.want - (stands.exit_most - stands.stop_most))
+                self.trim()
         elif deficit > 0 and (s.cover_ready or s.swap is not None) and (stands.both_rest or not stands.resting):
             self.add(deficit)  # what a swap leaves over gets its stop back in the very plan that ends the swap
         if not self._owed(deficit):
@@ -90,6 +90,11 @@ class Cover:
             self._draft.add(self._amend(cheapest, deficit))
         elif further:
             self._draft.add(place)
+
+    def trim(self) -> None:
+        """Bring the stops down to what immediate exits leave them of what is held."""
+        stands = self._stands
+        self.reduce(stands.want - (stands.exit_most - stands.stop_most))
 
     def reduce(self, keep: Decimal) -> None:
         """Bring the stops' most down to ``keep``: one amend of the smallest that can stay, else cancels."""

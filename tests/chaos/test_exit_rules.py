@@ -9,6 +9,8 @@ import msgspec
 import pytest
 import trio
 
+from engine.sim import SimOrder
+from engine.sim.core import Core
 from engine.values.time import NS
 from tests.chaos.test_oracle import Stage, _say, staged
 from tests.chaos.test_oracle_sees import deafen, decide, lose, place, taken_over_by_nobody, watch
@@ -109,15 +111,21 @@ def fill_calls(stage: Stage, taken: int) -> None:
         calls.take("OpenOrders", now_ns)
 
 
+async def paid_in_base(stage: Stage, fee: Decimal) -> tuple[Core, SimOrder]:
+    """The entry's fill, told long ago, was paid for in base: its stop is for as much too many."""
+    deafen(stage)
+    await trio.sleep(15)
+    core = stage.world.exchange._venue.core
+    entry = core.orders[stage.ours("entry")]
+    entry.fee, entry.fee_asset = fee, "BTC"
+    return core, entry
+
+
 @pytest.mark.parametrize(("taken", "asked", "broken"), [(19, True, False), (17, True, True), (19, False, True)])
 async def test_stop_above_a_base_fee_may_wait_for_a_call_alone(autojump_clock, taken, asked, broken):
     """Mixed 1201215: its shrink is asked for, goes by REST, and the counter of calls is full."""
     async with staged() as stage:
-        deafen(stage)
-        await trio.sleep(15)
-        core = stage.world.exchange._venue.core
-        entry = core.orders[stage.ours("entry")]
-        entry.fee, entry.fee_asset = Decimal("0.0001"), "BTC"
+        core, entry = await paid_in_base(stage, Decimal("0.0001"))
         (stop,) = (twin for twin in stage.oracle.ledger.orders.values() if twin.role == "stop")
         stop.state = "pending_amend" if asked else "open"
         fill_calls(stage, taken)
@@ -133,11 +141,7 @@ async def test_stop_above_a_base_fee_may_wait_for_a_call_alone(autojump_clock, t
 async def test_stop_above_a_base_fee_may_wait_for_room_in_its_pairs_counter(autojump_clock, points, fee, broken):
     """Squall 1800217: a crowd's stops shrank in turn and kept the counter full; what no fee explains is too much."""
     async with staged() as stage:
-        deafen(stage)
-        await trio.sleep(15)
-        core = stage.world.exchange._venue.core
-        entry = core.orders[stage.ours("entry")]
-        entry.fee, entry.fee_asset = Decimal(fee), "BTC"
+        core, entry = await paid_in_base(stage, Decimal(fee))
         core.orders[stage.ours("stop")].order_qty += 0 if Decimal(fee) else Decimal("0.0001")
         core.rates.charge("client", "BTC/USD", core.clock.now_ns(), Decimal(points))
         await watch(stage, 0.6)

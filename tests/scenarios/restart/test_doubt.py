@@ -73,17 +73,23 @@ async def test_unknown_entry_blocks_its_symbol_after_the_restart_too(open_story,
     assert case.outcome == "abandoned"
 
 
+async def killed_amid_a_cancel(story: Story, fault: Action) -> Case:
+    """An entry rests, its cancel has met this fault, and the engine dies before any answer."""
+    story.world.exchange.faults = ScriptedFaults().at("cancel_order", 1, fault)
+    story.market()
+    case = await story.submit()
+    await story.until(lambda: case.entry_is("open"))
+    story.engine.cancel(case.signal_id, "changed my mind")
+    await story.until(lambda: arrived(story, "cancel") == 1)
+    kill(story)
+    return case
+
+
 @TAKEN
 async def test_cancel_unanswered_at_the_kill_is_finished(open_story, autojump_clock, taken):
     """The entry was unwanted before the kill: it is gone after it, whether or not the cancel had arrived."""
     async with open_story() as story:
-        story.world.exchange.faults = ScriptedFaults().at("cancel_order", 1, fate(taken))
-        story.market()
-        case = await story.submit()
-        await story.until(lambda: case.entry_is("open"))
-        story.engine.cancel(case.signal_id, "changed my mind")
-        await story.until(lambda: arrived(story, "cancel") == 1)
-        kill(story)
+        case = await killed_amid_a_cancel(story, fate(taken))
         await back(story, case)
         await come(story, lambda: case.outcome, within_s=SETTLES_S + BROKEN_LAG_S + 5)
     assert (case.outcome, case.sent("entry")[0].status) == ("abandoned", "canceled")
@@ -92,13 +98,7 @@ async def test_cancel_unanswered_at_the_kill_is_finished(open_story, autojump_cl
 async def test_cancel_lost_with_the_killed_engine_is_asked_again_as_soon_as_the_order_shows(open_story, autojump_clock):
     """Mixed 1401596: nobody could hear its answer any more, and its deadline and REST's lag were waited out first."""
     async with open_story() as story:
-        story.world.exchange.faults = ScriptedFaults().at("cancel_order", 1, lose_request())
-        story.market()
-        case = await story.submit()
-        await story.until(lambda: case.entry_is("open"))
-        story.engine.cancel(case.signal_id, "changed my mind")
-        await story.until(lambda: arrived(story, "cancel") == 1)
-        kill(story)
+        case = await killed_amid_a_cancel(story, lose_request())
         await story.boot()
         await come(story, lambda: case.sent("entry")[0].status == "canceled", within_s=4)
         await come(story, lambda: case.outcome)
