@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import trio
 
@@ -13,9 +13,27 @@ from engine.venue.protocol import Lane
 YIELD_S = 2.0
 """A read in flight is abandoned after this time once an order or cancel waits behind it."""
 
-
 PASS_S = 1.0
 """An exit waits no longer than this behind a written order: that has reached the venue by then, or never will."""
+
+AGED_S = 2.0
+"""A read that has waited for so long goes by arrival with the entries: they may keep coming for ever, and what they
+became of may be what it asks."""
+
+
+class _Ticket(NamedTuple):
+    """One call's place in the line."""
+
+    lane: Lane
+    number: int
+    since_s: float
+    turn: trio.Event
+
+    @property
+    def rank(self) -> tuple[Lane, int]:
+        """Who goes first: the smallest."""
+        aged = self.lane == Lane.QUERY and trio.current_time() >= self.since_s + AGED_S
+        return (Lane.ENTRY if aged else self.lane), self.number
 
 
 class _Hold:
@@ -36,7 +54,7 @@ class NonceLine:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, int, trio.Event]] = []
+        self._waiting: list[_Ticket] = []
         self._count = 0
         self._taken = False
         self._holder: _Hold | None = None
@@ -63,18 +81,17 @@ class NonceLine:
         if not self._taken:
             self._taken = True
             return
-        ticket = (int(lane), self._count, trio.Event())
+        ticket = _Ticket(lane, self._count, trio.current_time(), trio.Event())
         self._count += 1
-        heapq.heappush(self._waiting, ticket)
+        self._waiting.append(ticket)
         self._press()
         try:
             if lane <= Lane.REDUCING:
-                await self._wait_or_pass(ticket[2])
-            await ticket[2].wait()
+                await self._wait_or_pass(ticket.turn)
+            await ticket.turn.wait()
         except BaseException:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
-                heapq.heapify(self._waiting)
             else:  # our turn had come while we were being cancelled
                 self._pass_on()
             raise
@@ -95,11 +112,13 @@ class NonceLine:
 
     def _press(self) -> None:
         hold = self._holder
-        if hold is not None and self._waiting and hold.lane == Lane.QUERY and self._waiting[0][0] < Lane.QUERY:
+        if hold is not None and hold.lane == Lane.QUERY and any(one.lane < Lane.QUERY for one in self._waiting):
             hold.scope.deadline = min(hold.scope.deadline, trio.current_time() + YIELD_S)
 
     def _pass_on(self) -> None:
         if self._waiting:  # the line stays taken, so that nobody slips in before the next one wakes
-            heapq.heappop(self._waiting)[2].set()
+            first = min(self._waiting, key=lambda ticket: ticket.rank)
+            self._waiting.remove(first)
+            first.turn.set()
         else:
             self._taken = False

@@ -2,7 +2,7 @@
 
 import trio
 
-from engine.kraken.nonce_line import PASS_S, YIELD_S, NonceLine
+from engine.kraken.nonce_line import AGED_S, PASS_S, YIELD_S, NonceLine
 from engine.venue.protocol import Lane
 
 
@@ -86,6 +86,28 @@ async def test_exit_passes_an_unanswered_order(autojump_clock):
         (Lane.QUERY, PASS_S + 0.2, PASS_S + 0.3, False),
         (Lane.ENTRY, 0, 7, False),
     ]
+
+
+async def test_entries_without_end_do_not_starve_a_read(autojump_clock):
+    """A read that has waited for two seconds goes by arrival with the entries; exits still pass it. (Squall 2000058)"""
+    line, began = NonceLine(), {}
+
+    async def call(lane, name):
+        await line.take(lane)
+        with line.turn(lane):
+            began[name] = round(trio.current_time(), 3)
+            await trio.sleep(0.5)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(12):
+            nursery.start_soon(call, Lane.ENTRY, f"entry {number}")
+            if number == 1:
+                nursery.start_soon(call, Lane.QUERY, "read")
+            await trio.sleep(0.25)
+        nursery.start_soon(call, Lane.REDUCING, "exit")
+    assert began["read"] == 0.25 + AGED_S + 0.25
+    assert began["exit"] == 3.5
+    assert max(began, key=began.get) == "entry 11"
 
 
 async def test_cancelled_waiter_does_not_block_the_line(autojump_clock):
