@@ -173,6 +173,8 @@ class Ledger:
         """Signals whose entry a person has canceled, and when; a loss of power may take back what was not durable."""
         self.given_up: set[str] = set()
         """Orders that a person has canceled by name."""
+        self.taken: set[str] = set()
+        """Orders that somebody has canceled at the exchange."""
         self.up_since_s = 0.0
         self.in_force = 0
         """Faults that last and have not ended."""

@@ -344,12 +344,13 @@ class Sky:
         await trio.sleep(min(hold_s, 0.5))
 
     async def _foreign_cancel(self, hold_s: float) -> None:
-        living = [t.venue for t in self._ledger.orders.values() if t.venue is not None and t.venue.is_open]
+        living = [(t.cl_ord_id, t.venue) for t in self._ledger.orders.values() if t.venue and t.venue.is_open]
         if living:
-            venue = self._rng.choice(living)
+            name, venue = self._rng.choice(living)
             try:
                 self._world.exchange.house.cancel_client(venue.order_id)
                 self.strike("foreign_cancel")
+                self._ledger.taken.add(name)
             except Refused:
                 pass  # in maintenance nobody cancels
         await trio.sleep(min(hold_s, 0.5))

@@ -44,13 +44,17 @@ class Swapping:
         return Swap(qty, s.now_ns, place=place) if qty and step.key() not in s.blocked else None
 
     def _make_room(self, swap: Swap) -> None:
-        """Free the swap's quantity from the stops, then send the target."""
+        """Free the swap's quantity from the stops, then send the target.
+
+        Where those that are still to give way wait for room in the venue's counter it goes for what has none already.
+        """
         stands = self._stands
         self._draft.end_entry("target touched")
         keep = max(ZERO, stands.want - swap.qty)
         if stands.stop_most > keep:
             self._cover.reduce(keep)
-            return
+            if not all(stop.waits for stop in stands.stops):
+                return
         qty = stands.orderable(min(swap.qty, stands.want - stands.stop_most - self._s.unseen))
         if qty:
             self._draft.add(PlaceTarget(qty, swap.place))

@@ -27,20 +27,47 @@ async def lose_one(stage: Stage, *, asked_first: bool) -> None:
     _say(stage.world, ask)
 
 
+def put_back(stage: Stage) -> str:
+    """The stop rests again, under this id."""
+    decide(stage, "again", role="stop", side="sell", order_type="stop-loss", trigger_price="49000")
+    place(stage, "again", "sell", "60000")
+    twin = stage.oracle.ledger.orders["again"]
+    assert twin.venue is not None
+    return twin.venue.order_id
+
+
+def end(stage: Stage, order_id: str) -> None:
+    """The exchange ends it."""
+    core = stage.world.exchange._venue.core
+    core.cancel(core.orders[order_id])
+
+
 @pytest.mark.parametrize(("asked_first", "broken"), [(False, False), (True, True)])
 async def test_stop_that_had_gone_before_we_asked_for_its_end_was_taken(autojump_clock, asked_first, broken):
     """Storm 820018: the second of two that were taken; one that we have ended ourselves is none of them."""
     async with staged() as stage:
         deafen(stage)
         await lose_one(stage, asked_first=asked_first)
-        decide(stage, "again", role="stop", side="sell", order_type="stop-loss", trigger_price="49000")
-        place(stage, "again", "sell", "60000")
-        twin = stage.oracle.ledger.orders["again"]
-        assert twin.venue is not None
-        core = stage.world.exchange._venue.core
-        core.cancel(core.orders[twin.venue.order_id])
+        end(stage, put_back(stage))
         await taken_over_by_nobody(stage)
         assert ("taken_over_truly" in stage.broken()) == broken
+        stage.world.kill()
+
+
+@pytest.mark.parametrize("by_person", [True, False])
+async def test_stop_that_a_person_ends_while_our_cancel_is_on_its_way_was_taken(autojump_clock, by_person):
+    """Squall 2000594: ours met an order that was gone; the other of the two had gone without being asked."""
+    async with staged() as stage:
+        deafen(stage)
+        lose(stage)
+        order_id = put_back(stage)
+        _say(stage.world, json.dumps({"method": "cancel_order", "params": {"order_id": [order_id]}}))
+        await trio.sleep(0.001)
+        end(stage, order_id)
+        if by_person:
+            stage.oracle.ledger.taken.add("again")
+        await taken_over_by_nobody(stage)
+        assert ("taken_over_truly" in stage.broken()) != by_person
         stage.world.kill()
 
 

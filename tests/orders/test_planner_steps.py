@@ -356,6 +356,22 @@ def test_change_of_a_stop_that_still_waits_is_withdrawn_with_its_swap(amount: st
     assert desk.sees(QUIET) == [WithdrawChange("x1")]
 
 
+@pytest.mark.parametrize(("counter", "sold"), [(FullCounter, [PlaceTarget(qty(1))]), (Desk, [])])
+def test_swap_sells_what_one_stop_has_left_while_the_other_waits_for_room(
+    counter: type[Desk], sold: list[Step]
+) -> None:
+    """Squall 2000624: it stood bare until both had gone. A cancel that is on the wire is waited for."""
+    desk = counter()
+    desk.accept("entry")
+    desk.fill("entry", "1")
+    desk.after(0.2)
+    desk.accept("x1")
+    desk.fill("entry", "1")
+    desk.accept("x2")
+    assert [step.cl_ord_id for step in desk.sees(touched("2")) if isinstance(step, CancelExit)] == ["x1", "x2"]
+    assert desk.end("x1") == sold
+
+
 def test_stop_whose_cancel_waits_for_room_leaves_nothing_bare_until_it_goes() -> None:
     """Its close waits with it: the bound of bareness begins when the cancel is let go."""
     desk = waiting(FullCounter())

@@ -229,7 +229,8 @@ class TakenOverTruly(Invariant):
         if twin.venue is None or twin.venue.status != "canceled" or twin.venue.closed_ns is None:
             return False
         asked = [self._asked_ns[name] for name in (twin.cl_ord_id, *twin.venue_ids) if name in self._asked_ns]
-        return twin.cl_ord_id in self.ledger.given_up or not asked or twin.venue.closed_ns < min(asked)
+        by_person = twin.cl_ord_id in self.ledger.given_up | self.ledger.taken
+        return by_person or not asked or twin.venue.closed_ns < min(asked)
 
 
 RULES = (ExitsWithinPosition, TargetHasStop, ExitsNeverDenied, ExitsGoFirst, TakenOverTruly)
