@@ -28,9 +28,9 @@ AGED_S = 3.0
 COVER_ROOM = 5
 """A cancel without haste leaves at least as much until it has aged: the dearest amend of a stop, and a new one."""
 GIVES_WAY_S = 1.0
-"""So long a batch that may pass the counter leaves it to new exits that decay lets go by then, one that a swap will
-want among them: behind it they would stand bare until all that it passes the counter by has run down. A kill has three
-seconds."""
+"""So long what an emergency takes back leaves the counter to new exits that decay lets go by then, one that a swap will
+want among them: behind it they would stand bare until all that it costs has run down, and a batch may pass the counter.
+A kill has three seconds."""
 LATE_S = 60.0
 """How long an order of unknown outcome may still appear (krakenex #60)."""
 UNSETTLED_S = 120.0
@@ -207,8 +207,10 @@ class Admission:
         return True
 
     def _lack(self, waiter: _Waiter, now_s: float) -> _Lack | None:
-        if waiter.batch and waiter.lane is Lane.EMERGENCY and isinstance(waiter.requests[0], CancelOrder):
-            return self._lack_before_exits(waiter, now_s)  # a batch cancel above the threshold is still accepted
+        if waiter.lane is Lane.EMERGENCY and isinstance(waiter.requests[0], CancelOrder):
+            lack = self._lack_before_exits(waiter, now_s)
+            if lack is not None or waiter.batch:
+                return lack  # a batch cancel above the threshold is still accepted
         points, counter = self._points(waiter, now_s), self._counters.of(waiter.symbol)
         numbers = f"rate counter at {counter.level(now_s):.1f} of {counter.threshold:g}, {points:g} wanted"
         wait_s = counter.wait_s(points, now_s)
@@ -227,14 +229,14 @@ class Admission:
             return _Lack(f"{numbers}, {reserve} kept for protection", min(wait_s, LOOK_AGAIN_S), aside=True)
         return self._lack_of_slots(waiter, now_s)
 
-    def _lack_before_exits(self, batch: _Waiter, now_s: float) -> _Lack | None:
-        """Let new exits go before a batch that would shut the counter behind it, if they can go within a moment."""
-        counter, left_s = self._counters.of(batch.symbol), batch.since_s + GIVES_WAY_S - now_s
-        if left_s <= 0 or counter.wait_s(self._points(batch, now_s), now_s) == 0:
+    def _lack_before_exits(self, cancels: _Waiter, now_s: float) -> _Lack | None:
+        """Let new exits go before cancels that would shut the counter behind them, if they can go within a moment."""
+        counter, left_s = self._counters.of(cancels.symbol), cancels.since_s + GIVES_WAY_S - now_s
+        if left_s <= 0 or counter.wait_s(self._points(cancels, now_s), now_s) == 0:
             return None
-        waiting = self._queues[batch.symbol].waiting
+        waiting = self._queues[cancels.symbol].waiting
         wanted = [self._points(one, now_s) for one in waiting if one.lane is Lane.REDUCING and _only_adds(one.requests)]
-        if self._protection.swaps(batch.symbol, now_s):
+        if self._protection.swaps(cancels.symbol, now_s):
             wanted.append(cost("add", 0))
         soon = any(counter.wait_s(points, now_s) <= left_s for points in wanted)
         return _Lack("a new exit goes first", left_s, aside=True) if soon else None

@@ -337,6 +337,21 @@ async def test_batch_that_passes_the_counter_lets_an_exit_go_first(desk, autojum
 
 
 @pytest.mark.parametrize(
+    ("points", "order"),
+    [(59.5, [("exit", 0.5), ("cancel", 8.5)]), (61, [("cancel", 9), ("exit", 10)])],
+    ids=["soon", "not soon"],
+)
+async def test_cancel_in_an_emergency_that_waits_for_room_lets_an_exit_go_first(desk, autojump_clock, points, order):
+    """Squall 2000886: an entry that was taken back needed four points, and a stop of one stood behind it."""
+    desk.fill(points)
+    desk.limiter._timeout_s = 30
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.go, "cancel", Lane.EMERGENCY, cancel("a", "O1"))
+        nursery.start_soon(desk.go, "exit", Lane.REDUCING, new())
+    assert desk.log == order
+
+
+@pytest.mark.parametrize(
     ("points", "exit_comes", "order"),
     [
         (59.5, True, [("exit", 0.5), ("batch", 0.5)]),
