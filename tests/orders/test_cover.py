@@ -104,17 +104,19 @@ def test_growth_that_waits_stays_when_a_swap_is_given_up() -> None:
 
 
 UNDER_WAY = [
-    ({"least": "0.5"}, False),
-    ({"most": "1.5"}, True),
-    ({}, True),
-    ({"least": "0"}, True),
+    ({"least": "0.5"}, "1.05", False),
+    ({"most": "1.5"}, "1.55", True),
+    ({}, "1.05", True),
+    ({"least": "0"}, "1.05", True),
 ]
 
 
-@pytest.mark.parametrize(("change", "canceled"), UNDER_WAY, ids=["shrinks", "grows", "moves", "is canceled"])
-def test_lesser_stop_gives_way_unless_a_larger_one_is_shrinking(change: dict[str, str], canceled: bool) -> None:
+@pytest.mark.parametrize(("change", "keep", "canceled"), UNDER_WAY, ids=["shrinks", "grows", "moves", "is canceled"])
+def test_lesser_stop_gives_way_unless_a_larger_one_is_shrinking(
+    change: dict[str, str], keep: str, canceled: bool
+) -> None:
     """What an amend under way takes counts before the lesser one is canceled, and half of it left bare."""
-    steps = reduced("1.05", "1.1", stop("s1", "0.1"), stop("s2", "1", busy=True, **change))
+    steps = reduced(keep, "1.1", stop("s1", "0.1"), stop("s2", "1", busy=True, **change))
     assert steps == ([CancelExit("s1", "quantity goes elsewhere")] if canceled else [])
 
 
