@@ -17,6 +17,9 @@ FURTHER_STOP_COST = 3
 """A new order costs 1 point; the slot it takes and the cancel it needs later are reckoned as 2."""
 MAX_STOPS = 4
 """Further stops per bracket: each costs an open-order slot and up to 8 points when it must be canceled."""
+MOST_MOVES = 4
+"""Stops moved at once: a conditional close may have left a stop for each of many fills, by REST each is a call, and
+what comes to stand bare meanwhile waits behind them."""
 AMEND_AGE_COST = ((5, 3), (10, 2), (15, 1))
 """Kraken's engine counter: an amend costs 1 plus this many points while the order is younger than so many seconds."""
 
@@ -62,11 +65,13 @@ class Cover:
         make of a conditional close and nobody may amend.
         """
         touched = {step.cl_ord_id for step in self._draft.steps if isinstance(step, AmendStop | CancelExit)}
+        moves = MOST_MOVES - sum(stop.busy for stop in self._stands.stops)
         for stop in self._stands.stops:
             idle = not stop.busy and not stop.triggered and stop.cl_ord_id not in touched
             idle = idle and self._stands.orderable(stop.order_qty) > 0
-            if idle and stop.trigger_price in self._s.past_triggers:
+            if moves > 0 and idle and stop.trigger_price in self._s.past_triggers:
                 self._draft.add(self._amend(stop, ZERO))
+                moves -= 1
 
     def keep(self) -> None:
         """Take back what a swap that is given up has asked of its stops and what still waits to be let go.

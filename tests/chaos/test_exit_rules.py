@@ -13,7 +13,7 @@ from engine.sim import SimOrder
 from engine.sim.core import Core
 from engine.values.time import NS
 from tests.chaos.test_oracle import Stage, _say, staged
-from tests.chaos.test_oracle_sees import deafen, decide, lose, place, taken_over_by_nobody, watch
+from tests.chaos.test_oracle_sees import announce, deafen, decide, lose, place, taken_over_by_nobody, watch
 
 
 async def lose_one(stage: Stage, *, asked_first: bool) -> None:
@@ -207,4 +207,25 @@ async def test_exit_may_grow_by_the_base_fees_that_exits_have_paid(autojump_cloc
         order.order_qty += Decimal("0.0001")
         core.report(order, "amended")
         assert ("amends_never_double" in stage.broken()) == broken
+        stage.world.kill()
+
+
+@pytest.mark.parametrize("turn_first", [True, False])
+async def test_entry_that_had_its_turn_before_an_exit_was_decided_may_go(autojump_clock, turn_first):
+    """Storm 2100437: it waited for its call by REST, and its points were spent; the close waited for its own."""
+    async with staged() as stage:
+        deafen(stage)
+        stop = {"role": "stop", "side": "sell", "order_type": "stop-loss", "trigger_price": "49000"}
+        if not turn_first:
+            decide(stage, "waits", **stop)
+            await trio.sleep(1)
+        decide(stage, "goes")
+        announce(stage, "goes")
+        stage.oracle.ledger.orders["goes"].state_since_s = trio.current_time()
+        stage.oracle.ledger.orders["goes"].state = "pending"
+        if turn_first:
+            decide(stage, "waits", **stop)
+            await trio.sleep(1)
+        _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "goes"}}))
+        assert ("exits_go_first" in stage.broken()) != turn_first
         stage.world.kill()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.orders.cover import Cover
+from engine.orders.cover import MOST_MOVES, Cover
 from engine.orders.draft import Draft
 from engine.orders.order import Order
 from engine.orders.plans import Situation
@@ -86,6 +86,14 @@ def test_fills_that_are_gathered_hold_up_the_moves_only_where_something_is_missi
     rests = stop("s1", "1", trigger_price=NOW)
     assert completed("2", rests, stop("s2", "1"), cover_ready=False) == [MOVE_S2]
     assert completed("2.5", rests, stop("s2", "1"), cover_ready=False) == []
+
+
+@pytest.mark.parametrize(("busy", "moved"), [(0, MOST_MOVES), (1, MOST_MOVES - 1), (MOST_MOVES, 0)])
+def test_many_stops_are_moved_a_few_at_a_time(busy: int, moved: int) -> None:
+    """Squall 2100535: twenty moves by REST, and dust that came to stand bare waited five seconds behind them."""
+    stops = [stop(f"s{number}", "1", busy=number < busy) for number in range(9)]
+    first = [f"s{number}" for number in range(busy, busy + moved)]
+    assert completed("9", *stops) == [AmendStop(name, qty(1), NOW) for name in first]
 
 
 @pytest.mark.parametrize("state", ["open", "partial"])

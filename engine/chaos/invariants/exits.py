@@ -177,7 +177,10 @@ class ExitsNeverDenied(Invariant):
 
 
 class ExitsGoFirst(Invariant):
-    """No entry goes out while a stop or a close of the same market, decided before, still waits for its turn."""
+    """No entry goes out while a stop or a close of the same market, decided before, still waits for its turn.
+
+    An entry has its turn, and its points, with its row; by REST alone it may wait for its call after that.
+    """
 
     name = "exits_go_first"
 
@@ -189,7 +192,8 @@ class ExitsGoFirst(Invariant):
                 self._judge(twin)
 
     def _judge(self, entry: Twin) -> None:
-        before_s = self.court.now_s - TURN_S
+        had_turn = entry.state == "pending"
+        before_s = (entry.state_since_s if had_turn else self.court.now_s) - TURN_S
         for twin in self.ledger.orders.values():
             if twin.role not in ("stop", "close") or twin.spec.symbol != entry.spec.symbol:
                 continue
