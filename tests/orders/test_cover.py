@@ -133,3 +133,8 @@ def test_growth_that_waits_is_brought_down_or_taken_back(keep: str, left: str | 
     """To what it was, or to less than the venue takes: then it does not go at all."""
     steps = reduced(keep, "2", stop("s1", "1", busy=True, waits=True, most="2"))
     assert steps == [WithdrawChange("s1") if left is None else AmendStop("s1", qty(left))]
+
+
+def test_move_that_waits_is_not_brought_down() -> None:
+    """It takes nothing from the stop: the shrink comes once it has gone."""
+    assert reduced("0.5", "1", stop("s1", "1", busy=True, waits=True)) == []
