@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from engine.algos import Budget, Iceberg, IcebergTerms, ParentFault
-from engine.sim import ScriptedFaults, lose_answer, refuse_with
+from engine.sim import ScriptedFaults, lose_answer, lose_request, refuse_with
 from tests.algos.working import dying, hands, parent, within_parent, working
 from tests.scenarios.restart.lives import kill
 from tests.scenarios.story import Story, d
@@ -135,6 +135,21 @@ async def test_lost_answer_shows_nothing_twice(open_story, autojump_clock):
             work.algorithm.stop()
             result = await work.ended()
         assert result.cum_qty == d("0.02")
+        within_parent(work)
+
+
+async def test_part_that_is_proved_dead_ends_the_doubt(open_story, autojump_clock):
+    """Its request was lost and its entry unwanted: its bracket ends with the proof, and nothing is in doubt then."""
+    async with open_story() as story:
+        story.market("49980", "50010")
+        story.world.exchange.faults = ScriptedFaults().at("add_order", 1, lose_request())
+        async with working(story, iceberg(story)) as work:
+            await story.until(lambda: work.algorithm.course.state == "doubting", 15)
+            story.engine.cancel(work.case(0).signal_id, "not wanted")
+            await story.until(lambda: ("doubting", "settle", "refilling") in work.algorithm.course.walk, 30)
+            work.algorithm.stop()
+            result = await work.ended()
+        assert (result.state, result.cum_qty) == ("stopped", 0)
         within_parent(work)
 
 
