@@ -11,7 +11,7 @@ import trio
 from engine.orders.signal import parse_signal
 from engine.values.time import NS
 from tests.chaos.test_oracle import Stage, _say, staged
-from tests.chaos.test_oracle_sees import deafen, decide, lose, place, tell, watch
+from tests.chaos.test_oracle_sees import deafen, decide, decide_stop, lose, place, tell, watch
 
 TWICE = "protection was taken away twice"
 SIGNAL = "00000000-0000-4000-8000-00000000000{}"
@@ -41,7 +41,7 @@ async def test_what_a_person_has_uncovered_twice_is_his(autojump_clock, taken: i
     """Squall 700078: eleven stops more were to go, and the counter let one go in four seconds."""
     async with staged() as stage:
         deafen(stage)
-        decide(stage, "again", role="stop", side="sell", order_type="stop-loss", trigger_price="49000")
+        decide_stop(stage, "again")
         place(stage, "again", "sell", "60000")
         stops = [twin for twin in stage.oracle.ledger.orders.values() if twin.role == "stop"]
         stage.oracle.ledger.given_up |= {twin.cl_ord_id for twin in stops[:taken]}

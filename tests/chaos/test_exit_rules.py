@@ -13,7 +13,7 @@ from engine.sim import SimOrder
 from engine.sim.core import Core
 from engine.values.time import NS
 from tests.chaos.test_oracle import Stage, _say, staged
-from tests.chaos.test_oracle_sees import announce, deafen, decide, lose, place, taken_over_by_nobody, watch
+from tests.chaos.test_oracle_sees import announce, deafen, decide, decide_stop, lose, place, taken_over_by_nobody, watch
 
 
 async def lose_one(stage: Stage, *, asked_first: bool) -> None:
@@ -29,7 +29,7 @@ async def lose_one(stage: Stage, *, asked_first: bool) -> None:
 
 def put_back(stage: Stage) -> str:
     """The stop rests again, under this id."""
-    decide(stage, "again", role="stop", side="sell", order_type="stop-loss", trigger_price="49000")
+    decide_stop(stage, "again")
     place(stage, "again", "sell", "60000")
     twin = stage.oracle.ledger.orders["again"]
     assert twin.venue is not None
@@ -215,16 +215,15 @@ async def test_entry_that_had_its_turn_before_an_exit_was_decided_may_go(autojum
     """Storm 2100437: it waited for its call by REST, and its points were spent; the close waited for its own."""
     async with staged() as stage:
         deafen(stage)
-        stop = {"role": "stop", "side": "sell", "order_type": "stop-loss", "trigger_price": "49000"}
         if not turn_first:
-            decide(stage, "waits", **stop)
+            decide_stop(stage, "waits")
             await trio.sleep(1)
         decide(stage, "goes")
         announce(stage, "goes")
-        stage.oracle.ledger.orders["goes"].state_since_s = trio.current_time()
-        stage.oracle.ledger.orders["goes"].state = "pending"
+        entry = stage.oracle.ledger.orders["goes"]
+        entry.state, entry.state_since_s = "pending", trio.current_time()
         if turn_first:
-            decide(stage, "waits", **stop)
+            decide_stop(stage, "waits")
             await trio.sleep(1)
         _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "goes"}}))
         assert ("exits_go_first" in stage.broken()) != turn_first

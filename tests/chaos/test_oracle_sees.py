@@ -36,6 +36,11 @@ def decide(stage: Stage, name: str, **changes: Any) -> None:
     journal.append("intent", body, ts_ns=1, signal_id=row.signal_id, cl_ord_id=name)
 
 
+def decide_stop(stage: Stage, name: str) -> None:
+    """Write the intent of a stop for what is held."""
+    decide(stage, name, role="stop", side="sell", order_type="stop-loss", trigger_price="49000")
+
+
 def announce(stage: Stage, name: str) -> None:
     """Write that an order of the staged signal is about to go."""
     journal = stage.world.journal
@@ -383,7 +388,7 @@ async def cancel_nobody_carries_out(stage: Stage) -> None:
 
 async def entry_before_a_stop(stage: Stage) -> None:
     """A stop was decided a second ago, and an entry of its market leaves first."""
-    decide(stage, "stop-waits", role="stop", side="sell", order_type="stop-loss", trigger_price="49000")
+    decide_stop(stage, "stop-waits")
     await trio.sleep(1)
     decide(stage, "goes-first")
     _say(stage.world, json.dumps({"method": "add_order", "params": {"cl_ord_id": "goes-first"}}))

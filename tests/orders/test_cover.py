@@ -40,10 +40,7 @@ def stop(name: str, amount: str, **other: Any) -> OrderView:
 
 def cover(held: str, *stops: OrderView, **facts: Any) -> tuple[Cover, list[Step]]:
     """The cover of so much held under these stops, and what it asks for."""
-    situation = Situation(
-        **{"signal": MOVED, "instrument": BTC, "orders": (entry(held), *stops), "now_ns": START, **facts}
-    )
-    stands = Standing(situation)
+    stands = Standing(Situation(MOVED, BTC, (entry(held), *stops), START, **facts))
     draft = Draft(stands)
     return Cover(stands, draft), draft.steps
 

@@ -363,11 +363,7 @@ def test_swap_sells_what_one_stop_has_left_while_the_other_waits_for_room(
     """Squall 2000624: it stood bare until both had gone. A cancel that is on the wire is waited for."""
     desk = counter()
     desk.accept("entry")
-    desk.fill("entry", "1")
-    desk.after(0.2)
-    desk.accept("x1")
-    desk.fill("entry", "1")
-    desk.accept("x2")
+    stops(desk, 2)
     assert [step.cl_ord_id for step in desk.sees(touched("2")) if isinstance(step, CancelExit)] == ["x1", "x2"]
     assert desk.end("x1") == sold
 
